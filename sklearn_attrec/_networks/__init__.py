@@ -1,0 +1,1 @@
+"""One forward pass a model, written against the names of `keras.ops`."""

@@ -1,0 +1,300 @@
+"""AttRec: self-attention for the short term, metric learning for the long.
+
+Equations of Zhang, Tay, Yao, Sun: Next Item Recommendation with Self-Attention, 2018
+(arXiv:1808.06414). Nothing here knows TensorFlow: `ops` is `keras.ops` in the compiled
+training step and NumPy afterwards.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_attrec._networks import losses
+from sklearn_attrec._sampling import draw_untouched
+
+__all__ = [
+    "Settings",
+    "batch_loss",
+    "item_vectors",
+    "query_vectors",
+    "short_term",
+    "time_signal",
+]
+
+
+class Settings(NamedTuple):
+    """What shapes the network besides its weights.
+
+    Numbers and arrays are inputs of the compiled step; strings and booleans choose
+    which step is compiled.
+    """
+
+    aggregation: str
+    similarity: str
+    share_projection: bool
+    loss: str
+    with_dropout: bool
+    omega: float
+    gamma: float
+    temperature: float
+    dropout: float
+    n_negatives: int
+    time_signal: np.ndarray  # (L, d)
+    before: np.ndarray  # (L,) −L … −1
+    ahead: np.ndarray  # (T,) 0 … T − 1
+
+
+def time_signal(L, d):
+    """Sinusoids that tell the attention the order of the window.
+
+    TE(t, 2i) = sin(t / 10000^(2i/d)), TE(t, 2i + 1) = cos(t / 10000^(2i/d)).
+
+    Parameters
+    ----------
+    L, d : int
+        Window length and embedding size; d may be odd.
+
+    Returns
+    -------
+    ndarray of shape (L, d), float32
+    """
+    column = np.arange(d)
+    angle = np.arange(L)[:, None] / 10000.0 ** ((column - column % 2) / d)  # (L, d)
+    return np.where(column % 2 == 0, np.sin(angle), np.cos(angle)).astype(np.float32)
+
+
+def attention(ops, weights, settings, window, real, random=None):
+    """Weight of each item of the window for each other one (equations 2 and 3).
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops` or its NumPy stand-in.
+    weights : dict
+        `W_Q` and `W_K`, each (d, d).
+    settings : Settings
+    window : tensor of shape (batch, L, d)
+        Rows of X.
+    real : tensor of shape (batch, L), bool
+        False where the window is padded; at least one is True in a row.
+    random : BatchRandom, default=None
+        Gives dropout while training.
+
+    Returns
+    -------
+    tensor of shape (batch, L, L)
+        Rows sum to 1. Padding weighs nothing, nor does an item for itself, unless it
+        is the only one.
+    """
+    L, d = ops.shape(settings.time_signal)[0], ops.shape(window)[2]
+    # The time signal is added for query and key only. 3-D by 2-D products go through
+    # 2-D ones: TensorFlow's gradient of the former is fifteen times slower.
+    signalled = ops.reshape(window + settings.time_signal, (-1, d))  # (batch * L, d)
+    query = ops.relu(ops.matmul(signalled, weights["W_Q"]))
+    if settings.share_projection:
+        key = query
+    else:
+        key = ops.relu(ops.matmul(signalled, weights["W_K"]))
+    if random is not None and settings.with_dropout:
+        query = random.dropout(query, settings.dropout)
+        key = random.dropout(key, settings.dropout)
+    query = ops.reshape(query, (-1, L, d))  # (batch, L, d)
+    key = ops.reshape(key, (-1, L, d))
+    affinity = ops.einsum("btd,bsd->bts", query, key)  # (batch, L, L)
+    affinity = affinity / ops.sqrt(ops.cast(d, "float32"))
+
+    alone = ops.sum(ops.cast(real, "int32"), axis=1) == 1  # (batch,)
+    others = settings.before[:, None] != settings.before[None, :]  # (L, L)
+    open_ = real[:, None, :] & (others[None] | alone[:, None, None])  # (batch, L, L)
+    # Masked before the softmax, so that each row sums to 1 over what is open.
+    return ops.softmax(ops.where(open_, affinity, -np.inf), axis=-1)
+
+
+def short_term(ops, weights, settings, window, real, random=None):
+    """Short-term intent m of each window (equations 4 and 5).
+
+    Parameters and their shapes are those of `attention`.
+
+    Returns
+    -------
+    tensor of shape (batch, d)
+    """
+    attended = attention(ops, weights, settings, window, real, random)
+    if settings.aggregation in ("mean", "sum"):
+        # Adding up the rows of S first costs a d-th of adding up the rows of S X.
+        rows = ops.cast(real, "float32")  # (batch, L)
+        if settings.aggregation == "mean":
+            rows = rows / ops.sum(rows, axis=1)[:, None]
+        total = ops.einsum("bt,bts->bs", rows, attended)  # (batch, L)
+        return ops.einsum("bs,bsd->bd", total, window)
+    outputs = ops.einsum("bts,bsd->btd", attended, window)  # (batch, L, d)
+    if settings.aggregation == "max":
+        return ops.max(ops.where(real[:, :, None], outputs, -np.inf), axis=1)
+    return ops.min(ops.where(real[:, :, None], outputs, np.inf), axis=1)
+
+
+def query_vectors(ops, settings, long, short):
+    """Query side of the score as an inner product.
+
+    Parameters
+    ----------
+    ops : module
+    settings : Settings
+    long : tensor of shape (batch, d)
+        Rows of U.
+    short : tensor of shape (batch, d)
+        Result of `short_term`.
+
+    Returns
+    -------
+    tensor of shape (batch, 2 d + 2) or, for the inner product, (batch, 2 d)
+    """
+    omega = settings.omega
+    if settings.similarity == "inner":
+        return ops.concatenate([omega * long, (1 - omega) * short], axis=1)
+    # −‖q − k‖² = 2 q·k − ‖q‖² − ‖k‖² with q = [√ω U_u, √(1 − ω) m]
+    query = ops.concatenate(
+        [ops.sqrt(omega) * long, ops.sqrt(1 - omega) * short], axis=1
+    )
+    length = ops.sum(ops.square(query), axis=1)[:, None]
+    return ops.concatenate([2 * query, -length, -ops.ones_like(length)], axis=1)
+
+
+def item_vectors(ops, settings, V, X):
+    """Item side of the score as an inner product; see `query_vectors`.
+
+    Parameters
+    ----------
+    ops : module
+    settings : Settings
+    V, X : tensor of shape (n, d)
+        Rows of the long-term and the short-term item embeddings.
+
+    Returns
+    -------
+    tensor of shape (n, 2 d + 2) or, for the inner product, (n, 2 d)
+    """
+    if settings.similarity == "inner":
+        return ops.concatenate([V, X], axis=1)
+    item = item_embeddings(ops, settings, V, X)
+    length = ops.sum(ops.square(item), axis=1)[:, None]
+    return ops.concatenate([item, ops.ones_like(length), length], axis=1)
+
+
+def item_embeddings(ops, settings, V, X):
+    """Items as points k_i = [√ω V_i, √(1 − ω) X_i], the space of likeness."""
+    omega = settings.omega
+    return ops.concatenate([ops.sqrt(omega) * V, ops.sqrt(1 - omega) * X], axis=1)
+
+
+def score_candidates(ops, settings, long, short, V, X):
+    """Score some items of its own for each row (equation 6).
+
+    Parameters
+    ----------
+    ops : module
+    settings : Settings
+    long, short : tensor of shape (batch, d)
+    V, X : tensor of shape (batch, n, d)
+        Embeddings of each row's candidates.
+
+    Returns
+    -------
+    tensor of shape (batch, n)
+        −y(u, i) = −ω‖U_u − V_i‖² − (1 − ω)‖m − X_i‖², or the inner products.
+    """
+    omega = settings.omega
+    if settings.similarity == "inner":
+        far = ops.einsum("bd,bnd->bn", long, V)
+        near = ops.einsum("bd,bnd->bn", short, X)
+        return omega * far + (1 - omega) * near
+    far = ops.sum(ops.square(long[:, None] - V), axis=2)
+    near = ops.sum(ops.square(short[:, None] - X), axis=2)
+    return -omega * far - (1 - omega) * near
+
+
+def batch_loss(ops, random, weights, settings, data, rows):
+    """Loss of some training windows.
+
+    Parameters
+    ----------
+    ops : module
+    random : BatchRandom
+        Random numbers of this batch.
+    weights : dict
+        `U`, `V`, `X`, `W_Q`, `W_K`.
+    settings : Settings
+    data : dict
+        `items`, `indptr`, `users`, `positions` of the sequences and their windows, and
+        `untouched`.
+    rows : tensor of shape (batch,), int64
+        Which windows.
+
+    Returns
+    -------
+    tensor of shape (batch,)
+    """
+    n_items = ops.cast(ops.shape(weights["X"])[0], "int64")
+    users = ops.take(data["users"], rows, axis=0)
+    positions = ops.take(data["positions"], rows, axis=0)[:, None]
+    begin = ops.take(data["indptr"], users, axis=0)[:, None]
+    end = ops.take(data["indptr"], users + 1, axis=0)[:, None]
+    before = positions + settings.before  # (batch, L)
+    real = before >= begin
+    window = ops.take(data["items"], ops.maximum(before, 0), axis=0)
+    ahead = positions + settings.ahead  # (batch, T)
+    given = ops.cast(ahead < end, "float32")
+    targets = ops.take(data["items"], ops.minimum(ahead, end - 1), axis=0)
+
+    V, X = weights["V"], weights["X"]
+    long = ops.take(weights["U"], users, axis=0)  # (batch, d)
+    window = ops.take(X, window, axis=0)  # (batch, L, d)
+    short = short_term(ops, weights, settings, window, real, random)
+
+    if settings.loss == "softmax":
+        return _shared_negatives_loss(
+            ops, random, settings, V, X, long, short, targets, given, n_items
+        )
+    uniforms = random.uniform((ops.shape(rows)[0], settings.n_negatives))
+    negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)
+    candidates = ops.concatenate([targets, negatives], axis=1)  # (batch, T + n)
+    scores = score_candidates(
+        ops,
+        settings,
+        long,
+        short,
+        ops.take(V, candidates, axis=0),
+        ops.take(X, candidates, axis=0),
+    )
+    T = ops.shape(settings.ahead)[0]
+    positive, negative = scores[:, :T], scores[:, T:]
+    if settings.loss == "bpr":
+        return losses.bpr(ops, positive, negative, given)
+    return losses.hinge(ops, positive, negative, given, settings.gamma)
+
+
+def _shared_negatives_loss(
+    ops, random, settings, V, X, long, short, targets, given, n_items
+):
+    """Cross-entropy against negatives that the whole batch shares."""
+    uniforms = random.uniform((settings.n_negatives,))
+    negatives = ops.cast(uniforms * ops.cast(n_items, "float64"), "int64")  # (n,)
+    queries = query_vectors(ops, settings, long, short)
+    items = item_vectors(
+        ops, settings, ops.take(V, negatives, axis=0), ops.take(X, negatives, axis=0)
+    )
+    negative = ops.einsum("bd,nd->bn", queries, items)  # (batch, n)
+    # A target that was also drawn as a negative must not push against itself.
+    hit = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
+    negative = ops.where(hit, -np.inf, negative)
+    positive = score_candidates(
+        ops,
+        settings,
+        long,
+        short,
+        ops.take(V, targets, axis=0),
+        ops.take(X, targets, axis=0),
+    )
+    return losses.softmax(
+        ops, positive, negative, given, settings.gamma, settings.temperature
+    )

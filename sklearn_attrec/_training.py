@@ -1,0 +1,257 @@
+"""The training loop: epochs, one compiled step, optimiser state, early stopping.
+
+Importing this module imports TensorFlow; only `fit` does so.
+"""
+
+import numpy as np
+
+from sklearn_attrec.utils._tensorflow import import_tensorflow
+
+tf = import_tensorflow()
+
+from keras import ops  # noqa: E402
+
+__all__ = ["Trainer"]
+
+# Above this many rows, only rows that a batch touches are updated: a dense Adam step
+# over a large table costs more than all else.
+LAZY_ROWS = 30_000
+
+
+class Trainer:
+    """Weights and optimiser state in TensorFlow, moved on by one epoch at a time.
+
+    The compiled epoch belongs to the module and takes all that changes between fits
+    as an argument of unknown shape, so that every fit of a grid search shares one
+    trace and repeated fits leave nothing behind.
+
+    Parameters
+    ----------
+    batch_loss : callable
+        ``batch_loss(ops, random, weights, settings, data, rows)`` -> (batch,) loss.
+    weights : dict of ndarray
+        Initial weights, float32, 2-D.
+    settings : NamedTuple
+        Of the network; numbers and arrays become inputs of the step.
+    data : dict of ndarray
+        Index arrays the batch loss reads.
+    clipped : tuple of str
+        Weights whose rows are kept in a ball of radius `max_norm`.
+    optimizer : {'adam', 'adagrad'}
+    learning_rate, alpha, max_norm : float
+    """
+
+    def __init__(
+        self,
+        batch_loss,
+        weights,
+        settings,
+        data,
+        *,
+        optimizer,
+        learning_rate,
+        alpha,
+        clipped,
+        max_norm,
+    ):
+        self.batch_loss = batch_loss
+        self.weights = {name: _variable(value, True) for name, value in weights.items()}
+        initial = 0.1 if optimizer == "adagrad" else 0.0
+        self.slots = {
+            name: [_variable(np.full_like(value, initial)) for _ in range(2)]
+            for name, value in weights.items()
+        }
+        self.settings = _graph_inputs(settings)
+        self.data = {name: _graph_inputs(value) for name, value in data.items()}
+        self.options = (optimizer, tuple(clipped), alpha > 0)
+        self.rates = tuple(map(_scalar, (learning_rate, alpha, max_norm)))
+        self.steps = 0
+
+    def run_epoch(self, batches, seed):
+        """Train on every batch once.
+
+        Parameters
+        ----------
+        batches : ndarray of shape (n_batches, batch_size), int64
+            Windows of each batch; −1 fills the last one up and counts for nothing.
+        seed : int
+
+        Returns
+        -------
+        float
+            Mean loss of a window.
+        """
+        loss = _run_epoch(
+            self.batch_loss,
+            self.settings,
+            self.options,
+            self.weights,
+            self.slots,
+            self.data,
+            self.rates,
+            _variable(batches),
+            _integer(seed),
+            _integer(self.steps),
+        )
+        self.steps += len(batches)
+        return float(loss)
+
+    def largest_weight(self):
+        """Size of the largest weight; NaN if one is not a number."""
+        sizes = [tf.reduce_max(tf.abs(value)) for value in self.weights.values()]
+        return float(np.max([size.numpy() for size in sizes]))
+
+    def snapshot(self):
+        """Copy the weights out as NumPy arrays."""
+        return {name: value.numpy() for name, value in self.weights.items()}
+
+
+# Networks are plain functions: there is nothing in them for AutoGraph to rewrite.
+_plain = tf.autograph.experimental.do_not_convert
+
+
+class BatchRandom:
+    """Random numbers of one batch, a fresh stream for each thing that is drawn."""
+
+    def __init__(self, seed, step):
+        self._seed, self._step, self._streams = seed, step, 0
+
+    def _next(self):
+        self._streams += 1
+        return tf.stack([self._seed * 64 + self._streams, self._step])
+
+    def uniform(self, shape):
+        """Numbers in [0, 1), float64: exact for any catalogue size."""
+        shape = tf.stack([tf.cast(size, tf.int64) for size in shape])
+        return tf.random.stateless_uniform(shape, self._next(), dtype=tf.float64)
+
+    def dropout(self, x, rate):
+        """Set a share of x to zero and scale the rest up."""
+        keep = tf.random.stateless_uniform(tf.shape(x), self._next()) >= rate
+        return tf.where(keep, x / (1 - rate), 0.0)
+
+
+@tf.function
+def _run_epoch(
+    batch_loss, settings, options, weights, slots, data, rates, batches, seed, steps
+):
+    """Loop over the batches inside the graph."""
+    optimizer, clipped, penalised = options
+    learning_rate, alpha, max_norm = rates
+    names = sorted(weights)
+    total, windows = 0.0, 0.0
+    for batch in tf.range(tf.shape(batches)[0]):
+        rows = batches[batch]
+        steps += 1
+        counted = tf.cast(rows >= 0, tf.float32)
+        n_counted = tf.reduce_sum(counted)
+        with tf.GradientTape() as tape:
+            random = BatchRandom(seed, steps)
+            losses = _plain(batch_loss)(
+                ops, random, weights, settings, data, tf.maximum(rows, 0)
+            )
+            loss = tf.reduce_sum(losses * counted) / n_counted
+            if penalised:
+                loss += alpha * tf.add_n(
+                    [tf.reduce_sum(tf.square(weights[name])) for name in names]
+                )
+        gradients = tape.gradient(loss, [weights[name] for name in names])
+        for name, gradient in zip(names, gradients, strict=True):
+            radius = max_norm if name in clipped else None
+            _UPDATES[optimizer](
+                weights[name], slots[name], gradient, learning_rate, steps, radius
+            )
+        total += loss * n_counted
+        windows += n_counted
+    return total / windows
+
+
+def _adam(weight, slots, gradient, learning_rate, steps, radius):
+    """Adam (Kingma, Ba 2015), dense or on the touched rows alone."""
+    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    mean, square = slots
+    power = tf.cast(steps, tf.float32)
+    if isinstance(gradient, tf.IndexedSlices) and tf.shape(weight)[0] > LAZY_ROWS:
+        rows, gradient = _sum_repeated(gradient)
+        scale = tf.sqrt(1 - beta2**power) / (1 - beta1**power)
+        new_mean = beta1 * tf.gather(mean, rows) + (1 - beta1) * gradient
+        new_square = beta2 * tf.gather(square, rows) + (1 - beta2) * gradient**2
+        mean.scatter_update(tf.IndexedSlices(new_mean, rows))
+        square.scatter_update(tf.IndexedSlices(new_square, rows))
+        step = learning_rate * scale * new_mean / (tf.sqrt(new_square) + epsilon)
+        moved = _into_ball(tf.gather(weight, rows) - step, radius)
+        weight.scatter_update(tf.IndexedSlices(moved, rows))
+    else:
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight.handle,
+            m=mean.handle,
+            v=square.handle,
+            beta1_power=beta1**power,
+            beta2_power=beta2**power,
+            lr=learning_rate,
+            beta1=beta1,
+            beta2=beta2,
+            epsilon=epsilon,
+            grad=tf.convert_to_tensor(gradient),  # adds up repeated rows
+        )
+        if radius is not None:
+            weight.assign(_into_ball(weight, radius))
+
+
+def _adagrad(weight, slots, gradient, learning_rate, steps, radius):
+    """Adagrad (Duchi, Hazan, Singer 2011); untouched rows stay as they are."""
+    if isinstance(gradient, tf.IndexedSlices):
+        rows, gradient = _sum_repeated(gradient)
+        total = tf.gather(slots[0], rows) + gradient**2
+        slots[0].scatter_update(tf.IndexedSlices(total, rows))
+        step = learning_rate * gradient / tf.sqrt(total)
+        moved = _into_ball(tf.gather(weight, rows) - step, radius)
+        weight.scatter_update(tf.IndexedSlices(moved, rows))
+    else:
+        slots[0].assign_add(gradient**2)
+        moved = weight - learning_rate * gradient / tf.sqrt(slots[0])
+        weight.assign(_into_ball(moved, radius))
+
+
+_UPDATES = {"adam": _adam, "adagrad": _adagrad}
+
+
+def _sum_repeated(gradient):
+    """Add up the gradients of rows that a batch touches more than once.
+
+    Without it a sparse update would square the parts instead of the sum.
+    """
+    rows, place = tf.unique(gradient.indices)
+    return rows, tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
+
+
+def _into_ball(rows, radius):
+    """Project rows into the ball of a radius (equation 8)."""
+    if radius is None:
+        return rows
+    norm = tf.sqrt(tf.reduce_sum(tf.square(rows), axis=1, keepdims=True))
+    return rows * tf.minimum(1.0, radius / tf.maximum(norm, 1e-12))
+
+
+def _graph_inputs(value):
+    """Turn the numbers and arrays of a NamedTuple into inputs of unknown shape."""
+    if hasattr(value, "_fields"):
+        return type(value)(*map(_graph_inputs, value))
+    if isinstance(value, np.ndarray):
+        return _variable(value)
+    if isinstance(value, (str, bool)):
+        return value
+    return _scalar(value) if isinstance(value, float) else _integer(value)
+
+
+def _variable(value, trainable=False):
+    value = np.asarray(value)
+    return tf.Variable(value, trainable=trainable, shape=[None] * value.ndim)
+
+
+def _scalar(value):
+    return tf.constant(value, tf.float32)
+
+
+def _integer(value):
+    return tf.constant(value, tf.int64)

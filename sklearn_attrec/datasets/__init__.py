@@ -1,0 +1,14 @@
+"""Interactions to learn from: fetched, read from a file, or made."""
+
+from sklearn_attrec.datasets._data_home import get_data_home
+from sklearn_attrec.datasets._movielens import fetch_movielens
+from sklearn_attrec.datasets._readers import read_interactions
+from sklearn_attrec.datasets._synthetic import best_hit_rate, make_interactions
+
+__all__ = [
+    "best_hit_rate",
+    "fetch_movielens",
+    "get_data_home",
+    "make_interactions",
+    "read_interactions",
+]

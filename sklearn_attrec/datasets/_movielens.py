@@ -1,0 +1,262 @@
+"""The MovieLens data sets, fetched from GroupLens once and kept in the data home."""
+
+import hashlib
+import os
+import shutil
+import stat
+from http.client import HTTPException
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+from urllib.error import URLError
+from urllib.request import HTTPRedirectHandler, build_opener
+from zipfile import BadZipFile, ZipFile
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec.datasets._arguments import check_arguments
+from sklearn_attrec.datasets._columns import RATING
+from sklearn_attrec.datasets._data_home import PATH, get_data_home
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._param_validation import Boolean, OneOf, Optional
+from sklearn_attrec.utils._validation import ITEM, TIME, USER
+
+__all__ = ["fetch_movielens"]
+
+_BASE_URL = "https://files.grouplens.org/datasets/movielens/"
+_TIMEOUT = 60  # seconds without an answer
+_CHUNK = 2**20
+_MAX_RATINGS_BYTES = 2**30  # the largest ratings file has some 0.9e9
+
+
+class _Archive(NamedTuple):
+    """An archive at GroupLens, and the one file in it that holds the ratings."""
+
+    name: str
+    n_bytes: int
+    sha256: str
+    ratings: str
+    ratings_sha256: str | None = None
+
+
+_ARCHIVES = {
+    "100k": _Archive(
+        "ml-100k.zip",
+        4_924_029,
+        "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        "ml-100k/u.data",
+        "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
+    ),
+    "1m": _Archive(
+        "ml-1m.zip",
+        5_917_549,
+        "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+        "ml-1m/ratings.dat",
+    ),
+    "20m": _Archive(
+        "ml-20m.zip",
+        198_702_078,
+        "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3",
+        "ml-20m/ratings.csv",
+    ),
+    "25m": _Archive(
+        "ml-25m.zip",
+        261_978_986,
+        "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa",
+        "ml-25m/ratings.csv",
+    ),
+    "32m": _Archive(
+        "ml-32m.zip",
+        238_950_008,
+        "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee",
+        "ml-32m/ratings.csv",
+    ),
+    "latest-small": _Archive(
+        "ml-latest-small.zip",
+        978_202,
+        "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+        "ml-latest-small/ratings.csv",
+    ),
+}
+
+# How the ratings are written, by the end of the file's name. The C parser splits at
+# one byte only: at ":" the fields of a .dat file are every other one.
+_FORMATS = {
+    ".data": {"sep": "\t", "header": None, "usecols": [0, 1, 2, 3]},
+    ".dat": {"sep": ":", "header": None, "usecols": [0, 2, 4, 6]},
+    ".csv": {"sep": ",", "header": 0, "usecols": [0, 1, 2, 3]},
+}
+
+
+def fetch_movielens(name="100k", *, data_home=None, download_if_missing=True):
+    r"""Load the ratings of a MovieLens data set, downloading them the first time.
+
+    The ratings are looked for in the data home under the name they have in the archive
+    of GroupLens, such as `ml-100k/u.data`, `ml-1m/ratings.dat` or
+    `ml-20m/ratings.csv`. If that file is there, nothing is downloaded: an archive
+    unpacked by hand will do. If not, the archive is downloaded, its SHA-256 compared
+    with the one known, and this one file kept. Whatever goes wrong, no part of it stays
+    behind.
+
+    An archive that was downloaded is always checked. A file found in the data home is
+    checked for "100k", whose SHA-256 is known; other files are taken as they are.
+
+    Parameters
+    ----------
+    name : {"100k", "1m", "20m", "25m", "32m", "latest-small"}, default="100k"
+        Which data set: the name says how many ratings there are, and "latest-small"
+        has some 100,000. Archives are 1 to 6 MB up to "1m" and 200 to 260 MB beyond;
+        the ratings then take 0.5 to 0.9 GB on disk.
+    data_home : str or path-like, default=None
+        The data home; `get_data_home` tells the default.
+    download_if_missing : bool, default=True
+        If False, raise an error rather than download.
+
+    Returns
+    -------
+    DataFrame
+        The columns `user_id`, `item_id`, `rating` and `timestamp` (seconds since 1970)
+        in the order of the file, which is not the order in time. All are int64, except
+        that `rating` is float64 where half stars exist: everywhere but in "100k" and
+        "1m".
+
+    Raises
+    ------
+    OSError
+        If the ratings cannot be downloaded, checked or written. The message names the
+        address and where to put the file by hand.
+    InteractionsError
+        If the file in the data home is not what its name says.
+
+    Notes
+    -----
+    GroupLens states the terms of use in a README within each archive: among them to
+    cite [1]_ and not to pass the data on.
+
+    References
+    ----------
+    .. [1] F. Maxwell Harper and Joseph A. Konstan. The MovieLens Datasets: History and
+       Context. ACM Transactions on Interactive Intelligent Systems 5(4), 2015.
+
+    Examples
+    --------
+    >>> from sklearn_attrec.datasets import fetch_movielens
+    >>> fetch_movielens("100k").shape  # doctest: +SKIP
+    (100000, 4)
+
+    An archive unpacked by hand:
+
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as home:
+    ...     Path(home, "ml-1m").mkdir()
+    ...     _ = Path(home, "ml-1m", "ratings.dat").write_text("1::1193::5::978300760\n")
+    ...     fetch_movielens("1m", data_home=home)
+       user_id  item_id  rating  timestamp
+    0        1     1193       5  978300760
+    """
+    check_arguments(
+        "fetch_movielens",
+        name=(name, OneOf(*_ARCHIVES)),
+        data_home=(data_home, Optional(PATH)),
+        download_if_missing=(download_if_missing, Boolean()),
+    )
+    archive = _ARCHIVES[name]
+    home = get_data_home(data_home)
+    path = home / archive.ratings
+    if not path.is_file():
+        if not download_if_missing:
+            raise FileNotFoundError(
+                f"{path} does not exist. Pass download_if_missing=True. "
+                + _help(archive, home)
+            )
+        _download(archive, home)
+    return _read(archive, path)
+
+
+def _help(archive, home):
+    return (
+        f"By hand: unpack {_BASE_URL}{archive.name} in {home}, so that it holds "
+        f"{archive.ratings}. Another data home is named by data_home= or the "
+        "environment variable SKLEARN_ATTREC_DATA."
+    )
+
+
+def _read(archive, path):
+    try:
+        if archive.ratings_sha256:
+            _check_sha256(path, archive.ratings_sha256)
+        return pd.read_csv(
+            path,
+            names=[USER, ITEM, RATING, TIME],
+            dtype=dict.fromkeys([USER, ITEM, TIME], np.int64),
+            **_FORMATS[path.suffix],
+        )
+    except ValueError as error:
+        raise InteractionsError(
+            f"{path} does not hold the ratings of {archive.name}: {error}. Remove the "
+            "file to have it downloaded again."
+        ) from error
+
+
+def _download(archive, home):
+    """Put the ratings in the data home: all of them and nothing else, or nothing."""
+    url = _BASE_URL + archive.name
+    try:
+        with build_opener(_KeepHttps).open(url, timeout=_TIMEOUT) as response:
+            home.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".movielens-", dir=home) as scratch:
+                zipped, ratings = Path(scratch, "archive"), Path(scratch, "ratings")
+                _save(response, zipped, archive.n_bytes)
+                _check_sha256(zipped, archive.sha256)
+                _extract(zipped, archive.ratings, ratings)
+                path = home / archive.ratings
+                path.parent.mkdir(exist_ok=True)
+                # Other processes see the whole file or none, also if they fetch too.
+                os.replace(ratings, path)
+    except (OSError, HTTPException, BadZipFile, ValueError) as error:
+        raise OSError(
+            f"{url} could not be fetched into {home}: {error}. {_help(archive, home)}"
+        ) from error
+
+
+class _KeepHttps(HTTPRedirectHandler):
+    """Follow redirects, but never from https to a scheme that others can alter."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):
+        if req.type == "https" and not newurl.lower().startswith("https:"):
+            raise URLError(f"redirect to {newurl!r:.200} refused, as it is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _save(response, path, n_bytes):
+    """Write the response, but hardly more than the bytes expected."""
+    with path.open("xb") as file:
+        while file.tell() <= n_bytes and (chunk := response.read(_CHUNK)):
+            file.write(chunk)
+
+
+def _check_sha256(path, expected):
+    with path.open("rb") as file:
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected:
+        raise ValueError(
+            f"SHA-256 {expected} expected, got {actual} ({path.stat().st_size:,} bytes)"
+        )
+
+
+def _extract(zipped, member, path):
+    """Write one member of an archive to path; no name in the archive becomes a path."""
+    with ZipFile(zipped) as archive:
+        found = [info for info in archive.infolist() if info.filename == member]
+        if len(found) != 1 or stat.S_ISLNK(found[0].external_attr >> 16):
+            raise BadZipFile(f"{len(found)} members are {member}; expected one file")
+        # ZipFile never reads more of a member than the size it declares.
+        if found[0].file_size > _MAX_RATINGS_BYTES:
+            raise BadZipFile(
+                f"{member} has {found[0].file_size:,} bytes, more than "
+                f"{_MAX_RATINGS_BYTES:,}"
+            )
+        with archive.open(found[0]) as source, path.open("xb") as file:
+            shutil.copyfileobj(source, file)

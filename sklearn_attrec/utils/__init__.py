@@ -1,0 +1,1 @@
+"""Checks and small helpers that stand below everything else."""

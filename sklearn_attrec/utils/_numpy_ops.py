@@ -1,0 +1,68 @@
+"""The names of `keras.ops` that the networks use, on NumPy arrays.
+
+A network written against these names trains in TensorFlow and predicts without it.
+"""
+
+import numpy as np
+from numpy import (
+    arange,
+    concatenate,
+    einsum,
+    matmul,
+    maximum,
+    minimum,
+    reshape,
+    searchsorted,
+    shape,
+    sqrt,
+    square,
+    take,
+    where,
+)
+from numpy import amax as max  # noqa: A004
+from numpy import amin as min  # noqa: A004
+from numpy import sum  # noqa: A004
+
+__all__ = [
+    "arange",
+    "cast",
+    "concatenate",
+    "einsum",
+    "matmul",
+    "max",
+    "maximum",
+    "min",
+    "minimum",
+    "ones_like",
+    "relu",
+    "reshape",
+    "searchsorted",
+    "shape",
+    "softmax",
+    "sqrt",
+    "square",
+    "sum",
+    "take",
+    "where",
+]
+
+
+def cast(x, dtype):
+    """Return x in another dtype."""
+    return np.asarray(x).astype(dtype)
+
+
+def relu(x):
+    """Return max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def softmax(x, axis=-1):
+    """Return exp(x) scaled to sum to 1 along an axis; −inf gets exactly 0."""
+    powers = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+def ones_like(x):
+    """Return an array of ones."""
+    return np.ones_like(x)

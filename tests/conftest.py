@@ -1,0 +1,57 @@
+"""What every test shares: one thread a worker, real data, and made data."""
+
+import os
+
+# Read when NumPy, SciPy and TensorFlow are first imported, so set before they are. The
+# workers of pytest-xdist inherit them; with -n 0, pytest-randomly has NumPy in already.
+for name, value in {
+    "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+    "SCIPY_ARRAY_API": "1",  # without it scikit-learn skips one of its checks
+}.items():
+    os.environ.setdefault(name, value)
+
+from pathlib import Path  # noqa: E402
+
+import numpy as np  # noqa: E402
+import pandas as pd  # noqa: E402
+import pytest  # noqa: E402
+
+COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+
+
+@pytest.fixture(scope="session")
+def _movielens_100k():
+    folder = os.environ.get("SKLEARN_ATTREC_DATA")
+    if not folder:
+        pytest.skip("SKLEARN_ATTREC_DATA names no folder with ml-100k/u.data")
+    path = Path(folder) / "ml-100k" / "u.data"
+    if not path.is_file():
+        pytest.skip(f"SKLEARN_ATTREC_DATA is {folder!r}, which has no ml-100k/u.data")
+    return pd.read_csv(path, sep="\t", names=COLUMNS)
+
+
+@pytest.fixture
+def movielens_100k(_movielens_100k):
+    """MovieLens 100K in the file's order, a fresh copy for each test."""
+    return _movielens_100k.copy()
+
+
+@pytest.fixture
+def small_interactions():
+    """Twelve users, each six steps along a cycle of eight items, from item 10.
+
+    User u starts at place u % 8, and item 10 + i is always followed by
+    10 + (i + 1) % 8. Rows are in time order within a user; no time is shared by two
+    rows; each user leaves two items untouched.
+    """
+    user, step = np.divmod(np.arange(12 * 6), 6)
+    return pd.DataFrame(
+        {
+            "user_id": user + 1,
+            "item_id": 10 + (user + 1 + step) % 8,
+            "timestamp": 1_000 * step + user,
+        }
+    )

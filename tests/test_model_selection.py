@@ -1,0 +1,288 @@
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.model_selection import (
+    LeaveLastOut,
+    TimeCutoffSplit,
+    leave_last_out_split,
+)
+
+
+def frame(users, times=None):
+    X = pd.DataFrame({"user_id": list(users), "item_id": range(len(users))})
+    return X if times is None else X.assign(timestamp=times)
+
+
+def folds(splitter, X):
+    return [(train.tolist(), test.tolist()) for train, test in splitter.split(X)]
+
+
+interactions = st.lists(
+    st.tuples(st.integers(0, 4), st.integers(0, 6)), min_size=1, max_size=60
+).map(lambda rows: frame(*zip(*rows, strict=True)))
+
+
+def last_rows_by_loop(X, n_last):
+    """Positions of each user's last rows, by a loop over users and a stable sort."""
+    test = []
+    for user in X["user_id"].unique():
+        rows = [r for r in range(len(X)) if X["user_id"].iloc[r] == user]
+        rows.sort(key=lambda r: X["timestamp"].iloc[r])
+        test += rows[-n_last:] if len(rows) > n_last else []
+    return sorted(test)
+
+
+@given(X=interactions, n_last=st.integers(1, 4))
+def test_one_fold_is_all_rows_and_respects_time(X, n_last):
+    expected = last_rows_by_loop(X, n_last)
+    if not expected:
+        with pytest.raises(InteractionsError, match="the longest history has"):
+            list(LeaveLastOut(n_last).split(X))
+        return
+    ((train, test),) = LeaveLastOut(n_last).split(X)
+    assert test.tolist() == expected
+    assert sorted([*train, *test]) == list(range(len(X)))
+    before = X.iloc[train].groupby("user_id")["timestamp"].max()
+    after = X.iloc[test].groupby("user_id")["timestamp"].min()
+    assert (before.reindex(after.index) <= after).all()
+    assert set(X["user_id"].iloc[test]) <= set(X["user_id"].iloc[train])
+
+
+@given(X=interactions, n_last=st.integers(1, 3), n_splits=st.integers(1, 4))
+def test_a_fold_is_the_last_fold_of_what_later_folds_leave(X, n_last, n_splits):
+    if X["user_id"].value_counts().max() <= n_last * n_splits:
+        with pytest.raises(InteractionsError):
+            list(LeaveLastOut(n_last, n_splits).split(X))
+        return
+    rows = np.arange(len(X))
+    for train, test in reversed(list(LeaveLastOut(n_last, n_splits).split(X))):
+        ((inner_train, inner_test),) = LeaveLastOut(n_last).split(X.iloc[rows])
+        assert train.tolist() == rows[inner_train].tolist()
+        assert test.tolist() == rows[inner_test].tolist()
+        rows = train
+
+
+@given(
+    X=interactions,
+    n_splits=st.integers(1, 3),
+    test_size=st.floats(0.01, 0.99),
+)
+def test_cutoffs_divide_time_and_never_ties(X, n_splits, test_size):
+    splitter = TimeCutoffSplit(n_splits=n_splits, test_size=test_size)
+    times = X["timestamp"].to_numpy()
+    try:
+        split = list(splitter.split(X))
+    except InteractionsError as error:
+        assert "leaves nothing" in str(error) or "finds no row" in str(error)
+        return
+    assert len(split) == n_splits
+    assert (
+        split[-1][1].tolist()
+        == (times >= times[split[-1][1]].min()).nonzero()[0].tolist()
+    )
+    assert len(split[-1][1]) >= round(len(X) * test_size)
+    for train, test in split:
+        assert times[train].max() < times[test].min()
+    for (train, test), (next_train, _) in zip(split, split[1:], strict=False):
+        assert sorted([*train, *test]) == next_train.tolist()
+
+
+def test_drawing_of_leave_last_out():
+    X = frame("aaaaabbbbccd")
+    assert folds(LeaveLastOut(n_splits=2), X) == [
+        ([0, 1, 2, 5, 6, 9, 11], [3, 7]),
+        ([0, 1, 2, 3, 5, 6, 7, 9, 11], [4, 8, 10]),
+    ]
+    assert folds(LeaveLastOut(n_last=2), X) == [
+        ([0, 1, 2, 5, 6, 9, 10, 11], [3, 4, 7, 8])
+    ]
+
+
+def test_time_decides_before_row_order():
+    X = frame("aaabbb", [3, 1, 2, 5, 5, 4])
+    assert folds(LeaveLastOut(), X) == [([1, 2, 3, 5], [0, 4])]
+    dates = X.assign(timestamp=pd.to_datetime(X["timestamp"], unit="D", utc=True))
+    assert folds(LeaveLastOut(), dates) == folds(LeaveLastOut(), X)
+
+
+def test_2000_tied_rows_keep_their_order():
+    rng = np.random.default_rng(0)
+    X = frame(rng.integers(0, 3, 2000), np.zeros(2000, dtype=int))
+    without = X.drop(columns="timestamp")
+    for splitter in [LeaveLastOut(), LeaveLastOut(7, 20)]:
+        assert folds(splitter, X) == folds(splitter, without)
+    _, test = leave_last_out_split(X)
+    assert test.equals(X.groupby("user_id").tail(1))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        list("zyxwvu"),
+        [7, 7, 7, 0, 0, 0],
+        [5, 3, 1, 0, 2, 4],
+        pd.CategoricalIndex(list("aabbcc")),
+    ],
+)
+def test_index_is_kept_and_never_read(index):
+    X = frame("aababa", [1, 2, 3, 3, 1, 2])
+    labelled = X.set_axis(index)
+    assert folds(LeaveLastOut(), labelled) == [([0, 1, 4, 5], [2, 3])]
+    train, test = leave_last_out_split(labelled)
+    assert train.equals(labelled.iloc[[0, 1, 4, 5]])
+    assert test.equals(labelled.iloc[[2, 3]])
+
+
+@pytest.mark.parametrize("dtype", ["str", "category", "object", "string[python]"])
+def test_ids_of_any_kind(dtype):
+    X = frame("aabbc")
+    if dtype == "category":
+        X["user_id"] = pd.Categorical(X["user_id"], categories=list("zcba"))
+    else:
+        X["user_id"] = X["user_id"].astype(dtype)
+    assert folds(LeaveLastOut(), X) == [([0, 2, 4], [1, 3])]
+    train, test = leave_last_out_split(X)
+    assert (train.dtypes == X.dtypes).all() and (test.dtypes == X.dtypes).all()
+
+
+def test_arrays_and_lists():
+    X = np.array([[1, 7, 2], [1, 8, 1], [2, 9, 0]])
+    train, test = leave_last_out_split(X)
+    assert train.tolist() == [[1, 8, 1], [2, 9, 0]] and test.tolist() == [[1, 7, 2]]
+    assert train.dtype == X.dtype
+    train, test = leave_last_out_split([[1, "x"], [1, "y"], [2, "x"]])
+    assert train.tolist() == [[1, "x"], [2, "x"]] and test.tolist() == [[1, "y"]]
+
+
+def test_drawing_of_cutoffs():
+    X = frame("abcabcabcd", [0, 1, 2, 2, 3, 5, 5, 7, 8, 9])
+    assert folds(TimeCutoffSplit([2, 5, 7]), X) == [
+        ([0, 1], [2, 3, 4]),
+        ([0, 1, 2, 3, 4], [5, 6]),
+        ([0, 1, 2, 3, 4, 5, 6], [7, 8, 9]),
+    ]
+    assert folds(TimeCutoffSplit(6.5), X) == [([0, 1, 2, 3, 4, 5, 6], [7, 8, 9])]
+    # The row at 5 that the chosen cutoff would leave in train is tested too.
+    assert folds(TimeCutoffSplit(test_size=0.4), X) == [
+        ([0, 1, 2, 3, 4], [5, 6, 7, 8, 9])
+    ]
+    assert folds(TimeCutoffSplit(n_splits=2, test_size=0.2), X.iloc[::-1]) == [
+        ([5, 6, 7, 8, 9], [2, 3, 4]),
+        ([2, 3, 4, 5, 6, 7, 8, 9], [0, 1]),
+    ]
+
+
+@pytest.mark.parametrize(
+    "cutoffs",
+    [
+        "2024-01-03",
+        ["2024-01-03"],
+        [pd.Timestamp("2024-01-03")],
+        [pd.Timestamp("2024-01-03 01:00", tz="Europe/Paris")],
+        np.array(["2024-01-03"], dtype="datetime64[D]"),
+    ],
+)
+@pytest.mark.parametrize("tz", [None, "UTC", "Asia/Tokyo"])
+def test_cutoffs_of_dates(cutoffs, tz):
+    times = pd.date_range("2024-01-01", periods=4, tz="UTC")
+    times = times.tz_localize(None) if tz is None else times.tz_convert(tz)
+    splitter = TimeCutoffSplit(cutoffs)
+    assert folds(splitter, frame("aabb", times)) == [([0, 1], [2, 3])]
+    assert splitter.get_n_splits() == 1
+
+
+def test_cutoffs_without_timestamps_cut_by_row():
+    assert folds(TimeCutoffSplit(test_size=0.25), frame("abab")) == [([0, 1, 2], [3])]
+    with pytest.raises(InteractionsError, match="needs timestamps to compare"):
+        list(TimeCutoffSplit([3]).split(frame("abab")))
+
+
+@pytest.mark.parametrize(
+    "splitter, message",
+    [
+        (LeaveLastOut(0), r"The 'n_last' parameter of LeaveLastOut must be .*Got 0"),
+        (LeaveLastOut(n_splits=1.5), "'n_splits' parameter .* Got 1.5 instead"),
+        (TimeCutoffSplit(n_splits=0), "The 'n_splits' parameter of TimeCutoffSplit"),
+        (TimeCutoffSplit(test_size=1), r"'test_size' .* in the range \(0, 1\). Got 1"),
+        (TimeCutoffSplit([3, 3]), r"each later than the one before. Got \[3, 3\]"),
+        (TimeCutoffSplit([]), r"one or more points in time.*Got \[\]"),
+        (TimeCutoffSplit(["2024-01-03"]), "of the same kind as the timestamps.*int64"),
+    ],
+)
+def test_invalid_parameters(splitter, message):
+    with pytest.raises(InvalidParameterError, match=message):
+        list(splitter.split(frame("aabb", [1, 2, 3, 4])))
+
+
+def test_numbers_do_not_cut_dates():
+    X = frame("ab", pd.date_range("2024-01-01", periods=2))
+    with pytest.raises(InvalidParameterError, match="datetime64.*Got 3 instead"):
+        list(TimeCutoffSplit(3).split(X))
+
+
+@pytest.mark.parametrize(
+    "splitter, message",
+    [
+        (LeaveLastOut(2, 2), "at least 5 interactions, 4 to hold .* history has 2"),
+        (TimeCutoffSplit([0]), "no row from the first row up to 0: .* between 1 and 4"),
+        (TimeCutoffSplit([2, 9]), "no row from 9 up to the last row"),
+        (TimeCutoffSplit([2.2, 2.5]), "no row from 2.2 up to 2.5"),
+        (TimeCutoffSplit(n_splits=4, test_size=0.3), "leaves nothing .* out of 4"),
+        (TimeCutoffSplit(test_size=0.01), r"1 fold.s. of 0 row.s. each out of 4"),
+    ],
+)
+def test_too_little_data(splitter, message):
+    with pytest.raises(InteractionsError, match=message):
+        list(splitter.split(frame("aabb", [1, 2, 3, 4])))
+
+
+def test_unusable_interactions():
+    with pytest.raises(InteractionsError, match="LeaveLastOut.*'user_id'"):
+        list(LeaveLastOut().split(pd.DataFrame({"user": [1], "item": [2]})))
+
+
+def test_repr_and_n_splits():
+    assert repr(LeaveLastOut(2)) == "LeaveLastOut(n_last=2, n_splits=1)"
+    assert (
+        repr(TimeCutoffSplit([1, 2]))
+        == "TimeCutoffSplit(cutoffs=[1, 2], n_splits=1, test_size=0.1)"
+    )
+    assert LeaveLastOut(n_splits=3).get_n_splits() == 3
+    assert TimeCutoffSplit(n_splits=3).get_n_splits("X", "y", "groups") == 3
+    assert TimeCutoffSplit([1, 2]).get_n_splits() == 2
+
+
+class LastTime(BaseEstimator):
+    def __init__(self, sign=1):
+        self.sign = sign
+
+    def fit(self, X, y=None):
+        self.last_ = X["timestamp"].max()
+        return self
+
+    def score(self, X, y=None):
+        return self.sign * (X["timestamp"].min() - self.last_)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+@pytest.mark.parametrize(
+    "cv", [LeaveLastOut(n_splits=2), TimeCutoffSplit([4, 6]), TimeCutoffSplit()]
+)
+@pytest.mark.parametrize("y", [None, "item_id"])
+def test_as_cv(cv, y, routing):
+    X = frame("aabbaabbab", range(10))
+    y = y and X[y]
+    with sklearn.config_context(enable_metadata_routing=routing):
+        search = GridSearchCV(LastTime(), {"sign": [-1, 1]}, cv=cv).fit(X, y)
+        scores = cross_val_score(LastTime(), X, y, cv=cv)
+    assert search.n_splits_ == len(scores) == cv.get_n_splits()
+    if isinstance(cv, TimeCutoffSplit):
+        assert scores.tolist() == [1] * len(scores)
+        assert search.best_params_ == {"sign": 1}

@@ -1,0 +1,313 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.estimator_checks import (
+    estimator_checks_generator,
+    parametrize_with_checks,
+)
+
+from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.preprocessing import DropRepeats, KCoreFilter, RatingThreshold
+
+FILTERS = [
+    RatingThreshold(),
+    KCoreFilter(min_per_user=2, min_per_item=1),
+    DropRepeats(),
+]
+
+# These keep every row of the data that scikit-learn's checks make up.
+KEEPING = [
+    RatingThreshold(-1e9, column=0),
+    KCoreFilter(),
+    KCoreFilter(min_per_user=1, min_per_item=1),
+]
+# These drop some, so that fit_transform and transform differ, as they have to.
+DROPPING = [RatingThreshold(0, column=0), *map(DropRepeats, ("first", "consecutive"))]
+REASON = "rows are dropped by fit_transform and not by transform"
+EXPECTED_FAILED_CHECKS = {
+    "check_transformer_data_not_an_array": REASON,
+    "check_transformer_general": REASON,
+}
+
+
+@pytest.fixture
+def ratings():
+    return pd.DataFrame(
+        {
+            "user_id": ["a", "a", "b", "b", "b", "c"],
+            "item_id": [1, 2, 1, 1, 2, 3],
+            "rating": [5, 3.5, 4, 1, 4.5, 5],
+            "timestamp": [0, 1, 3, 2, 4, 0],
+        },
+        index=list("uvwxyu"),
+    )
+
+
+def rows_kept(step, X):
+    """Positions of the rows that a step keeps."""
+    X = X.assign(row=range(len(X)))
+    return step.fit_transform(X)["row"].tolist()
+
+
+@parametrize_with_checks(KEEPING)
+def test_scikit_learn_checks(estimator, check):
+    check(estimator)
+
+
+@parametrize_with_checks(
+    DROPPING,
+    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
+)
+def test_scikit_learn_checks_when_rows_are_dropped(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("estimator", KEEPING + DROPPING)
+def test_number_of_scikit_learn_checks(estimator):
+    assert len(list(estimator_checks_generator(estimator))) >= 40
+
+
+@pytest.mark.parametrize("step", FILTERS)
+def test_only_training_data_loses_rows(step, ratings):
+    step = clone(step)
+    kept = step.fit_transform(ratings)
+    assert 0 < len(kept) < len(ratings)
+    assert step.n_rows_in_ == len(ratings) and step.n_rows_out_ == len(kept)
+    assert step.n_features_in_ == 4
+    assert step.feature_names_in_.tolist() == ratings.columns.tolist()
+    assert step.transform(ratings) is ratings
+    refit = clone(step).fit(ratings)
+    assert refit.n_rows_out_ == len(kept)
+
+
+@pytest.mark.parametrize("step", FILTERS)
+def test_frames_keep_labels_dtypes_and_order(step, ratings):
+    before = ratings.astype({"user_id": "category"})
+    ratings = before.copy()
+    kept = clone(step).fit_transform(ratings)
+    assert (kept.dtypes == ratings.dtypes).all()
+    assert kept.equals(ratings.iloc[rows_kept(clone(step), ratings)])
+    assert ratings.equals(before)
+    kept.iloc[0, 2] = -7.0
+    assert ratings.equals(before)
+
+
+@pytest.mark.parametrize("step", FILTERS)
+def test_queries_pass_through(step, ratings):
+    step = clone(step).fit(ratings)
+    for query in [196, "a", ["a", "b"], np.array([1, 2]), ratings[["user_id"]]]:
+        assert step.transform(query) is query
+
+
+@pytest.mark.parametrize("step", FILTERS)
+def test_transform_needs_fit(step, ratings):
+    with pytest.raises(NotFittedError, match=type(step).__name__):
+        clone(step).transform(ratings)
+
+
+@pytest.mark.parametrize("step", FILTERS)
+def test_nothing_left(step, ratings):
+    one = ratings.assign(rating=1.0).iloc[[0]]
+    if isinstance(step, DropRepeats):
+        assert len(clone(step).fit_transform(one)) == 1
+        return
+    message = r"keeps none of the 1 rows of X.*Loosen"
+    with pytest.raises(InteractionsError, match=message):
+        clone(step).fit_transform(one)
+    assert clone(step).fit(one).n_rows_out_ == 0
+
+
+def test_held_out_rows_all_reach_the_model(ratings):
+    class Counter(BaseEstimator):
+        def fit(self, X, y=None):
+            self.n_fitted_ = len(X)
+            return self
+
+        def score(self, X, y=None):
+            return len(X)
+
+    pipeline = make_pipeline(RatingThreshold(), DropRepeats(), Counter())
+    pipeline.fit(ratings, ratings["item_id"])
+    assert pipeline[-1].n_fitted_ == 4
+    assert pipeline.score(ratings) == len(ratings)
+
+
+def test_rating_threshold(ratings):
+    assert rows_kept(RatingThreshold(), ratings) == [0, 2, 4, 5]
+    assert rows_kept(RatingThreshold(4.1), ratings) == [0, 4, 5]
+    assert rows_kept(RatingThreshold(2, column="timestamp"), ratings) == [2, 3, 4]
+    for dtype in ["string", "object", "Float64", "float32"]:
+        other = ratings.astype({"rating": dtype})
+        assert rows_kept(RatingThreshold(), other) == [0, 2, 4, 5]
+
+
+def test_rating_threshold_reads_arrays_by_position():
+    X = np.array([[1, 7, 0, 5], [1, 8, 1, 3]])
+    for column in (3, -1):
+        kept = RatingThreshold(column=column).fit_transform(X)
+        assert kept.tolist() == [[1, 7, 0, 5]] and kept.dtype == X.dtype
+    mixed = RatingThreshold(column=2).fit_transform([[1, "x", 5], [1, "y", 2]])
+    assert mixed.tolist() == [[1, "x", 5]]
+    message = r"position of the ratings .* in the range \[-4, 3\]. Got {} instead"
+    for column in ("'rating'", "4"):
+        with pytest.raises(InvalidParameterError, match=message.format(column)):
+            RatingThreshold(column=eval(column)).fit(X)
+
+
+def test_rating_threshold_errors(ratings):
+    with pytest.raises(InteractionsError, match="one column 'stars' in X; its columns"):
+        RatingThreshold(column="stars").fit(ratings)
+    with pytest.raises(InteractionsError, match="2 missing rating.* first at row 1"):
+        RatingThreshold().fit(ratings.assign(rating=[1, None, 2, None, 3, 4]))
+    with pytest.raises(InteractionsError, match="'rating' of X.*good"):
+        RatingThreshold().fit(ratings.assign(rating="good"))
+    with pytest.raises(TypeError, match="'rating' of X, each rating"):
+        RatingThreshold().fit(ratings.assign(rating=[{"stars": 5}] * 6))
+
+
+@pytest.mark.parametrize(
+    "step, message",
+    [
+        (
+            RatingThreshold("4"),
+            "The 'threshold' parameter of RatingThreshold must be a",
+        ),
+        (RatingThreshold(np.nan), "'threshold' .* Got nan instead"),
+        (
+            KCoreFilter(min_per_user=0),
+            r"'min_per_user' .* int in the range \[1, inf\). Got 0",
+        ),
+        (KCoreFilter(min_per_item=2.5), "'min_per_item' parameter of KCoreFilter"),
+        (DropRepeats("none"), "'keep' .* one of 'first', 'last', 'consecutive'"),
+    ],
+)
+def test_invalid_parameters(step, message, ratings):
+    for method in (step.fit, step.fit_transform):
+        with pytest.raises(InvalidParameterError, match=message):
+            method(ratings)
+
+
+def test_k_core_by_hand():
+    # Without item 9 user "c" is rare, without "c" item 3 is, without 3 user "b" is.
+    X = pd.DataFrame(
+        {
+            "user_id": list("aaaabbcc") + ["d", "d"],
+            "item_id": [1, 2, 1, 2, 1, 3, 3, 9, 1, 2],
+        }
+    )
+    assert rows_kept(KCoreFilter(min_per_user=2, min_per_item=2), X) == [
+        0,
+        1,
+        2,
+        3,
+        8,
+        9,
+    ]
+    assert rows_kept(KCoreFilter(min_per_user=1, min_per_item=2), X) == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+        8,
+        9,
+    ]
+    assert rows_kept(KCoreFilter(min_per_user=3, min_per_item=1), X) == [0, 1, 2, 3]
+    assert rows_kept(KCoreFilter(min_per_user=1, min_per_item=1), X) == list(range(10))
+
+
+def k_core_by_loop(users, items, min_per_user, min_per_item):
+    """Drop one rare row after the other until none is left."""
+    rows = list(range(len(users)))
+    while True:
+        for r in rows:
+            if (
+                sum(users[r] == users[s] for s in rows) < min_per_user
+                or sum(items[r] == items[s] for s in rows) < min_per_item
+            ):
+                rows.remove(r)
+                break
+        else:
+            return rows
+
+
+pairs = st.lists(
+    st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=1, max_size=40
+)
+
+
+@given(pairs=pairs, min_per_user=st.integers(1, 4), min_per_item=st.integers(1, 4))
+def test_k_core_is_the_largest(pairs, min_per_user, min_per_item):
+    users, items = zip(*pairs, strict=True)
+    X = pd.DataFrame({"user_id": users, "item_id": items})
+    expected = k_core_by_loop(users, items, min_per_user, min_per_item)
+    step = KCoreFilter(min_per_user=min_per_user, min_per_item=min_per_item)
+    if expected:
+        assert rows_kept(step, X) == expected
+        again = X.iloc[expected]
+        assert len(clone(step).fit_transform(again)) == len(again)
+    else:
+        assert step.fit(X).n_rows_out_ == 0
+
+
+def test_k_core_of_arrays_and_lists():
+    X = np.array([[1, 7], [1, 8], [2, 7]])
+    assert KCoreFilter(min_per_user=2, min_per_item=1).fit_transform(X).tolist() == [
+        [1, 7],
+        [1, 8],
+    ]
+    kept = KCoreFilter(min_per_user=2, min_per_item=1).fit_transform(
+        [[1, "x"], [1, "y"], [2, "x"]]
+    )
+    assert kept.tolist() == [[1, "x"], [1, "y"]]
+    text = np.array([["a", "x"], ["b", "x"], ["b", "y"]])
+    assert KCoreFilter(min_per_user=1, min_per_item=2).fit_transform(text).tolist() == [
+        ["a", "x"],
+        ["b", "x"],
+    ]
+
+
+@pytest.mark.parametrize(
+    "keep, expected",
+    [("first", [0, 1, 3, 4, 5]), ("last", [0, 1, 2, 4, 5]), ("consecutive", None)],
+)
+def test_drop_repeats_reads_time(keep, expected, ratings):
+    expected = expected or [0, 1, 3, 4, 5]  # the run of "b" and 1 is rows 3, 2
+    assert rows_kept(DropRepeats(keep), ratings) == expected
+
+
+@pytest.mark.parametrize(
+    "keep, expected",
+    [
+        ("first", [0, 2, 4, 6]),
+        ("last", [3, 4, 5, 6]),
+        ("consecutive", [0, 2, 3, 4, 5, 6]),
+    ],
+)
+def test_drop_repeats_without_time(keep, expected):
+    X = pd.DataFrame(
+        {"user_id": list("aaaabab"), "item_id": ["x", "x", "y", "x", "x", "y", "y"]}
+    )
+    assert rows_kept(DropRepeats(keep), X) == expected
+    tied = X.assign(timestamp=0)
+    assert rows_kept(DropRepeats(keep), tied) == expected
+
+
+def test_drop_repeats_never_joins_users():
+    # The last item of "a" is the first of "b".
+    X = pd.DataFrame({"user_id": ["a", "b"], "item_id": ["x", "x"]})
+    for keep in ("first", "last", "consecutive"):
+        assert rows_kept(DropRepeats(keep), X) == [0, 1]
+
+
+@pytest.mark.parametrize("step", [KCoreFilter(), DropRepeats()])
+def test_unusable_interactions(step):
+    with pytest.raises(InteractionsError, match=f"{type(step).__name__}.*'user_id'"):
+        step.fit(pd.DataFrame({"user": [1], "item": [2]}))

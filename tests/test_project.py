@@ -1,0 +1,301 @@
+"""The house rules: floors, lazy imports, docstrings, public names, plain safe code."""
+
+import ast
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from numpydoc.validate import validate
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "sklearn_attrec"
+SUBMODULES = [
+    "datasets",
+    "exceptions",
+    "inspection",
+    "metrics",
+    "model_selection",
+    "persistence",
+    "preprocessing",
+]
+
+# Imports go down only. A package stands for all its modules, "" for __init__.py.
+FLOORS = {
+    5: ["", "__main__", "cli"],
+    4: ["inspection", "persistence"],
+    3: ["_attrec", "_base", "_network_base", "_popularity", "_sasrec", "_sse_pt"],
+    2: ["_networks", "_training"],
+    1: [
+        "_ranking",
+        "_sampling",
+        "_sequences",
+        "datasets",
+        "metrics",
+        "model_selection",
+        "preprocessing",
+    ],
+    0: ["exceptions", "utils"],
+}
+FLOOR_OF = {part: floor for floor, parts in FLOORS.items() for part in parts}
+
+# The only imports within a floor, besides those within a package.
+SIDEWAYS = {
+    ("__main__", "cli"),
+    ("_attrec", "_network_base"),
+    ("_sasrec", "_network_base"),
+    ("_sse_pt", "_network_base"),
+    ("_network_base", "_base"),
+    ("_popularity", "_base"),
+    ("utils", "exceptions"),
+}
+
+# Who may name TensorFlow; importing the last of them loads it, so only fit does.
+TENSORFLOW = {"tensorflow", "keras"}
+TRAINERS = ("utils._tensorflow", "_networks", "_training")
+LOADER = "sklearn_attrec._training"
+
+UNSAFE_NAMES = {"eval", "exec", "compile", "__import__"}
+UNSAFE_MODULES = {"marshal", "shelve", "dill", "cloudpickle"}
+UNSAFE_CALLS = {
+    "pickle.load",
+    "pickle.loads",
+    "pickle.Unpickler",
+    "joblib.load",
+    "pandas.read_pickle",
+    "pd.read_pickle",
+    "os.system",
+    "os.popen",
+}
+UNSAFE_METHODS = {"load_model"}
+UNSAFE_ARGUMENTS = {"shell", "allow_pickle"}
+
+
+def module_name(path):
+    """Turn a file of the package into the dotted name that imports it."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
+every_module = pytest.mark.parametrize("module", MODULES)
+
+
+def part_of(module):
+    """Name the part of the plan a module belongs to: 'datasets', '_base', ''."""
+    return (module.split(".") + [""])[1]
+
+
+def is_public(module):
+    return not any(part.startswith("_") for part in module.split("."))
+
+
+def targets(node, module):
+    """Return the dotted names that one import statement loads."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    base = node.module or ""
+    if node.level:
+        package = module.split(".")
+        if MODULES[module].name != "__init__.py":
+            package.pop()
+        package = package[: len(package) + 1 - node.level]
+        base = ".".join([*package, *base.split(".")]).rstrip(".")
+    names = [f"{base}.{alias.name}" for alias in node.names]
+    return [name if name in MODULES else base for name in names]
+
+
+def imports(module, tree=None, inside_function=False):
+    """Yield (dotted name, whether only a call loads it) for each import."""
+    for node in ast.iter_child_nodes(tree or TREES[module]):
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            for target in targets(node, module):
+                yield target, inside_function
+        else:
+            is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+            yield from imports(module, node, inside_function or is_function)
+
+
+# -- Floors ----------------------------------------------------------------------
+
+
+@every_module
+def test_module_is_in_the_plan(module):
+    assert part_of(module) in FLOOR_OF, f"give {module} a floor in FLOORS"
+
+
+@every_module
+def test_imports_go_down_only(module):
+    here = part_of(module)
+    wrong = []
+    for target, _ in imports(module):
+        if target.split(".")[0] != "sklearn_attrec":
+            continue
+        there = part_of(target)
+        goes_down = FLOOR_OF.get(there, 9) < FLOOR_OF.get(here, -1)
+        if not (goes_down or here == there or (here, there) in SIDEWAYS):
+            wrong.append(target)
+    assert not wrong, f"{module} may not import {wrong}"
+
+
+@every_module
+def test_only_the_training_floor_names_tensorflow(module):
+    named = {target.split(".")[0] for target, _ in imports(module)} & TENSORFLOW
+    trainer = module.removeprefix("sklearn_attrec.").startswith(TRAINERS)
+    assert trainer or not named
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {LOADER}))
+def test_tensorflow_is_not_reached_at_import(module):
+    """Follow the imports that no function call guards."""
+    reached, queue = set(), [module]
+    while queue:
+        current = queue.pop()
+        reached.add(current)
+        if current in MODULES:
+            found = {target for target, lazy in imports(current) if not lazy}
+            queue.extend(found - reached)
+    assert not {name.split(".")[0] for name in reached} & TENSORFLOW
+    assert LOADER not in reached
+
+
+def test_import_leaves_the_heavy_packages_alone():
+    names = [name for name in MODULES if is_public(name)]
+    code = (
+        "import importlib, sys\n"
+        f"for name in {names!r}: importlib.import_module(name)\n"
+        "print(*{'tensorflow', 'keras', 'matplotlib'} & set(sys.modules))"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (run.returncode, run.stdout.strip()) == (0, ""), run.stderr
+
+
+# -- Public names and docstrings --------------------------------------------------
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if is_public(name)])
+def test_public_names_are_in_all(module):
+    """Only what a module defines counts, and in an __init__ what it gathers.
+
+    That __all__ is sorted and names nothing that is missing, ruff sees to.
+    """
+    public = set()
+    for node in TREES[module].body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            public.add(node.name)
+        elif isinstance(node, ast.Assign):
+            public |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+        elif isinstance(node, ast.ImportFrom) and MODULES[module].stem == "__init__":
+            ours = any(t.startswith("sklearn_attrec") for t in targets(node, module))
+            public |= {alias.asname or alias.name for alias in node.names if ours}
+    public = {name for name in public if not name.startswith("_")}
+    listed = getattr(importlib.import_module(module), "__all__", [])
+    assert public <= set(listed)
+
+
+def public_objects():
+    """Map the dotted name of each public class, method and function to the object."""
+    found = {}
+    for module in ["sklearn_attrec", *(f"sklearn_attrec.{s}" for s in SUBMODULES)]:
+        if module not in MODULES:
+            continue
+        imported = importlib.import_module(module)
+        for name in getattr(imported, "__all__", []):
+            value = getattr(imported, name)
+            if inspect.isfunction(value) or inspect.isclass(value):
+                found[f"{value.__module__}.{value.__qualname__}"] = value
+            if inspect.isclass(value):
+                found |= public_methods(value)
+    return dict(sorted(found.items()))
+
+
+def public_methods(cls):
+    """Find the methods and properties the package itself wrote, where it wrote them."""
+    found = {}
+    for owner in cls.__mro__:
+        if not owner.__module__.startswith("sklearn_attrec"):
+            continue
+        for name, value in vars(owner).items():
+            written = inspect.isroutine(value) or isinstance(value, property)
+            ours = getattr(value, "__module__", owner.__module__) == owner.__module__
+            if written and ours and not name.startswith("_"):
+                found[f"{owner.__module__}.{owner.__qualname__}.{name}"] = value
+    return found
+
+
+PUBLIC = public_objects()
+CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+CHECKS = CONFIGURATION["tool"]["numpydoc_validation"]["checks"]
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_is_numpydoc(name):
+    ignored = set(CHECKS)
+    value = PUBLIC[name]
+    is_class = inspect.isclass(value)
+    if name.rpartition(".")[0] not in MODULES:
+        ignored.add("EX01")  # the class's example shows its methods
+    if is_class and issubclass(value, (Exception, Warning)):
+        ignored |= {"EX01", "PR01"}  # nobody but the package makes one
+    errors = [error for error in validate(name)["errors"] if error[0] not in ignored]
+    assert not errors
+
+
+# -- Plain, safe code and text ----------------------------------------------------
+
+
+@every_module
+def test_code_is_safe(module):
+    wrong = []
+    for node in ast.walk(TREES[module]):
+        if isinstance(node, ast.Assert):
+            wrong.append((node.lineno, "assert"))
+        if not isinstance(node, ast.Call):
+            continue
+        called = ast.unparse(node.func)
+        if (
+            called in UNSAFE_NAMES | UNSAFE_CALLS
+            or called.rpartition(".")[2] in UNSAFE_METHODS
+        ):
+            wrong.append((node.lineno, called))
+        for keyword in node.keywords:
+            if keyword.arg in UNSAFE_ARGUMENTS and (
+                not isinstance(keyword.value, ast.Constant) or keyword.value.value
+            ):
+                wrong.append((node.lineno, f"{keyword.arg}="))
+    unsafe = [t for t, _ in imports(module) if t.split(".")[0] in UNSAFE_MODULES]
+    assert not wrong
+    assert not unsafe
+
+
+def text_files():
+    """List the repository's own text files, by folder: no build, cache or venv."""
+    folders = ["sklearn_attrec", "tests", "examples", "benchmarks", ".ci"]
+    paths = [path for path in ROOT.iterdir() if path.is_file()]
+    for folder in folders:
+        paths += (ROOT / folder).rglob("*")
+    for path in sorted(paths):
+        if path.is_file() and "__pycache__" not in path.parts:
+            try:
+                yield path, path.read_text("utf-8")
+            except UnicodeDecodeError:
+                continue
+
+
+def test_text_names_no_folder_of_one_machine():
+    folders = "|".join(["root", "home", "work", "Users"])
+    machine_path = re.compile(rf"(?<![\w.:/}})-])/({folders})\b(?!-)")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path, text in text_files()
+        for number, line in enumerate(text.splitlines(), 1)
+        if machine_path.search(line)
+    ]
+    assert not wrong
