@@ -1,6 +1,9 @@
 """AttRec: next-item recommendation with self-attention and metric learning."""
 
+import warnings
+
 import numpy as np
+from scipy.sparse import csr_array
 
 from sklearn_attrec._network_base import BaseNetworkRecommender
 from sklearn_attrec._networks import attrec
@@ -20,7 +23,142 @@ __all__ = ["AttRecRecommender"]
 
 
 class AttRecRecommender(BaseNetworkRecommender):
-    """AttRec."""
+    r"""Recommend the next item by short-term attention and long-term taste.
+
+    AttRec [1]_ looks at a user's last `L` items through one self-attention layer and
+    at the user's and the items' embeddings as points: what lies near is liked. An item
+    i is the better for user u the smaller
+
+    .. math:: y(u, i) = \omega \lVert U_u - V_i \rVert^2
+              + (1 - \omega) \lVert m_u - X_i \rVert^2,
+
+    where m aggregates the attention over the window. The score of an item is −y. A
+    user that fit did not see is answered from a history alone.
+
+    Parameters
+    ----------
+    L : int, default=5
+        How many of the last items the attention reads. Larger sees further back and
+        costs more.
+    d : int, default=100
+        Size of the embeddings. Larger fits more and needs more data.
+    omega : float, default=0.3
+        Weight of the long-term taste, 0 to 1. 0 leaves the last items alone to
+        decide, 1 ignores their order.
+    gamma : float, default=0.5
+        Margin, above 0, by which a target should lie nearer than a negative. Larger
+        pushes harder. Not used by ``loss='bpr'``.
+    n_targets : int, default=None
+        How many of the next items of a window are targets (T in the paper). None
+        means 3 for the pairwise losses and 1 for 'softmax'.
+    n_negatives : int, default=None
+        How many items are drawn as negatives: for the pairwise losses a window's own,
+        from what its user never touched; for 'softmax' shared by the batch, from the
+        whole catalogue. None means 10 and 512.
+    aggregation : {'mean', 'sum', 'max', 'min'}, default='mean'
+        How the attended items of the window become one vector.
+    similarity : {'euclidean', 'inner'}, default='euclidean'
+        Score by distance as above, or by the inner products
+        :math:`\omega U_u \cdot V_i + (1 - \omega) m_u \cdot X_i`.
+    share_projection : bool, default=False
+        Whether query and key share one projection, as in the author's program.
+    loss : {'hinge', 'bpr', 'softmax'}, default='hinge'
+        'hinge' is the paper's. 'bpr' is the usual loss for ``similarity='inner'``.
+        'softmax' is the cross-entropy of the target against shared negatives; it
+        ranks better on every data set measured so far.
+    temperature : float, default=0.2
+        Divides the scores in 'softmax', above 0. Smaller looks harder at the nearest
+        negatives.
+    dropout : float, default=0.0
+        Share of queries and keys set to zero in training, 0 to below 1.
+    alpha : float, default=0.0
+        Weight of the sum of all squared weights in the loss.
+    max_norm : float or None, default=1.0
+        Largest length of a row of U, V and X; None leaves them free. Not used by
+        ``similarity='inner'``.
+    optimizer : {'adam', 'adagrad'}, default='adam'
+        Update rule.
+    learning_rate : float, default=0.001
+        Step size, above 0.
+    batch_size : int, default=256
+        Windows a step.
+    max_iter : int, default=20
+        Epochs.
+    early_stopping : bool, default=False
+        Whether to hold out the last item of some users, watch HR@k on them, stop when
+        it no longer grows and keep the best weights.
+    validation_fraction : float, default=0.1
+        Share of users held out by `early_stopping`, of those with 3 or more items.
+    n_iter_no_change : int, default=3
+        Epochs without growth before `early_stopping` stops.
+    tol : float, default=0.0001
+        By how much HR@k must grow to count.
+    k : int, default=10
+        How many items `predict` returns and `score` looks at.
+    exclude_seen : bool, default=True
+        Whether to leave out items that the user had before. Set it to False where
+        people buy again.
+    handle_unknown : {'popular', 'error'}, default='popular'
+        What to do about a user without history that fit never saw: recommend popular
+        items, or raise `UnknownUserError`. Items of a history that fit never saw are
+        ignored with a warning, or raise.
+    warm_start : bool, default=False
+        Whether `fit` starts from the weights of the fit before, for the users and
+        items that are still there.
+    random_state : int, RandomState or None, default=None
+        Seed. The same data, seed, versions and number of threads give the same bits.
+    verbose : int, default=0
+        Above 0 prints a line an epoch.
+
+    Attributes
+    ----------
+    users_ : ndarray of shape (n_users,)
+        User ids, by first appearance in time.
+    items_ : ndarray of shape (n_items,)
+        Item ids, by first appearance in time.
+    weights_ : dict of ndarray
+        `U` (n_users, d), `V` and `X` (n_items, d), `W_Q` and `W_K` (d, d), float32.
+    history_ : list of dict
+        One record an epoch: `epoch`, `loss`, `seconds` and, when stopping early,
+        `validation_score`.
+    n_iter_ : int
+        Epochs run.
+    n_users_skipped_ : int
+        Users that gave nothing to train on: those with one interaction and, for the
+        pairwise losses, those who touched every item.
+    settings_ : dict
+        Parameters as `fit` used them, with what it derived from them.
+    item_counts_ : ndarray of shape (n_items,)
+        How often each item occurred.
+    missing_item_ : object
+        What fills a row of `predict` when fewer than k items remain.
+    history_indptr_, history_items_, history_times_ : ndarray
+        The fitted interactions, encoded and sorted by user and time.
+    n_features_in_ : int
+        Number of columns read in fit.
+    feature_names_in_ : ndarray of str
+        Their names, if X was a DataFrame.
+
+    See Also
+    --------
+    PopularityRecommender : The baseline, with the same methods.
+
+    References
+    ----------
+    .. [1] S. Zhang, Y. Tay, L. Yao, A. Sun, "Next Item Recommendation with
+       Self-Attention", 2018, arXiv:1808.06414.
+
+    Examples
+    --------
+    >>> from sklearn_attrec import AttRecRecommender
+    >>> from sklearn_attrec.datasets import make_interactions
+    >>> interactions = make_interactions(random_state=0)
+    >>> model = AttRecRecommender(d=8, max_iter=2, random_state=0).fit(interactions)
+    >>> model.predict(0).shape
+    (10,)
+    >>> model.predict("new", history=[4, 8, 15], k=3).shape
+    (3,)
+    """
 
     _parameter_constraints = {
         **BaseNetworkRecommender._parameter_constraints,
@@ -102,10 +240,11 @@ class AttRecRecommender(BaseNetworkRecommender):
 
     # What training needs --------------------------------------------------------
 
+    def _n_weights(self, n_users, n_items):
+        return self.d * (n_users + 2 * n_items + 2 * self.d + self.L)
+
     def _initial_weights(self, random, n_users, n_items):
         d = self.d
-        # Weights, two moments and a gradient each.
-        self._check_memory(16.0 * d * (n_users + 2 * n_items + 2 * d), "d")
 
         def table(n):
             # Rows of length about 0.5 lie inside the unit ball, in all directions.
@@ -121,7 +260,7 @@ class AttRecRecommender(BaseNetworkRecommender):
             weights["W_K"] = projection()
         return weights
 
-    def _training_inputs(self, sequences, n_items):
+    def _training_inputs(self, sequences, n_items, strict):
         windows = training_windows(sequences)
         if not len(windows.users):
             lengths = np.diff(sequences.indptr)
@@ -141,11 +280,14 @@ class AttRecRecommender(BaseNetworkRecommender):
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
             if not len(trainable):
-                raise InteractionsError(
+                message = (
                     f"{self._caller('fit')}: no negative item exists, because every "
                     f"user touched all {n_items} items. Pass loss='softmax', or give "
                     "more items."
                 )
+                if strict:
+                    raise InteractionsError(message)
+                warnings.warn(f"{message} The weights stay random.", stacklevel=5)
         n_users = len(sequences.indptr) - 1
         skipped = n_users - len(np.unique(windows.users[trainable]))
         return attrec.batch_loss, self._settings(), data, trainable, skipped
@@ -179,36 +321,40 @@ class AttRecRecommender(BaseNetworkRecommender):
 
     # The two sides of the inner product -----------------------------------------
 
+    def _fitted(self):
+        """Settings of the fit: parameters that were set since change no answer."""
+        return attrec.Settings(**self.settings_)
+
     def _item_matrix(self):
         weights = self.weights_
-        return attrec.item_vectors(ops, self._settings(), weights["V"], weights["X"])
+        return attrec.item_vectors(ops, self._fitted(), weights["V"], weights["X"])
 
     def _likeness_matrix(self):
         weights = self.weights_
-        return attrec.item_embeddings(ops, self._settings(), weights["V"], weights["X"])
+        return attrec.item_embeddings(ops, self._fitted(), weights["V"], weights["X"])
 
     def _query_matrix(self, users, histories):
-        weights, settings = self.weights_, self._settings()
-        items, real = last_items(histories, self.L)
+        weights, settings = self.weights_, self._fitted()
+        items, real = last_items(histories, len(settings.before))
         real[:, -1] = True  # a query without history is answered elsewhere
         window = weights["X"][items]  # (n, L, d)
         short = attrec.short_term(ops, weights, settings, window, real)
-        long = np.where(
-            (users >= 0)[:, None], weights["U"][users], self._stranger(histories)
-        )
+        long = weights["U"][users]  # (n, d)
+        if (users < 0).any():
+            long = np.where((users < 0)[:, None], self._stranger(histories), long)
         return attrec.query_vectors(ops, settings, long, short)
 
     def _stranger(self, histories):
         """Stand in for the embedding of users that fit did not see.
 
-        Of all vectors of the length that trained users have, the mean of V over a
-        user's items, scaled to it, is nearest to these items in the sense of least
-        squares.
+        Of all vectors as long as those of trained users, the mean of V over a user's
+        items, scaled to that length, is the nearest to these items in the sense of
+        least squares.
         """
         V, U = self.weights_["V"], self.weights_["U"]
-        rows = np.repeat(np.arange(len(histories.indptr) - 1), np.diff(histories.indptr))
-        total = np.zeros((len(histories.indptr) - 1, V.shape[1]), dtype=V.dtype)
-        np.add.at(total, rows, V[histories.items])
+        ones = np.ones(len(histories.items), dtype=V.dtype)
+        shape = (len(histories.indptr) - 1, len(V))
+        total = csr_array((ones, histories.items, histories.indptr), shape) @ V
         norm = np.linalg.norm(total, axis=1, keepdims=True)
         length = self._cached("length", lambda: np.linalg.norm(U, axis=1).mean())
         return total * (length / np.where(norm > 0, norm, 1))

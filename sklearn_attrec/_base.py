@@ -1,36 +1,36 @@
 """BaseRecommender: everything that is the same for every model."""
 
 import warnings
+
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_attrec._queries import Queries, missing_id
+from sklearn_attrec._queries import (
+    check_features,
+    known_items,
+    lookup,
+    missing_id,
+    read_queries,
+)
 from sklearn_attrec._ranking import block_size, mask_items, ranks_of, top_k
-from sklearn_attrec._sequences import Sequences, count_until, encode
+from sklearn_attrec._sequences import Sequences, encode
 from sklearn_attrec.exceptions import (
     InteractionsError,
     InvalidParameterError,
     LeakageWarning,
-    UnknownUserError,
 )
 from sklearn_attrec.utils._callbacks import CallbackSupportMixin, with_callbacks
+from sklearn_attrec.utils._ids import show
 from sklearn_attrec.utils._param_validation import (
     Boolean,
     Integer,
     OneOf,
     validate_parameters,
 )
-from sklearn_attrec.utils._validation import (
-    ITEM,
-    TIME,
-    USER,
-    check_history,
-    check_ids,
-    check_interactions,
-)
+from sklearn_attrec.utils._validation import ITEM, TIME, USER, check_interactions
 
 __all__ = ["BaseRecommender"]
 
@@ -69,8 +69,13 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
 
     # Blanks for subclasses ------------------------------------------------------
 
-    def _fit(self, sequences, state, task):
-        """Learn; return a dict of fitted attributes and change nothing else."""
+    def _fit(self, sequences, state, task, strict):
+        """Learn; return a dict of fitted attributes and change nothing else.
+
+        Not strict means that data from which nothing can be learned gets a warning
+        instead of an error: a plain array may hold anything, as those of
+        scikit-learn's own checks do.
+        """
         raise NotImplementedError
 
     def _n_epochs(self):
@@ -123,16 +128,17 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         if len(items) < 2:
             raise InteractionsError(
                 f"{caller}: the rows (n_samples = {len(sequences.items)}) hold 1 item, "
-                f"{items[0]!r}; at least 2 are needed to rank one before another."
+                f"{show(items[0])}; at least 2 are needed to rank one before another."
             )
         state = _encoded_state(sequences, users, items)
+        names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
+        features = X[names] if isinstance(X, pd.DataFrame) else X
         task = self._init_callback_context(max_subtasks=self._n_epochs())
         task.call_on_fit_task_begin(estimator=self, X=X, y=interactions.items)
         # All that can fail comes before the first attribute is set, so that an error
         # leaves an earlier fit as it was.
-        state |= self._fit(sequences, state, task)
-        names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
-        features = X[names] if isinstance(X, pd.DataFrame) else X
+        strict = isinstance(X, pd.DataFrame)
+        state |= self._fit(sequences, state, task, strict)
         validate_data(self, features, reset=True, skip_check_array=True)
         vars(self).update(state, _cache={})
         task.call_on_fit_task_end(
@@ -172,10 +178,13 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         caller = self._caller("predict")
         k = self._check_k(k, caller)
-        queries, single = self._read_queries(user, history, caller)
+        queries, single = read_queries(self, user, history, caller)
         codes, _ = self._top_k(queries, k, self.exclude_seen)
-        ids = self.items_[codes]
-        ids[codes < 0] = self.missing_item_
+        ids, missing = self.items_[codes], codes < 0
+        if missing.any():
+            # Only a catalogue of every integer of its dtype has nothing to fill with.
+            ids = ids.astype(object) if self.missing_item_ is None else ids
+            ids[missing] = self.missing_item_
         return ids[0] if single else ids
 
     def recommend(
@@ -213,12 +222,10 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         users = self.users_.tolist() if users is None else users
         caller = self._caller("recommend")
         k = self._check_k(k, caller)
+        exclude_seen = self._check_exclude_seen(exclude_seen, caller)
         if candidates is not None:
-            candidates = self._check_candidates(candidates, caller)
-        if exclude_seen is None:
-            exclude_seen = self.exclude_seen
-        users = self.users_ if users is None else users
-        queries, _ = self._read_queries(users, history, caller)
+            _, candidates = known_items(self, candidates, "candidates", caller)
+        queries, _ = read_queries(self, users, history, caller)
         codes, scores = self._top_k(queries, k, exclude_seen, candidates)
         row, column = np.nonzero(codes >= 0)
         return pd.DataFrame(
@@ -278,22 +285,18 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         caller = self._caller("score")
-        self._check_features(X, reset=False)
+        check_features(self, X)
         interactions = check_interactions(X, caller=caller)
-        targets = self._lookup("items_", interactions.items)
+        targets = lookup(self, "items_", interactions.items)
         if not (targets >= 0).any():
             raise InteractionsError(
                 f"{caller}: 0 of {len(targets)} rows can be scored, because fit saw "
-                f"none of their items, of which {interactions.items[0]!r} is the first. "
-                f"Fit saw {_kind(self.items_)} such as {self.items_[0]!r}."
+                f"none of their items, of which {show(interactions.items[0])} is the "
+                f"first. Fit saw items such as {show(self.items_[0])}."
             )
-        queries, _ = self._read_queries(X, None, caller)
+        queries, _ = read_queries(self, X, None, caller)
         self._warn_of_leaks(queries, targets, interactions.times)
-        ranks = [
-            ranks_of(scores, targets[rows])
-            for rows, scores in self._score_blocks(queries, self.exclude_seen)
-        ]
-        return np.concatenate(ranks)
+        return self._ranks(queries, targets, self.exclude_seen)
 
     def similar_items(self, items, k=None):
         """Find the items most alike to some items.
@@ -320,21 +323,20 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         caller = self._caller("similar_items")
         k = self._check_k(k, caller)
         items = [items] if pd.api.types.is_scalar(items) else items
-        ids = check_ids(items, name="items", caller=caller)
-        codes = self._known_items(ids, "items", caller)
-        points = self._likeness_matrix()
+        ids, codes = known_items(self, items, "items", caller)
+        points = self._finite(self._likeness_matrix())
         norms = np.linalg.norm(points, axis=1, keepdims=True)
         points = points / np.where(norms > 0, norms, 1)
-        found, scores = [], []
+        found = np.empty((len(codes), k), dtype=np.int64)
+        scores = np.empty((len(codes), k), dtype=np.float32)
         size = block_size(len(self.items_))
         for start in range(0, len(codes), size):
             block = codes[start : start + size]
-            likeness = points[block] @ points.T
+            likeness = points[block] @ points.T  # (block, n_items)
             likeness[np.arange(len(block)), block] = -np.inf
-            best, score = top_k(likeness, k)
-            found.append(best)
-            scores.append(score)
-        found, scores = np.concatenate(found), np.concatenate(scores)
+            found[start : start + size], scores[start : start + size] = top_k(
+                likeness, k
+            )
         row, column = np.nonzero(found >= 0)
         return pd.DataFrame(
             {
@@ -346,7 +348,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         )
 
     def query_vectors(self, users=None, history=None):
-        """Vectors that ask for items; see `item_vectors`.
+        """Compute the vectors that ask for items; see `item_vectors`.
 
         Parameters
         ----------
@@ -362,14 +364,14 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         caller = self._caller("query_vectors")
-        users = self.users_ if users is None else users
-        queries, single = self._read_queries(users, history, caller)
-        blocks = [vectors for _, _, vectors in self._vector_blocks(queries)]
-        vectors = np.concatenate(blocks)[: len(queries.users)]
-        return vectors[0] if single else vectors
+        queries, single = read_queries(self, users, history, caller)
+        found = np.empty((len(queries.users), self.item_vectors().shape[1]), np.float32)
+        for rows, _, vectors in self._vector_blocks(queries):
+            found[rows] = vectors[: rows.stop - rows.start]
+        return found[0] if single else found
 
     def item_vectors(self):
-        """Vectors of the catalogue, ready for any inner-product index.
+        """Compute the vectors of the catalogue, ready for any inner-product index.
 
         An item's score for a query is the inner product of their vectors, larger is
         better. The last column is the item's popularity (its share of the fitted
@@ -383,27 +385,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         return self._cached("items", self._build_item_vectors)
 
-    # One query from the arguments to its scores ---------------------------------
-
-    def _read_queries(self, users, history, caller):
-        """Make queries of `users` and `history`; tell whether one user was given."""
-        times, single = None, False
-        if self._is_table(users):
-            self._check_features(users, reset=False)
-            ids, _, times = check_interactions(users, caller=caller, need_items=False)
-        else:
-            single = pd.api.types.is_scalar(users)
-            ids = check_ids([users] if single else users, name="user", caller=caller)
-        codes = self._lookup("users_", ids)
-        if history is not None:
-            source = self._encode_histories(history, ids, single, caller)
-            return Queries(ids, codes, source, np.arange(len(ids)), None), single
-        self._check_unknown_users(ids, codes, caller)
-        fitted = self._sequences()
-        ends = None
-        if times is not None:
-            ends = count_until(fitted, codes, self._comparable(times, caller))
-        return Queries(ids, codes, fitted, codes, ends), single
+    # From queries to scores -----------------------------------------------------
 
     def _vector_blocks(self, queries):
         """Yield (rows, histories, query vectors) for one block after the other."""
@@ -413,12 +395,8 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             personal = np.diff(histories.indptr)[:, None] > 0
             vectors = np.where(personal, self._query_matrix(users, histories), 0)
             vectors = np.hstack([vectors, ~personal]).astype(np.float32)
-            if not np.isfinite(vectors).all():
-                raise ValueError(
-                    f"{type(self).__name__} holds weights that are not finite numbers, "
-                    "so nothing can be ranked. Fit it again."
-                )
-            yield slice(start, start + size), histories, vectors
+            rows = slice(start, min(start + size, len(queries.users)))
+            yield rows, histories, self._finite(vectors)
 
     def _score_blocks(self, queries, exclude_seen):
         """Yield (rows, scores) for one block after the other; −inf is left out."""
@@ -427,7 +405,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             scores = vectors @ items.T  # (block, n_items)
             if exclude_seen:
                 mask_items(scores, histories)
-            yield rows, scores[: len(queries.users[rows])]
+            yield rows, scores[: rows.stop - rows.start]
 
     def _top_k(self, queries, k, exclude_seen, candidates=None):
         """Item codes and scores of the k best, (n, k) each; −1 fills short rows."""
@@ -435,22 +413,30 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         if candidates is not None:
             left_out[:] = True
             left_out[candidates] = False
-        found = []
-        for _, scores in self._score_blocks(queries, exclude_seen):
+        n = len(queries.users)
+        codes, best = np.empty((n, k), dtype=np.int64), np.empty((n, k), np.float32)
+        for rows, scores in self._score_blocks(queries, exclude_seen):
             scores[:, left_out] = -np.inf
-            found.append(top_k(scores, k))
-        codes, scores = map(np.concatenate, zip(*found, strict=True))
+            codes[rows], best[rows] = top_k(scores, k)
         empty = np.flatnonzero(codes[:, 0] < 0)
         if len(empty):
             warnings.warn(
                 f"{type(self).__name__}: nothing is left to recommend to "
-                f"{len(empty)} user(s), the first {queries.ids[empty[0]]!r}, who had "
-                "every item before. Pass exclude_seen=False to recommend items again.",
+                f"{len(empty)} user(s), the first is {show(queries.ids[empty[0]])}, "
+                "who had every item before. Pass exclude_seen=False to recommend "
+                "items again.",
                 stacklevel=3,
             )
-        return codes, scores
+        return codes, best
 
-    # Small readers of arguments and state ---------------------------------------
+    def _ranks(self, queries, targets, exclude_seen):
+        """Rank of each query's target, (n,); see `ranks_of`."""
+        ranks = np.empty(len(targets))
+        for rows, scores in self._score_blocks(queries, exclude_seen):
+            ranks[rows] = ranks_of(scores, targets[rows])
+        return ranks
+
+    # Small helpers --------------------------------------------------------------
 
     def _caller(self, method):
         return f"{type(self).__name__}.{method}"
@@ -468,35 +454,15 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     def _build_item_vectors(self):
         popularity = self.item_counts_ / self.item_counts_.sum()
         vectors = np.hstack([self._item_matrix(), popularity[:, None]])
+        return self._finite(np.ascontiguousarray(vectors, dtype=np.float32))
+
+    def _finite(self, vectors):
         if not np.isfinite(vectors).all():
             raise ValueError(
                 f"{type(self).__name__} holds weights that are not finite numbers, so "
                 "nothing can be ranked. Fit it again."
             )
-        return np.ascontiguousarray(vectors, dtype=np.float32)
-
-    def _lookup(self, attribute, ids):
-        """Codes of ids, −1 where fit did not see one."""
-        known = getattr(self, attribute)
-        if (ids.dtype.kind == "O") != (known.dtype.kind == "O"):
-            return np.full(len(ids), -1)
-        index = self._cached(attribute, lambda: pd.Index(known))
-        return index.get_indexer(ids)
-
-    def _is_table(self, users):
-        """Tell a table of queries from a list of users."""
-        if isinstance(users, pd.DataFrame):
-            return True
-        if not hasattr(self, "feature_names_in_") and isinstance(users, np.ndarray):
-            # Fitted on a plain array: a 1-D array is more likely a row of one than
-            # users, and gets scikit-learn's advice to reshape it.
-            return True
-        return np.ndim(users) == 2 if isinstance(users, (np.ndarray, list)) else False
-
-    def _check_features(self, X, reset):
-        if isinstance(X, pd.DataFrame) or np.ndim(X) != 2:
-            return
-        validate_data(self, X, reset=reset, skip_check_array=True)
+        return vectors
 
     def _check_k(self, k, caller):
         k = self.k if k is None else k
@@ -506,105 +472,37 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             )
         return int(k)
 
-    def _comparable(self, times, caller):
-        fitted = self.history_times_
-        if fitted is None:
-            raise InteractionsError(
-                f"{caller}: the rows have a {TIME!r}, but fit saw none and cannot tell "
-                f"what came before it. Fit with a {TIME!r} too, or drop the column."
+    def _check_exclude_seen(self, exclude_seen, caller):
+        if exclude_seen is None:
+            return self.exclude_seen
+        if not Boolean().allows(exclude_seen):
+            raise InvalidParameterError(
+                f"{caller}: 'exclude_seen' must be {Boolean()}. Got {exclude_seen!r} "
+                "instead."
             )
-        if (times.dtype.kind == "M") != (fitted.dtype.kind == "M"):
-            raise InteractionsError(
-                f"{caller}: {TIME!r} is {times.dtype}, but was {fitted.dtype} in fit. "
-                "Convert one to the other."
-            )
-        return times
-
-    def _check_unknown_users(self, ids, codes, caller):
-        unknown = np.flatnonzero(codes < 0)
-        if not len(unknown):
-            return
-        first = ids[unknown[0]]
-        other_type = (ids.dtype.kind == "O") != (self.users_.dtype.kind == "O")
-        if self.handle_unknown == "error" or other_type:
-            raise UnknownUserError(
-                f"{caller}: {len(unknown)} user(s) were not seen in fit, the first is "
-                f"{first!r} at row {unknown[0]}. Fit saw {_kind(self.users_)} such as "
-                f"{self.users_[0]!r}. Pass a history, ids of that type, or "
-                "handle_unknown='popular'."
-            )
-
-    def _encode_histories(self, history, ids, single, caller):
-        histories = [history] if single else history
-        if not single and (
-            pd.api.types.is_scalar(histories) or len(histories) != len(ids)
-        ):
-            raise InteractionsError(
-                f"{caller}: 'history' must hold one list of item ids for each of the "
-                f"{len(ids)} users. Got {_describe(histories)} instead."
-            )
-        histories = [
-            check_history(items, caller=caller, user=user)
-            for items, user in zip(histories, ids, strict=True)
-        ]
-        codes = [self._lookup("items_", items) for items in histories]
-        self._report_unknown_items(histories, codes, ids, caller)
-        codes = [found[found >= 0] for found in codes]
-        indptr = np.concatenate([[0], np.cumsum([len(found) for found in codes])])
-        return Sequences(indptr, np.concatenate(codes), None)
-
-    def _report_unknown_items(self, histories, codes, ids, caller):
-        unknown = [items[found < 0] for items, found in zip(histories, codes, strict=True)]
-        total = sum(map(len, unknown))
-        if not total:
-            return
-        row = next(row for row, items in enumerate(unknown) if len(items))
-        message = (
-            f"{caller}: {total} item(s) of 'history' were not seen in fit, the first "
-            f"{list(unknown[row][:3])} of user {ids[row]!r}. Fit saw "
-            f"{_kind(self.items_)} such as {self.items_[0]!r}."
-        )
-        if self.handle_unknown == "error":
-            raise InteractionsError(
-                f"{message} Remove them, or pass handle_unknown='popular' to ignore them."
-            )
-        warnings.warn(f"{message} They are ignored.", stacklevel=5)
-
-    def _check_candidates(self, candidates, caller):
-        ids = check_ids(candidates, name="candidates", caller=caller)
-        return np.unique(self._known_items(ids, "candidates", caller))
-
-    def _known_items(self, ids, name, caller):
-        codes = self._lookup("items_", ids)
-        unknown = np.flatnonzero(codes < 0)
-        if len(ids) == 0 or len(unknown):
-            what = f"{ids[unknown[0]]!r} at position {unknown[0]}" if len(ids) else "none"
-            raise InteractionsError(
-                f"{caller}: {name!r} must hold item ids seen in fit. Got {what} "
-                f"({len(unknown)} of {len(ids)} unknown). Fit saw {_kind(self.items_)} "
-                f"such as {self.items_[0]!r}."
-            )
-        return codes
+        return exclude_seen
 
     def _warn_of_leaks(self, queries, targets, times):
         """Warn when the fitted rows reach past the rows to be scored."""
         if times is None:
             return
-        known = np.flatnonzero((queries.users >= 0) & (queries.ends > 0))
+        known = np.flatnonzero(queries.users >= 0)
         users, ends = queries.users[known], queries.ends[known]
         later = ends < self.history_indptr_[users + 1]
         last = np.maximum(ends - 1, 0)
-        itself = (self.history_items_[last] == targets[known]) & (
-            self.history_times_[last] == times[known]
+        itself = (
+            (ends > self.history_indptr_[users])
+            & (self.history_items_[last] == targets[known])
+            & (self.history_times_[last] == times[known])
         )
         leaks = known[later | itself]
         if len(leaks):
             warnings.warn(
                 f"{len(leaks)} of {len(targets)} rows to be scored are among the "
-                f"fitted rows or older than fitted rows of their user, the first is row "
-                f"{leaks[0]} (user {queries.ids[leaks[0]]!r}). The model has seen their "
-                "future, so the score is too good. Split with LeaveLastOut or "
-                "TimeCutoffSplit of sklearn_attrec.model_selection.",
+                "fitted rows, or older than fitted rows of their user; the first is "
+                f"row {leaks[0]} (user {show(queries.ids[leaks[0]])}). The model has "
+                "seen what came after them, so the score is too good. Split with "
+                "LeaveLastOut or TimeCutoffSplit of sklearn_attrec.model_selection.",
                 LeakageWarning,
                 stacklevel=4,
             )
@@ -621,13 +519,3 @@ def _encoded_state(sequences, users, items):
         "history_items_": sequences.items,
         "history_times_": sequences.times,
     }
-
-
-def _kind(ids):
-    return {"O": "strings", "f": "floats"}.get(ids.dtype.kind, "integers")
-
-
-def _describe(value):
-    if hasattr(value, "__len__") and not isinstance(value, str):
-        return f"{len(value)} entries"
-    return repr(value)[:80]

@@ -6,8 +6,7 @@ import time
 import numpy as np
 
 from sklearn_attrec._base import BaseRecommender
-from sklearn_attrec._queries import Queries
-from sklearn_attrec._ranking import ranks_of
+from sklearn_attrec._queries import Queries, lookup
 from sklearn_attrec._sequences import hold_out_last
 from sklearn_attrec.exceptions import (
     InteractionsError,
@@ -54,12 +53,16 @@ class BaseNetworkRecommender(BaseRecommender):
 
     # Blanks for subclasses ------------------------------------------------------
 
+    def _n_weights(self, n_users, n_items):
+        """How many numbers the model and its inputs hold."""
+        raise NotImplementedError
+
     def _initial_weights(self, random, n_users, n_items):
         """Draw the weights, a dict of 2-D float32 arrays."""
         raise NotImplementedError
 
-    def _training_inputs(self, sequences, n_items):
-        """Return (batch loss, settings, index arrays, trainable windows)."""
+    def _training_inputs(self, sequences, n_items, strict):
+        """Return batch loss, settings, index arrays, windows, users without any."""
         raise NotImplementedError
 
     def _clipped_weights(self):
@@ -71,15 +74,17 @@ class BaseNetworkRecommender(BaseRecommender):
     def _n_epochs(self):
         return self.max_iter
 
-    def _fit(self, sequences, state, task):
+    def _fit(self, sequences, state, task, strict):
         random = _generator(self.random_state)
         n_users, n_items = len(state["users_"]), len(state["items_"])
+        self._check_memory(n_users, n_items)
         held_out = None
         if self.early_stopping:
             sequences, held_out = self._hold_out(sequences, random)
         batch_loss, settings, data, windows, skipped = self._training_inputs(
-            sequences, n_items
+            sequences, n_items, strict
         )
+        state["settings_"] = settings._asdict()
         weights = self._initial_weights(random, n_users, n_items)
         if self.warm_start and hasattr(self, "weights_"):
             self._carry_over(weights, state)
@@ -140,8 +145,8 @@ class BaseNetworkRecommender(BaseRecommender):
         users = np.flatnonzero(lengths >= 3)
         if not len(users):
             raise InteractionsError(
-                f"{self._caller('fit')}: early_stopping=True holds out the last item of "
-                "users with 3 or more interactions, and there are none (longest "
+                f"{self._caller('fit')}: early_stopping=True holds out the last item "
+                "of users with 3 or more interactions, and there are none (longest "
                 f"history: {lengths.max()}). Pass early_stopping=False."
             )
         count = max(1, round(self.validation_fraction * len(users)))
@@ -154,11 +159,8 @@ class BaseNetworkRecommender(BaseRecommender):
         model = copy.copy(self)
         vars(model).update(state, _cache={})
         queries = Queries(users, users, sequences, users, None)
-        ranks = [
-            ranks_of(scores, targets[rows])
-            for rows, scores in model._score_blocks(queries, self.exclude_seen)
-        ]
-        return float(np.mean(np.concatenate(ranks) <= self.k))
+        ranks = model._ranks(queries, targets, self.exclude_seen)
+        return float(np.mean(ranks <= self.k))
 
     def _carry_over(self, weights, state):
         """Start from the fitted rows of users and items that are still there."""
@@ -170,7 +172,7 @@ class BaseNetworkRecommender(BaseRecommender):
             if kind is None:
                 weights[name] = fitted.copy()
             else:
-                codes = self._lookup(kind, state[kind])
+                codes = lookup(self, kind, state[kind])
                 new[codes >= 0] = fitted[codes[codes >= 0]]
 
     def _check_finite(self, trainer, epoch, loss):
@@ -189,14 +191,16 @@ class BaseNetworkRecommender(BaseRecommender):
             line += f"  HR@{self.k} {record['validation_score']:.4f}"
         print(f"{line}  {n_windows / record['seconds']:,.0f} windows/s", flush=True)
 
-    def _check_memory(self, n_bytes, name):
+    def _check_memory(self, n_users, n_items):
         """Refuse a size that cannot fit, before the machine runs out of memory."""
         memory = physical_memory()
-        if memory and n_bytes > memory:
+        # Every weight has a gradient and two moments beside it.
+        needed = 16.0 * self._n_weights(n_users, n_items)
+        if memory and needed > memory:
             raise InvalidParameterError(
-                f"The '{name}' parameter of {type(self).__name__} must be small enough "
-                f"for training to fit in memory: {getattr(self, name)!r} needs about "
-                f"{n_bytes / 2**30:,.0f} GiB, of {memory / 2**30:,.0f} GiB."
+                f"The 'd' parameter of {type(self).__name__} must be small enough for "
+                f"training to fit in memory. Got {self.d!r}, which needs about "
+                f"{needed / 2**30:,.0f} GiB of {memory / 2**30:,.0f} GiB."
             )
 
 
@@ -209,7 +213,7 @@ def _generator(random_state):
 
 def _shuffled_batches(windows, batch_size, random):
     """Shuffle windows into batches of one shape; −1 fills the last one up."""
-    batch_size = min(batch_size, len(windows))
+    batch_size = max(1, min(batch_size, len(windows)))
     n_batches = -(-len(windows) // batch_size)
     batches = np.full(n_batches * batch_size, -1)
     batches[: len(windows)] = random.permutation(windows)

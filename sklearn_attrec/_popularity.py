@@ -64,7 +64,7 @@ class PopularityRecommender(BaseRecommender):
         self.exclude_seen = exclude_seen
         self.handle_unknown = handle_unknown
 
-    def _fit(self, sequences, state, task):
+    def _fit(self, sequences, state, task, strict):
         return {}
 
     def _item_matrix(self):

@@ -41,9 +41,7 @@ def index_untouched(sequences, n_items):
     users, items = np.divmod(touched, n_items)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(users, minlength=n_users))])
     rank = np.arange(len(items)) - indptr[users]  # j of p_j
-    return Untouched(
-        users * n_items + items - rank, indptr, n_items - np.diff(indptr)
-    )
+    return Untouched(users * n_items + items - rank, indptr, n_items - np.diff(indptr))
 
 
 def draw_untouched(ops, untouched, n_items, users, uniforms):

@@ -163,7 +163,7 @@ def _run_epoch(
             )
         total += loss * n_counted
         windows += n_counted
-    return total / windows
+    return tf.math.divide_no_nan(total, windows)
 
 
 def _adam(weight, slots, gradient, learning_rate, steps, radius):

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import Pipeline, make_pipeline
 
+from sklearn_attrec import PopularityRecommender
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.metrics import (
     catalogue_coverage,
@@ -418,6 +419,22 @@ def test_evaluate(interactions):
         "novelty@2": novelty(lists[:, :2], items, counts),
         "novelty@5": novelty(lists, items, counts),
     }
+
+
+def test_with_a_recommender(small_interactions):
+    train, test = leave_last_out_split(small_interactions)
+    model = make_pipeline(KCoreFilter(min_per_item=2), PopularityRecommender(k=2))
+    model.fit(train, train["item_id"])
+    scorer = make_ranking_scorer("hit_rate", k=2)
+    assert 0 < scorer(model, test) < 1
+    assert scorer(model, test) == model.score(test)
+    lists = model.predict(test, k=3)
+    assert hit_rate(ranks_in_lists(test["item_id"], lists), 2) == model.score(test)
+    table = evaluate(model, test, k=(2, 8))
+    assert table.loc["PopularityRecommender", "hit_rate@2"] == model.score(test)
+    # Of 8 items a user has seen 5: the lists of 8 end in padding, which is no item.
+    assert table.loc["PopularityRecommender", "coverage@8"] == 1
+    assert model.predict([1, 2]).tolist() == model[-1].predict([1, 2]).tolist()
 
 
 def test_evaluate_with_a_k_beyond_the_catalogue(interactions):

@@ -154,9 +154,9 @@ def test_rating_threshold_reads_arrays_by_position():
     mixed = RatingThreshold(column=2).fit_transform([[1, "x", 5], [1, "y", 2]])
     assert mixed.tolist() == [[1, "x", 5]]
     message = r"position of the ratings .* in the range \[-4, 3\]. Got {} instead"
-    for column in ("'rating'", "4"):
-        with pytest.raises(InvalidParameterError, match=message.format(column)):
-            RatingThreshold(column=eval(column)).fit(X)
+    for column in ("rating", 4):
+        with pytest.raises(InvalidParameterError, match=message.format(repr(column))):
+            RatingThreshold(column=column).fit(X)
 
 
 def test_rating_threshold_errors(ratings):

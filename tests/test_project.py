@@ -31,6 +31,7 @@ FLOORS = {
     3: ["_attrec", "_base", "_network_base", "_popularity", "_sasrec", "_sse_pt"],
     2: ["_networks", "_training"],
     1: [
+        "_queries",
         "_ranking",
         "_sampling",
         "_sequences",
@@ -51,6 +52,7 @@ SIDEWAYS = {
     ("_sse_pt", "_network_base"),
     ("_network_base", "_base"),
     ("_popularity", "_base"),
+    ("_queries", "_sequences"),
     ("utils", "exceptions"),
 }
 

@@ -85,8 +85,8 @@ def _times(column, where):
         column,
         times.isna() | infinite,
         where,
-        "it must be a finite number, or an ISO 8601 date as in every other row, all "
-        "with or all without a UTC offset; if line 1 is a header, pass header=True",
+        "it must be a finite number, or an ISO 8601 date, and like the first row; UTC "
+        "offsets on all or on none",
     )
     return times
 
@@ -117,6 +117,7 @@ def _refuse(column, bad, where, expected):
     rows = np.flatnonzero(bad)
     if len(rows):
         value = column.iloc[rows[0]]
+        value = value.item() if isinstance(value, np.generic) else value
         raise InteractionsError(
             f"{where(rows[0])}: column {column.name!r} holds {value!r:.80}; "
             f"{expected}. {len(rows)} such row(s)."

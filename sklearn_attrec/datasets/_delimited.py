@@ -7,7 +7,7 @@ have changed is checked against `csv`, record by record, only where there is a s
 import csv
 import re
 from contextlib import suppress
-from io import StringIO
+from io import BytesIO, StringIO
 from itertools import islice
 from typing import NamedTuple
 
@@ -91,7 +91,9 @@ class DelimitedText:
 
     def where(self, row):
         """Return the place of a row of the frame in the file."""
-        line, _ = next(islice(self._records(), row + self.header, None))
+        records = islice(self._records(), row + self.header, None)
+        # Only quoted spaces, alone on a line, are a record to the C parser alone.
+        line, _ = next(records, ("?", None))
         return f"{self.source}, line {line}"
 
     def _records(self, strict=False):
@@ -103,7 +105,8 @@ class DelimitedText:
         line = 1
         try:
             for fields in reader:
-                if len(fields) > 1 or "".join(fields).strip(" \t"):
+                # The C parser passes over blank lines, though not over "".
+                if fields == [""] or "".join(fields[:1]).strip(" \t") or fields[1:]:
                     yield line, fields
                 line = reader.line_num + 1
         except csv.Error as error:
@@ -114,7 +117,7 @@ class DelimitedText:
     def _parse(self, n_fields):
         try:
             return pd.read_csv(
-                StringIO(self.text),
+                BytesIO(self.text.encode()),
                 sep=self.sep,
                 header=None,
                 dtype=str,
@@ -123,7 +126,7 @@ class DelimitedText:
                 low_memory=False,
                 engine="c",
             )
-        except pd.errors.ParserError as error:
+        except ValueError as error:
             self._refuse_ragged(n_fields, strict=True)
             raise InteractionsError(f"{self.source}: {error}") from error
 

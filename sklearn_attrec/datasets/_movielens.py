@@ -8,7 +8,7 @@ from http.client import HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import HTTPRedirectHandler, build_opener
 from zipfile import BadZipFile, ZipFile
 
@@ -187,17 +187,20 @@ def _read(archive, path):
     try:
         if archive.ratings_sha256:
             _check_sha256(path, archive.ratings_sha256)
-        return pd.read_csv(
+        frame = pd.read_csv(
             path,
             names=[USER, ITEM, RATING, TIME],
             dtype=dict.fromkeys([USER, ITEM, TIME], np.int64),
             **_FORMATS[path.suffix],
         )
+        if frame.empty:
+            raise ValueError("it has no rows")
     except ValueError as error:
         raise InteractionsError(
             f"{path} does not hold the ratings of {archive.name}: {error}. Remove the "
             "file to have it downloaded again."
         ) from error
+    return frame
 
 
 def _download(archive, home):
@@ -216,6 +219,8 @@ def _download(archive, home):
                 # Other processes see the whole file or none, also if they fetch too.
                 os.replace(ratings, path)
     except (OSError, HTTPException, BadZipFile, ValueError) as error:
+        if isinstance(error, HTTPError):
+            error.close()  # it holds the connection
         raise OSError(
             f"{url} could not be fetched into {home}: {error}. {_help(archive, home)}"
         ) from error
@@ -226,6 +231,7 @@ class _KeepHttps(HTTPRedirectHandler):
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         if req.type == "https" and not newurl.lower().startswith("https:"):
+            fp.close()
             raise URLError(f"redirect to {newurl!r:.200} refused, as it is not https")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 

@@ -1,6 +1,5 @@
 """Interactions read from a file, with ids as they stand there."""
 
-import codecs
 import gzip
 import json
 import zlib
@@ -178,11 +177,10 @@ def _decode(raw, encoding, source):
         ) from error
     except UnicodeError as error:
         line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        marked = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise InteractionsError(
             f"{source}, line {line}: not text in the encoding {encoding!r}. Name the "
             f"encoding of the file, as in "
-            f"encoding={'utf-16' if marked else 'latin-1'!r}."
+            f"encoding={'utf-16' if 0 in raw else 'latin-1'!r}."
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
@@ -205,14 +203,28 @@ def _read_fields(text, source, suffix, columns, sep, header):
         )
     form = FORMATS.get(suffix, FORMATS[".csv"])
     named = isinstance(columns, (list, tuple))
-    if header == "infer":
-        header = form.header and not named
-    table = DelimitedText(source, text, sep or form.sep, header, form.quoting)
-    frame = table.read()
-    if not header and not named:
-        frame.columns = _names_by_position(frame.shape[1], source)
-    # Of every column: one of any name may be renamed and used as ids later.
-    return frame.apply(as_integers), table.where
+    has_header = form.header and not named if header == "infer" else header
+    table = DelimitedText(source, text, sep or form.sep, has_header, form.quoting)
+    fields = table.read()
+    # Every column, as one of any name may be renamed and used as ids later.
+    frame = fields.apply(as_integers)
+    if not has_header:
+        if header == "infer":
+            _refuse_header(fields, frame, table.where)
+        if not named:
+            frame.columns = _names_by_position(frame.shape[1], source)
+    return frame, table.where
+
+
+def _refuse_header(fields, frame, where):
+    """Refuse a first line that alone keeps a column from being integers."""
+    for position, dtype in enumerate(frame.dtypes):
+        rest = fields.iloc[1:, position]
+        if dtype != "int64" and len(rest) and as_integers(rest).dtype == "int64":
+            raise InteractionsError(
+                f"{where(0)}: {fields.iloc[0, position]!r:.80} is no integer, and all "
+                "below it are. If the line is a header, pass header=True, else False."
+            )
 
 
 def _names_by_position(n_columns, source):
@@ -239,6 +251,8 @@ def _read_json_lines(text, source):
             continue
         try:
             record = decode(line)
+            if "\\u" in line:  # an escape may be half a character, which is no text
+                json.dumps(record, ensure_ascii=False).encode()
             names = _check_record(record, names)
         except (ValueError, RecursionError) as error:
             reason = getattr(error, "msg", error)
@@ -247,9 +261,15 @@ def _read_json_lines(text, source):
             ) from error
         rows.append([record[name] for name in names])
         lines.append(number)
-    columns = (pd.Series(values, dtype=object) for values in zip(*rows, strict=True))
-    frame = pd.DataFrame(dict(zip(names, columns, strict=True))).infer_objects()
+    columns = map(_to_series, zip(*rows, strict=True))
+    frame = pd.DataFrame(dict(zip(names, columns, strict=True)))
     return frame, lambda row: f"{source}, line {lines[row]}"
+
+
+def _to_series(values):
+    """Keep mixed values as they are: integers beside a float would be rounded."""
+    column = pd.Series(values, dtype=object)
+    return column.infer_objects() if len(set(map(type, values))) == 1 else column
 
 
 def _unique_keys(pairs):
@@ -281,6 +301,8 @@ def _read_parquet(raw, source):
         ) from error
     try:
         frame = pd.read_parquet(BytesIO(raw), engine="pyarrow")
+        # An index with a name holds a column, such as the ids of the users.
+        frame = frame.reset_index(drop=frame.index.names == [None])
     except (
         ValueError,
         TypeError,
@@ -289,9 +311,8 @@ def _read_parquet(raw, source):
         pyarrow.ArrowException,
     ) as error:
         raise InteractionsError(
-            f"{source} is not a whole Parquet file: {error}. Fetch or write it again."
+            f"{source} is not a sound Parquet file: {error}. Fetch or write it again."
         ) from error
-    frame = frame.reset_index(drop=frame.index.names == [None])
     return frame, lambda row: f"{source}, row {row}"
 
 

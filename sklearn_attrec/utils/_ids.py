@@ -237,7 +237,7 @@ def _refuse(bad, values, head, kind, fix):
         )
 
 
-def _census(array, label=lambda value: type(value).__name__):
+def _census(array, label=lambda value: type(value).__name__.rstrip("_")):
     """Describe what an array holds: of each type the count and the first row."""
     labels = list(map(label, array))
     rows = {name: labels.index(name) for name in dict.fromkeys(labels)}

@@ -4,6 +4,8 @@ A network written against these names trains in TensorFlow and predicts without 
 """
 
 import numpy as np
+from numpy import amax as max
+from numpy import amin as min
 from numpy import (
     arange,
     concatenate,
@@ -16,12 +18,10 @@ from numpy import (
     shape,
     sqrt,
     square,
+    sum,
     take,
     where,
 )
-from numpy import amax as max  # noqa: A004
-from numpy import amin as min  # noqa: A004
-from numpy import sum  # noqa: A004
 
 __all__ = [
     "arange",

@@ -1,0 +1,368 @@
+"""The command line, `python -m sklearn_attrec`: the library's own calls, in order.
+
+Results go to standard output, all else to standard error.
+"""
+
+import argparse
+import ast
+import contextlib
+import csv
+import os
+import re
+import sys
+import warnings
+from difflib import get_close_matches
+from pathlib import Path
+
+import pandas as pd
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, ParameterGrid
+
+from sklearn_attrec._attrec import AttRecRecommender
+from sklearn_attrec._popularity import PopularityRecommender
+from sklearn_attrec.datasets import read_interactions
+from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.metrics import evaluate
+from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
+from sklearn_attrec.utils._param_validation import validate_parameters
+
+__all__ = ["main"]
+
+MODELS = {"attrec": AttRecRecommender, "popularity": PopularityRecommender}
+
+USER = "user_id"
+
+
+def main(argv=None):
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : list of str, default=None
+        The arguments; None means those of the process.
+
+    Returns
+    -------
+    int
+        The exit code: 0, 2 after an error, which standard error tells in one line, or
+        130 after an interruption.
+    """
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        arguments = _parser().parse_args(argv)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            arguments.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read has enough, such as `head`. Python flushes once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except KeyboardInterrupt:
+        _note("interrupted")
+        return 130
+    except Exception as error:
+        if "--debug" in argv:
+            raise
+        _note(f"error: {_one_line(error)}")
+        return 2
+    return 0
+
+
+# The commands ---------------------------------------------------------------------
+
+
+def _evaluate(arguments):
+    """Print the metrics of the model beside those of the popularity baseline."""
+    model = _model(arguments)
+    train, test = leave_last_out_split(_read(arguments))
+    _note(f"{len(test):,} last items held out, {len(train):,} rows to train on")
+    models = [model]
+    if not isinstance(model, PopularityRecommender):
+        models.append(_baseline(model))
+    rows = [evaluate(_fit(each, train), test, arguments.k) for each in models]
+    print(pd.concat(rows).T.to_string(float_format="{:.4f}".format))
+
+
+def _recommend(arguments):
+    """Write recommendations as CSV."""
+    model = _model(arguments)
+    out = _output(arguments.out)
+    interactions = _read(arguments)
+    users = None if arguments.all_users else _users(arguments.users, interactions)
+    known = set(_fit(model, interactions).users_.tolist())
+    if new := [user for user in users or () if user not in known]:
+        _note(
+            f"{len(new)} user(s) are not in the file, the first is {new[0]!r}; popular "
+            "items go to them"
+        )
+    table = model.recommend(users, k=arguments.k).to_csv(
+        index=False, lineterminator="\n"
+    )
+    if out is None:
+        sys.stdout.write(table)
+    else:
+        _write(out, table)
+
+
+def _tune(arguments):
+    """Print the candidates of a grid, the best first."""
+    model = _model(arguments)
+    grid = _grid(arguments.grid, model)
+    # A search would fit them all before it tells of a value that none can have.
+    for params in ParameterGrid(grid):
+        validate_parameters(clone(model).set_params(**params))
+    interactions = _read(arguments)
+    search = GridSearchCV(
+        model, grid, cv=LeaveLastOut(), refit=False, n_jobs=arguments.jobs
+    )
+    with contextlib.redirect_stdout(sys.stderr):
+        search.fit(interactions)
+    train, test = leave_last_out_split(interactions)
+    results = pd.DataFrame(search.cv_results_)
+    table = results[[f"param_{name}" for name in grid]].set_axis([*grid], axis=1)
+    table.insert(0, f"hit_rate@{model.k}", results["mean_test_score"].round(4))
+    table["fit_seconds"] = results["mean_fit_time"].round(1)
+    table.index = pd.Index(results["rank_test_score"], name="rank")
+    print(table.sort_index(kind="stable").reset_index().to_string(index=False))
+    print(f"popularity: {_baseline(model).fit(train).score(test):.4f}")
+    best = [f"--set {name}={value}" for name, value in search.best_params_.items()]
+    print("best:", *best)
+
+
+# What the commands share ----------------------------------------------------------
+
+
+def _model(arguments):
+    """Make the model with the parameters that --set names."""
+    model = MODELS[arguments.model]()
+    if "random_state" in model.get_params():
+        model.set_params(random_state=0)  # the same command gives the same answer
+    for text in arguments.set:
+        name, value = _assignment(text, "--set", model)
+        model.set_params(**{name: _value(value)})
+    validate_parameters(model)
+    return model
+
+
+def _baseline(model):
+    """Make the baseline with what it has in common with the model."""
+    names = PopularityRecommender().get_params()
+    return PopularityRecommender(**{name: getattr(model, name) for name in names})
+
+
+def _fit(model, interactions):
+    """Fit with the progress, which is no result, on standard error."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return model.fit(interactions)
+
+
+def _grid(texts, model):
+    """Turn ['omega=0.2,0.4'] into {'omega': [0.2, 0.4]}."""
+    grid = {}
+    for text in texts:
+        name, values = _assignment(text, "--grid", model)
+        if name in grid:
+            raise InvalidParameterError(f"--grid names {name!r} twice.")
+        grid[name] = [_value(value) for value in values.split(",")]
+    if "k" in grid:
+        raise InvalidParameterError(
+            "--grid cannot vary 'k': hit rates at different k do not compare. --set it."
+        )
+    return grid
+
+
+def _assignment(text, option, model):
+    """Split 'name=value' and check the name."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InvalidParameterError(f"{option} must be name=value. Got {text!r}.")
+    names = model.get_params()
+    if name not in names:
+        close = get_close_matches(name, names, n=1)
+        hint = f"Did you mean {close[0]!r}?" if close else f"It has {', '.join(names)}."
+        raise InvalidParameterError(
+            f"{option}: {type(model).__name__} has no parameter {name!r}. {hint}"
+        )
+    return name, value
+
+
+def _value(text):
+    """Read a Python literal; what is none is text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
+
+
+def _read(arguments):
+    return read_interactions(
+        arguments.file,
+        columns=arguments.columns,
+        sep=arguments.sep,
+        header={"yes": True, "no": False}.get(arguments.header, "infer"),
+    )
+
+
+def _users(text, interactions):
+    """Split a line of CSV into ids of the type that the file's have."""
+    (users,) = csv.reader([text])
+    if not users:
+        raise InteractionsError("--users names nobody. Pass ids, or --all-users.")
+    if USER not in interactions or interactions[USER].dtype.kind not in "iu":
+        return users
+    for user in users:
+        if not re.fullmatch("0|-?[1-9][0-9]{0,18}", user):
+            raise InteractionsError(
+                f"--users: the user ids of the file are integers, and {user!r} is none."
+            )
+    return [int(user) for user in users]
+
+
+def _output(out):
+    """Return the path to write to, if anything can be written there."""
+    if out is None:
+        return None
+    path = Path(out)
+    if path.is_dir() or not path.parent.is_dir():
+        raise InvalidParameterError(f"--out must be a file in a folder. Got {out!r}.")
+    return path.resolve() if path.is_file() else path
+
+
+def _write(path, text):
+    """Write all of the file or nothing."""
+    if path.exists() and not path.is_file():  # a pipe, a terminal
+        path.write_text(text, "utf-8")
+        return
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        scratch.write_text(text, "utf-8", newline="\n")
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+# Words ----------------------------------------------------------------------------
+
+
+def _note(text):
+    print(f"sklearn_attrec: {text}", file=sys.stderr, flush=True)
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None):
+    _note(f"warning: {_one_line(message)}")
+
+
+def _one_line(error):
+    """Put a message on one line, in the words of the command line."""
+    text = str(error) or type(error).__name__
+    if "Traceback" in text:  # of the fits of a search; the reason comes last
+        text = text.strip().splitlines()[-1]
+    return _in_options(" ".join(text.split()))
+
+
+def _in_options(text):
+    """Replace advice on arguments of the library by the options that stand for them."""
+
+    def rename(match):
+        names = ast.literal_eval(match[1])
+        return "--columns " + ",".join(f"{old}={new}" for old, new in names.items())
+
+    text = re.sub(r"X\.rename\(columns=(\{[^{}]*\})\)", rename, text)
+    text = re.sub(r"\bsep=(?=')", "--sep=", text)
+    text = text.replace("header=True", "--header=yes")
+    return text.replace("header=False", "--header=no")
+
+
+# The parser -----------------------------------------------------------------------
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors take the way of all others."""
+
+    def error(self, message):
+        raise InvalidParameterError(f"{message}. --help tells more.")
+
+
+def _positive(text):
+    if not re.fullmatch("0*[1-9][0-9]*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a positive integer")
+    return int(text)
+
+
+def _positives(text):
+    return [_positive(value) for value in text.split(",")]
+
+
+def _columns(text):
+    """Read 'a,b' as a list of all names, 'a=b,c=d' as a dict of renames."""
+    names = [name.split("=", 1) for name in text.split(",")]
+    if len(lengths := {len(name) for name in names}) > 1:
+        raise argparse.ArgumentTypeError("rename with = everywhere or nowhere")
+    return dict(names) if lengths == {2} else [name for (name,) in names]
+
+
+def _separator(text):
+    return text.replace("\\t", "\t")  # hard to type in a shell
+
+
+def _parser():
+    parser = _Parser(prog="sklearn_attrec", description="Next-item recommendation.")
+    version = sys.modules[__package__].__version__
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    command = _command(
+        commands, "evaluate", _evaluate, "hold out each user's last item"
+    )
+    command.add_argument("--k", type=_positives, default=[10, 50], metavar="K,K")
+
+    command = _command(
+        commands, "recommend", _recommend, "write recommendations as CSV"
+    )
+    whom = command.add_mutually_exclusive_group(required=True)
+    whom.add_argument("--users", metavar="ID,ID", help="user ids")
+    whom.add_argument("--all-users", action="store_true")
+    command.add_argument("--k", type=_positive, default=10, help="items for each user")
+    command.add_argument("--out", metavar="FILE.csv", help="default: standard output")
+
+    command = _command(
+        commands, "tune", _tune, "try parameters on each user's last item"
+    )
+    command.add_argument(
+        "--grid", action="append", required=True, metavar="NAME=VALUE,VALUE"
+    )
+    command.add_argument(
+        "--jobs", type=int, default=1, help="processes; -1: every core"
+    )
+    return parser
+
+
+def _command(commands, name, run, words):
+    """Add a command with the options that all have."""
+    command = commands.add_parser(
+        name, help=words, description=words, allow_abbrev=False
+    )
+    command.set_defaults(run=run)
+    command.add_argument("file", metavar="FILE", help="interactions: CSV, Parquet, …")
+    command.add_argument(
+        "--columns",
+        type=_columns,
+        help="all columns in order, 'user_id,item_id,timestamp', or the ones to "
+        "rename, 'userId=user_id,movieId=item_id'",
+    )
+    command.add_argument(
+        "--sep", type=_separator, help="what separates fields; default: by file name"
+    )
+    command.add_argument(
+        "--header", choices=["yes", "no"], help="whether line 1 names the columns"
+    )
+    command.add_argument("--model", choices=MODELS, default="attrec")
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="a parameter of the model; may be repeated",
+    )
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
+    return command
