@@ -46,7 +46,7 @@ print(f"Trained in {time.perf_counter() - start:.0f} s.\n")
 results = pd.concat([evaluate(baseline, test), evaluate(model, test)])
 results = results.set_axis(["Popularity", "AttRec"])[[*METRICS]].rename(columns=METRICS)
 print("Held-out last items, ranked among all items:")
-print(results.to_string(float_format="{:.3f}".format), "\n")
+print(results.to_string(float_format="{:.3f}".format), end="\n\n")
 
 # %% [markdown]
 # One user: what they did last, what comes next.
@@ -59,7 +59,7 @@ print(f"User {user} had, oldest first: ... {history['item_id'].tail(10).tolist()
 print(f"Then came {target}, which the model never saw this user with.")
 print(f"It ranks {target} as number {model.target_ranks(test.iloc[:1])[0]:.0f}.\n")
 print(f"Ten recommendations for user {user}:")
-print(model.recommend(user, k=10).to_string(index=False), "\n")
+print(model.recommend(user, k=10).to_string(index=False), end="\n\n")
 
 # %% [markdown]
 # A picture of it.

@@ -288,9 +288,9 @@ class AttRecRecommender(BaseNetworkRecommender):
                 if strict:
                     raise InteractionsError(message)
                 warnings.warn(f"{message} The weights stay random.", stacklevel=5)
-        n_users = len(sequences.indptr) - 1
-        skipped = n_users - len(np.unique(windows.users[trainable]))
-        return attrec.batch_loss, self._settings(), data, trainable, skipped
+        users = np.arange(len(sequences.indptr) - 1)
+        untrained = np.setdiff1d(users, windows.users[trainable])
+        return attrec.batch_loss, self._settings(), data, trainable, untrained
 
     def _settings(self):
         softmax = self.loss == "softmax"
@@ -311,6 +311,19 @@ class AttRecRecommender(BaseNetworkRecommender):
             before=np.arange(-self.L, 0),
             ahead=np.arange(n_targets),
         )
+
+    def _finish(self, weights, sequences, untrained):
+        trained = np.delete(np.linalg.norm(weights["U"], axis=1), untrained)
+        if len(trained):
+            weights["U"][untrained] = strangers(
+                weights, sequences.select(untrained), trained.mean()
+            )
+        weights.setdefault("W_K", weights["W_Q"])
+
+    def _length(self):
+        """How long trained users' vectors are on the average."""
+        U = self.weights_["U"]
+        return self._cached("length", lambda: np.linalg.norm(U, axis=1).mean())
 
     def _clipped_weights(self):
         bounded = self.similarity == "euclidean" and self.max_norm is not None
@@ -341,20 +354,34 @@ class AttRecRecommender(BaseNetworkRecommender):
         short = attrec.short_term(ops, weights, settings, window, real)
         long = weights["U"][users]  # (n, d)
         if (users < 0).any():
-            long = np.where((users < 0)[:, None], self._stranger(histories), long)
+            stranger = strangers(weights, histories, self._length())
+            long = np.where((users < 0)[:, None], stranger, long)
         return attrec.query_vectors(ops, settings, long, short)
 
-    def _stranger(self, histories):
-        """Stand in for the embedding of users that fit did not see.
 
-        Of all vectors as long as those of trained users, the mean of V over a user's
-        items, scaled to that length, is the nearest to these items in the sense of
-        least squares.
-        """
-        V, U = self.weights_["V"], self.weights_["U"]
-        ones = np.ones(len(histories.items), dtype=V.dtype)
-        shape = (len(histories.indptr) - 1, len(V))
-        total = csr_array((ones, histories.items, histories.indptr), shape) @ V
-        norm = np.linalg.norm(total, axis=1, keepdims=True)
-        length = self._cached("length", lambda: np.linalg.norm(U, axis=1).mean())
-        return total * (length / np.where(norm > 0, norm, 1))
+def strangers(weights, histories, length):
+    """Long-term vectors of users without a trained one, from their histories.
+
+    Of all vectors of a length, the mean of V over a user's items, scaled to it, is the
+    nearest to these items in the sense of least squares.
+
+    Parameters
+    ----------
+    weights : dict of ndarray
+        `V`, (n_items, d).
+    histories : Sequences
+        n sequences.
+    length : float
+        As long as trained users' vectors are: 1 on the unit sphere, where they end.
+
+    Returns
+    -------
+    ndarray of shape (n, d), float32
+        Zero without history.
+    """
+    V = weights["V"]
+    ones = np.ones(len(histories.items), dtype=V.dtype)
+    shape = (len(histories.indptr) - 1, len(V))
+    total = csr_array((ones, histories.items, histories.indptr), shape) @ V
+    norm = np.linalg.norm(total, axis=1, keepdims=True)
+    return total * np.float32(length) / np.where(norm > 0, norm, 1)

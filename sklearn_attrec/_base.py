@@ -15,7 +15,13 @@ from sklearn_attrec._queries import (
     missing_id,
     read_queries,
 )
-from sklearn_attrec._ranking import block_size, mask_items, ranks_of, top_k
+from sklearn_attrec._ranking import (
+    BLOCK_SIZE,
+    inner_products,
+    mask_items,
+    ranks_of,
+    top_k,
+)
 from sklearn_attrec._sequences import Sequences, encode
 from sklearn_attrec.exceptions import (
     InteractionsError,
@@ -219,7 +225,6 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             As in `predict`.
         """
         check_is_fitted(self)
-        users = self.users_.tolist() if users is None else users
         caller = self._caller("recommend")
         k = self._check_k(k, caller)
         exclude_seen = self._check_exclude_seen(exclude_seen, caller)
@@ -262,7 +267,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         InteractionsError
             If fit saw none of the items.
         """
-        return float(np.mean(self.target_ranks(X) <= self.k))
+        return float(np.mean(self._target_ranks(X, "score") <= self.k))
 
     def target_ranks(self, X):
         """Rank the item of each row among all items, for metrics of every kind.
@@ -283,20 +288,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         InteractionsError
             If fit saw none of the items.
         """
-        check_is_fitted(self)
-        caller = self._caller("score")
-        check_features(self, X)
-        interactions = check_interactions(X, caller=caller)
-        targets = lookup(self, "items_", interactions.items)
-        if not (targets >= 0).any():
-            raise InteractionsError(
-                f"{caller}: 0 of {len(targets)} rows can be scored, because fit saw "
-                f"none of their items, of which {show(interactions.items[0])} is the "
-                f"first. Fit saw items such as {show(self.items_[0])}."
-            )
-        queries, _ = read_queries(self, X, None, caller)
-        self._warn_of_leaks(queries, targets, interactions.times)
-        return self._ranks(queries, targets, self.exclude_seen)
+        return self._target_ranks(X, "target_ranks")
 
     def similar_items(self, items, k=None):
         """Find the items most alike to some items.
@@ -329,14 +321,12 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         points = points / np.where(norms > 0, norms, 1)
         found = np.empty((len(codes), k), dtype=np.int64)
         scores = np.empty((len(codes), k), dtype=np.float32)
-        size = block_size(len(self.items_))
-        for start in range(0, len(codes), size):
-            block = codes[start : start + size]
-            likeness = points[block] @ points.T  # (block, n_items)
+        for start in range(0, len(codes), BLOCK_SIZE):
+            rows = slice(start, min(start + BLOCK_SIZE, len(codes)))
+            block = codes[rows]
+            likeness = inner_products(points[block], points)  # (block, n_items)
             likeness[np.arange(len(block)), block] = -np.inf
-            found[start : start + size], scores[start : start + size] = top_k(
-                likeness, k
-            )
+            found[rows], scores[rows] = top_k(likeness, k)
         row, column = np.nonzero(found >= 0)
         return pd.DataFrame(
             {
@@ -389,20 +379,19 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
 
     def _vector_blocks(self, queries):
         """Yield (rows, histories, query vectors) for one block after the other."""
-        size = block_size(len(self.items_))
-        for start in range(0, len(queries.users), size):
-            users, histories = queries.block(start, size)
+        for start in range(0, len(queries.users), BLOCK_SIZE):
+            users, histories = queries.block(start, BLOCK_SIZE)
             personal = np.diff(histories.indptr)[:, None] > 0
             vectors = np.where(personal, self._query_matrix(users, histories), 0)
             vectors = np.hstack([vectors, ~personal]).astype(np.float32)
-            rows = slice(start, min(start + size, len(queries.users)))
+            rows = slice(start, min(start + BLOCK_SIZE, len(queries.users)))
             yield rows, histories, self._finite(vectors)
 
     def _score_blocks(self, queries, exclude_seen):
         """Yield (rows, scores) for one block after the other; −inf is left out."""
         items = self.item_vectors()
         for rows, histories, vectors in self._vector_blocks(queries):
-            scores = vectors @ items.T  # (block, n_items)
+            scores = inner_products(vectors, items)  # (block, n_items)
             if exclude_seen:
                 mask_items(scores, histories)
             yield rows, scores[: rows.stop - rows.start]
@@ -423,11 +412,27 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             warnings.warn(
                 f"{type(self).__name__}: nothing is left to recommend to "
                 f"{len(empty)} user(s), the first is {show(queries.ids[empty[0]])}, "
-                "who had every item before. Pass exclude_seen=False to recommend "
+                "who had all of them before. Pass exclude_seen=False to recommend "
                 "items again.",
                 stacklevel=3,
             )
         return codes, best
+
+    def _target_ranks(self, X, method):
+        check_is_fitted(self)
+        caller = self._caller(method)
+        check_features(self, X)
+        interactions = check_interactions(X, caller=caller)
+        targets = lookup(self, "items_", interactions.items)
+        if not (targets >= 0).any():
+            raise InteractionsError(
+                f"{caller}: 0 of {len(targets)} rows can be scored, because fit saw "
+                f"none of their items, of which {show(interactions.items[0])} is the "
+                f"first. Fit saw items such as {show(self.items_[0])}."
+            )
+        queries, _ = read_queries(self, X, None, caller)
+        self._warn_of_leaks(queries, targets, interactions.times)
+        return self._ranks(queries, targets, self.exclude_seen)
 
     def _ranks(self, queries, targets, exclude_seen):
         """Rank of each query's target, (n,); see `ranks_of`."""
@@ -454,7 +459,9 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     def _build_item_vectors(self):
         popularity = self.item_counts_ / self.item_counts_.sum()
         vectors = np.hstack([self._item_matrix(), popularity[:, None]])
-        return self._finite(np.ascontiguousarray(vectors, dtype=np.float32))
+        vectors = self._finite(np.ascontiguousarray(vectors, dtype=np.float32))
+        vectors.flags.writeable = False  # callers share it
+        return vectors
 
     def _finite(self, vectors):
         if not np.isfinite(vectors).all():

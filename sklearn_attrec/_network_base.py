@@ -65,6 +65,9 @@ class BaseNetworkRecommender(BaseRecommender):
         """Return batch loss, settings, index arrays, windows, users without any."""
         raise NotImplementedError
 
+    def _finish(self, weights, sequences, untrained):
+        """Give users that had nothing to train on a sensible row, in place."""
+
     def _clipped_weights(self):
         """Names of the weights whose rows stay in the ball of radius `max_norm`."""
         return ()
@@ -78,10 +81,10 @@ class BaseNetworkRecommender(BaseRecommender):
         random = _generator(self.random_state)
         n_users, n_items = len(state["users_"]), len(state["items_"])
         self._check_memory(n_users, n_items)
-        held_out = None
+        full, held_out = sequences, None
         if self.early_stopping:
             sequences, held_out = self._hold_out(sequences, random)
-        batch_loss, settings, data, windows, skipped = self._training_inputs(
+        batch_loss, settings, data, windows, untrained = self._training_inputs(
             sequences, n_items, strict
         )
         state["settings_"] = settings._asdict()
@@ -109,7 +112,8 @@ class BaseNetworkRecommender(BaseRecommender):
             epoch_task.call_on_fit_task_begin(estimator=self)
             start = time.perf_counter()
             batches = _shuffled_batches(windows, self.batch_size, random)
-            loss = trainer.run_epoch(batches, int(random.integers(2**31)))
+            seed = int(random.integers(2**31))
+            loss = trainer.run_epoch(batches, len(windows), seed)
             seconds = time.perf_counter() - start
             self._check_finite(trainer, epoch, loss)
             record = {"epoch": epoch, "loss": loss, "seconds": seconds}
@@ -131,11 +135,13 @@ class BaseNetworkRecommender(BaseRecommender):
             )
             if stopped or waited >= self.n_iter_no_change:
                 break
+        weights = best_weights or trainer.snapshot()
+        self._finish(weights, full, untrained)
         return {
-            "weights_": best_weights or trainer.snapshot(),
+            "weights_": weights,
             "history_": history,
             "n_iter_": len(history),
-            "n_users_skipped_": skipped,
+            "n_users_skipped_": len(untrained),
         }
 
     def _hold_out(self, sequences, random):
@@ -212,9 +218,9 @@ def _generator(random_state):
 
 
 def _shuffled_batches(windows, batch_size, random):
-    """Shuffle windows into batches of one shape; −1 fills the last one up."""
+    """Shuffle windows into batches of one shape; a repeated one fills the last up."""
     batch_size = max(1, min(batch_size, len(windows)))
     n_batches = -(-len(windows) // batch_size)
-    batches = np.full(n_batches * batch_size, -1)
+    batches = np.resize(windows[:1], n_batches * batch_size)
     batches[: len(windows)] = random.permutation(windows)
     return batches.reshape(n_batches, batch_size)

@@ -2,28 +2,31 @@
 
 import numpy as np
 
-__all__ = ["block_size", "mask_items", "ranks_of", "top_k"]
+__all__ = ["BLOCK_SIZE", "inner_products", "mask_items", "ranks_of", "top_k"]
 
-BLOCK_ROWS = 64
-BLOCK_BYTES = 2**26
+# Queries ranked at once: the memory of a block is that many times the catalogue. Every
+# block is filled up to it, so that a query's scores do not depend, not even in their
+# last bit, on how many others are asked along with it. 16 columns are one full tile of
+# the matrix product of common BLAS kernels: narrower or wider ones round the columns of
+# a last, partial tile differently.
+BLOCK_SIZE = 16
 
 
-def block_size(n_items):
-    """How many queries are ranked at once.
-
-    It depends on the catalogue alone. A block is always filled up to this size, so
-    that a query's scores do not depend, not even in their last bit, on how many others
-    are asked along with it.
+def inner_products(queries, items):
+    """Score items for up to `BLOCK_SIZE` queries, each independent of the others.
 
     Parameters
     ----------
-    n_items : int
+    queries : ndarray of shape (n, D), float32
+    items : ndarray of shape (n_items, D), float32
 
     Returns
     -------
-    int
+    ndarray of shape (n, n_items), float32
     """
-    return int(np.clip(BLOCK_BYTES // (4 * max(n_items, 1)), 1, BLOCK_ROWS))
+    filled = np.zeros((BLOCK_SIZE, queries.shape[1]), dtype=queries.dtype)
+    filled[: len(queries)] = queries
+    return np.ascontiguousarray((items @ filled.T).T[: len(queries)])
 
 
 def mask_items(scores, sequences):

@@ -9,7 +9,7 @@ from sklearn_attrec.utils._tensorflow import import_tensorflow
 
 tf = import_tensorflow()
 
-from keras import ops  # noqa: E402
+from sklearn_attrec._networks import tensorflow_ops as ops  # noqa: E402
 
 __all__ = ["Trainer"]
 
@@ -56,6 +56,8 @@ class Trainer:
     ):
         self.batch_loss = batch_loss
         self.weights = {name: _variable(value, True) for name, value in weights.items()}
+        for name in clipped:  # rows that no batch touches are never projected again
+            self.weights[name].assign(_into_ball(self.weights[name], max_norm))
         initial = 0.1 if optimizer == "adagrad" else 0.0
         self.slots = {
             name: [_variable(np.full_like(value, initial)) for _ in range(2)]
@@ -67,13 +69,15 @@ class Trainer:
         self.rates = tuple(map(_scalar, (learning_rate, alpha, max_norm)))
         self.steps = 0
 
-    def run_epoch(self, batches, seed):
+    def run_epoch(self, batches, n_windows, seed):
         """Train on every batch once.
 
         Parameters
         ----------
         batches : ndarray of shape (n_batches, batch_size), int64
-            Windows of each batch; −1 fills the last one up and counts for nothing.
+            Windows of each batch, one after the other.
+        n_windows : int
+            How many count; what stands behind them fills the last batch up.
         seed : int
 
         Returns
@@ -90,6 +94,7 @@ class Trainer:
             self.data,
             self.rates,
             _variable(batches),
+            _integer(n_windows),
             _integer(seed),
             _integer(self.steps),
         )
@@ -125,6 +130,10 @@ class BatchRandom:
         shape = tf.stack([tf.cast(size, tf.int64) for size in shape])
         return tf.random.stateless_uniform(shape, self._next(), dtype=tf.float64)
 
+    def items(self, shape, n_items):
+        """Item codes, uniform over the catalogue."""
+        return tf.cast(self.uniform(shape) * tf.cast(n_items, tf.float64), tf.int64)
+
     def dropout(self, x, rate):
         """Set a share of x to zero and scale the rest up."""
         keep = tf.random.stateless_uniform(tf.shape(x), self._next()) >= rate
@@ -133,22 +142,33 @@ class BatchRandom:
 
 @tf.function
 def _run_epoch(
-    batch_loss, settings, options, weights, slots, data, rates, batches, seed, steps
+    batch_loss,
+    settings,
+    options,
+    weights,
+    slots,
+    data,
+    rates,
+    batches,
+    n_windows,
+    seed,
+    steps,
 ):
     """Loop over the batches inside the graph."""
     optimizer, clipped, penalised = options
     learning_rate, alpha, max_norm = rates
     names = sorted(weights)
-    total, windows = 0.0, 0.0
-    for batch in tf.range(tf.shape(batches)[0]):
-        rows = batches[batch]
+    batch_size = tf.shape(batches, tf.int64)[1]
+    total = 0.0
+    for batch in tf.range(tf.shape(batches, tf.int64)[0]):
         steps += 1
-        counted = tf.cast(rows >= 0, tf.float32)
+        place = batch * batch_size + tf.range(batch_size)
+        counted = tf.cast(place < n_windows, tf.float32)
         n_counted = tf.reduce_sum(counted)
         with tf.GradientTape() as tape:
             random = BatchRandom(seed, steps)
             losses = _plain(batch_loss)(
-                ops, random, weights, settings, data, tf.maximum(rows, 0)
+                ops, random, weights, settings, data, batches[batch]
             )
             loss = tf.reduce_sum(losses * counted) / n_counted
             if penalised:
@@ -162,8 +182,7 @@ def _run_epoch(
                 weights[name], slots[name], gradient, learning_rate, steps, radius
             )
         total += loss * n_counted
-        windows += n_counted
-    return tf.math.divide_no_nan(total, windows)
+    return tf.math.divide_no_nan(total, tf.cast(n_windows, tf.float32))
 
 
 def _adam(weight, slots, gradient, learning_rate, steps, radius):

@@ -25,12 +25,11 @@ from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.metrics import evaluate
 from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
 from sklearn_attrec.utils._param_validation import validate_parameters
+from sklearn_attrec.utils._validation import USER, check_interactions
 
 __all__ = ["main"]
 
-MODELS = {"attrec": AttRecRecommender, "popularity": PopularityRecommender}
-
-USER = "user_id"
+_MODELS = {"attrec": AttRecRecommender, "popularity": PopularityRecommender}
 
 
 def main(argv=None):
@@ -134,7 +133,7 @@ def _tune(arguments):
 
 def _model(arguments):
     """Make the model with the parameters that --set names."""
-    model = MODELS[arguments.model]()
+    model = _MODELS[arguments.model]()
     if "random_state" in model.get_params():
         model.set_params(random_state=0)  # the same command gives the same answer
     for text in arguments.set:
@@ -195,12 +194,14 @@ def _value(text):
 
 
 def _read(arguments):
-    return read_interactions(
+    interactions = read_interactions(
         arguments.file,
         columns=arguments.columns,
         sep=arguments.sep,
         header={"yes": True, "no": False}.get(arguments.header, "infer"),
     )
+    check_interactions(interactions, caller=repr(arguments.file))
+    return interactions
 
 
 def _users(text, interactions):
@@ -208,7 +209,7 @@ def _users(text, interactions):
     (users,) = csv.reader([text])
     if not users:
         raise InteractionsError("--users names nobody. Pass ids, or --all-users.")
-    if USER not in interactions or interactions[USER].dtype.kind not in "iu":
+    if interactions[USER].dtype.kind not in "iu":
         return users
     for user in users:
         if not re.fullmatch("0|-?[1-9][0-9]{0,18}", user):
@@ -256,7 +257,7 @@ def _one_line(error):
     """Put a message on one line, in the words of the command line."""
     text = str(error) or type(error).__name__
     if "Traceback" in text:  # of the fits of a search; the reason comes last
-        text = text.strip().splitlines()[-1]
+        text = text.strip().splitlines()[-1].partition(": ")[2]
     return _in_options(" ".join(text.split()))
 
 
@@ -356,7 +357,7 @@ def _command(commands, name, run, words):
     command.add_argument(
         "--header", choices=["yes", "no"], help="whether line 1 names the columns"
     )
-    command.add_argument("--model", choices=MODELS, default="attrec")
+    command.add_argument("--model", choices=_MODELS, default="attrec")
     command.add_argument(
         "--set",
         action="append",

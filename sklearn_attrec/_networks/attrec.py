@@ -100,7 +100,7 @@ def attention(ops, weights, settings, window, real, random=None):
         key = random.dropout(key, settings.dropout)
     query = ops.reshape(query, (-1, L, d))  # (batch, L, d)
     key = ops.reshape(key, (-1, L, d))
-    affinity = ops.einsum("btd,bsd->bts", query, key)  # (batch, L, L)
+    affinity = ops.matmul(query, ops.swapaxes(key, 1, 2))  # (batch, L, L)
     affinity = affinity / ops.sqrt(ops.cast(d, "float32"))
 
     alone = ops.sum(ops.cast(real, "int32"), axis=1) == 1  # (batch,)
@@ -122,12 +122,12 @@ def short_term(ops, weights, settings, window, real, random=None):
     attended = attention(ops, weights, settings, window, real, random)
     if settings.aggregation in ("mean", "sum"):
         # Adding up the rows of S first costs a d-th of adding up the rows of S X.
-        rows = ops.cast(real, "float32")  # (batch, L)
+        rows = ops.cast(real, "float32")[:, :, None]  # (batch, L, 1)
+        total = ops.sum(rows * attended, axis=1)  # (batch, L)
         if settings.aggregation == "mean":
-            rows = rows / ops.sum(rows, axis=1)[:, None]
-        total = ops.einsum("bt,bts->bs", rows, attended)  # (batch, L)
-        return ops.einsum("bs,bsd->bd", total, window)
-    outputs = ops.einsum("bts,bsd->btd", attended, window)  # (batch, L, d)
+            total = total / ops.sum(rows, axis=1)
+        return ops.sum(total[:, :, None] * window, axis=1)
+    outputs = ops.matmul(attended, window)  # (batch, L, d)
     if settings.aggregation == "max":
         return ops.max(ops.where(real[:, :, None], outputs, -np.inf), axis=1)
     return ops.min(ops.where(real[:, :, None], outputs, np.inf), axis=1)
@@ -187,29 +187,31 @@ def item_embeddings(ops, settings, V, X):
     return ops.concatenate([ops.sqrt(omega) * V, ops.sqrt(1 - omega) * X], axis=1)
 
 
-def score_candidates(ops, settings, long, short, V, X):
+def score_candidates(ops, weights, settings, long, short, candidates):
     """Score some items of its own for each row (equation 6).
 
     Parameters
     ----------
     ops : module
+    weights : dict
+        `V` and `X`, each (n_items, d).
     settings : Settings
     long, short : tensor of shape (batch, d)
-    V, X : tensor of shape (batch, n, d)
-        Embeddings of each row's candidates.
+    candidates : tensor of shape (batch, n), int64
+        Item codes.
 
     Returns
     -------
     tensor of shape (batch, n)
         −y(u, i) = −ω‖U_u − V_i‖² − (1 − ω)‖m − X_i‖², or the inner products.
     """
-    omega = settings.omega
+    V, X, omega = weights["V"], weights["X"], settings.omega
     if settings.similarity == "inner":
-        far = ops.einsum("bd,bnd->bn", long, V)
-        near = ops.einsum("bd,bnd->bn", short, X)
+        far = ops.einsum("bd,bnd->bn", long, ops.take(V, candidates, axis=0))
+        near = ops.einsum("bd,bnd->bn", short, ops.take(X, candidates, axis=0))
         return omega * far + (1 - omega) * near
-    far = ops.sum(ops.square(long[:, None] - V), axis=2)
-    near = ops.sum(ops.square(short[:, None] - X), axis=2)
+    far = ops.squared_distances(V, candidates, long)
+    near = ops.squared_distances(X, candidates, short)
     return -omega * far - (1 - omega) * near
 
 
@@ -246,26 +248,23 @@ def batch_loss(ops, random, weights, settings, data, rows):
     given = ops.cast(ahead < end, "float32")
     targets = ops.take(data["items"], ops.minimum(ahead, end - 1), axis=0)
 
-    V, X = weights["V"], weights["X"]
     long = ops.take(weights["U"], users, axis=0)  # (batch, d)
-    window = ops.take(X, window, axis=0)  # (batch, L, d)
+    window = ops.take(weights["X"], window, axis=0)  # (batch, L, d)
     short = short_term(ops, weights, settings, window, real, random)
-
     if settings.loss == "softmax":
-        return _shared_negatives_loss(
-            ops, random, settings, V, X, long, short, targets, given, n_items
+        positive = score_candidates(ops, weights, settings, long, short, targets)
+        negatives = random.items((settings.n_negatives,), n_items)  # (n,)
+        negative = _score_shared(ops, weights, settings, long, short, negatives)
+        # A target that was also drawn as a negative must not push against itself.
+        hit = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
+        negative = ops.where(hit, -np.inf, negative)
+        return losses.softmax(
+            ops, positive, negative, given, settings.gamma, settings.temperature
         )
     uniforms = random.uniform((ops.shape(rows)[0], settings.n_negatives))
     negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)
     candidates = ops.concatenate([targets, negatives], axis=1)  # (batch, T + n)
-    scores = score_candidates(
-        ops,
-        settings,
-        long,
-        short,
-        ops.take(V, candidates, axis=0),
-        ops.take(X, candidates, axis=0),
-    )
+    scores = score_candidates(ops, weights, settings, long, short, candidates)
     T = ops.shape(settings.ahead)[0]
     positive, negative = scores[:, :T], scores[:, T:]
     if settings.loss == "bpr":
@@ -273,28 +272,9 @@ def batch_loss(ops, random, weights, settings, data, rows):
     return losses.hinge(ops, positive, negative, given, settings.gamma)
 
 
-def _shared_negatives_loss(
-    ops, random, settings, V, X, long, short, targets, given, n_items
-):
-    """Cross-entropy against negatives that the whole batch shares."""
-    uniforms = random.uniform((settings.n_negatives,))
-    negatives = ops.cast(uniforms * ops.cast(n_items, "float64"), "int64")  # (n,)
+def _score_shared(ops, weights, settings, long, short, items):
+    """Score the same items for every row, (batch, n)."""
+    V = ops.take(weights["V"], items, axis=0)
+    X = ops.take(weights["X"], items, axis=0)
     queries = query_vectors(ops, settings, long, short)
-    items = item_vectors(
-        ops, settings, ops.take(V, negatives, axis=0), ops.take(X, negatives, axis=0)
-    )
-    negative = ops.einsum("bd,nd->bn", queries, items)  # (batch, n)
-    # A target that was also drawn as a negative must not push against itself.
-    hit = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
-    negative = ops.where(hit, -np.inf, negative)
-    positive = score_candidates(
-        ops,
-        settings,
-        long,
-        short,
-        ops.take(V, targets, axis=0),
-        ops.take(X, targets, axis=0),
-    )
-    return losses.softmax(
-        ops, positive, negative, given, settings.gamma, settings.temperature
-    )
+    return ops.einsum("bd,nd->bn", queries, item_vectors(ops, settings, V, X))

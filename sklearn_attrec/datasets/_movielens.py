@@ -257,7 +257,9 @@ def _extract(zipped, member, path):
     with ZipFile(zipped) as archive:
         found = [info for info in archive.infolist() if info.filename == member]
         if len(found) != 1 or stat.S_ISLNK(found[0].external_attr >> 16):
-            raise BadZipFile(f"{len(found)} members are {member}; expected one file")
+            raise BadZipFile(
+                f"{len(found)} members are {member}; expected one plain file"
+            )
         # ZipFile never reads more of a member than the size it declares.
         if found[0].file_size > _MAX_RATINGS_BYTES:
             raise BadZipFile(

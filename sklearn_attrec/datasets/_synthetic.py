@@ -117,7 +117,7 @@ def best_hit_rate(k, n_items, predictability, *, n_seen=0):
     """Return the hit rate at k that no model beats on interactions that were made.
 
     It is exact for data of `make_interactions`, for one protocol: the last item of
-    every user is held out and all items before it are known. With p the
+    every user is held out and the items before it, at least one, are known. With p the
     predictability, n the items that can come next and q = (1 - p) / (n - 1) the
     probability of each but the successor, the best ranking begins with the successor
     if p >= q and ends with it otherwise. The share of hits among the first k < n items
@@ -211,7 +211,7 @@ def _walk(rng, shape, n_items, predictability, repeats):
     if repeats:
         steps[:, 1:] += 1  # without repeats the last item left, and this one took over
     steps[:, 0] = rng.integers(n_items, size=n_users)
-    places = steps
+    places = steps  # one column after the other
     for t in range(1, length):
         places[:, t] = (places[:, t - 1] + steps[:, t]) % left[t]
     if not repeats:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy import amax as max
 from numpy import amin as min
 from numpy import (
+    any,
     arange,
     concatenate,
     einsum,
@@ -19,15 +20,18 @@ from numpy import (
     sqrt,
     square,
     sum,
+    swapaxes,
     take,
     where,
 )
 
 __all__ = [
+    "any",
     "arange",
     "cast",
     "concatenate",
     "einsum",
+    "logsumexp",
     "matmul",
     "max",
     "maximum",
@@ -39,9 +43,12 @@ __all__ = [
     "searchsorted",
     "shape",
     "softmax",
+    "softplus",
     "sqrt",
     "square",
+    "squared_distances",
     "sum",
+    "swapaxes",
     "take",
     "where",
 ]
@@ -66,3 +73,18 @@ def softmax(x, axis=-1):
 def ones_like(x):
     """Return an array of ones."""
     return np.ones_like(x)
+
+
+def softplus(x):
+    """Return log(1 + exp(x))."""
+    return np.logaddexp(x, 0)
+
+
+def logsumexp(x, axis=None):
+    """Return the logarithm of the sum of exp(x)."""
+    return np.logaddexp.reduce(x, axis=axis)
+
+
+def squared_distances(table, indices, vectors):
+    """Return the squared distance of each vector to some rows of a table."""
+    return np.sum(np.square(table[indices] - vectors[:, None]), axis=2)

@@ -1,0 +1,415 @@
+"""The command line: what it prints, what it refuses, and how it ends."""
+
+import io
+import re
+import subprocess
+import sys
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import sklearn_attrec
+from sklearn_attrec import AttRecRecommender, PopularityRecommender, cli
+from sklearn_attrec.metrics import evaluate
+from sklearn_attrec.model_selection import leave_last_out_split
+
+POPULARITY = ["--model", "popularity"]
+
+
+@pytest.fixture
+def file(tmp_path, small_interactions):
+    path = tmp_path / "interactions.csv"
+    small_interactions.to_csv(path, index=False)
+    return str(path)
+
+
+@pytest.fixture
+def run(capsys):
+    """Run a command that must succeed; return what it printed."""
+
+    def run(*arguments):
+        code = cli.main([*arguments])
+        printed = capsys.readouterr()
+        assert code == 0, printed.err
+        return printed
+
+    return run
+
+
+@pytest.fixture
+def fail(capsys):
+    """Run a command that must fail; return its one line without the beginning."""
+
+    def fail(*arguments):
+        code = cli.main([*arguments])
+        printed = capsys.readouterr()
+        assert code == 2
+        assert printed.out == ""
+        *notes, line = printed.err.splitlines()
+        assert all(note.startswith("sklearn_attrec: ") for note in notes)
+        assert "error" not in "".join(notes)
+        assert line.startswith("sklearn_attrec: error: ")
+        return line.removeprefix("sklearn_attrec: error: ")
+
+    return fail
+
+
+def read_csv(text, **options):
+    return pd.read_csv(io.StringIO(text), **options)
+
+
+def run_python(*arguments, **options):
+    command = [sys.executable, "-m", "sklearn_attrec", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, **options)
+
+
+# -- evaluate --------------------------------------------------------------------
+
+
+def test_evaluate_prints_what_the_library_computes(run, file, small_interactions):
+    printed = run("evaluate", file, *POPULARITY, "--k", "1,3")
+    train, test = leave_last_out_split(small_interactions)
+    expected = evaluate(PopularityRecommender().fit(train), test, k=(1, 3)).T
+    header, *rows = (line.split() for line in printed.out.splitlines())
+    assert header == ["PopularityRecommender"]
+    assert [name for name, _ in rows] == list(expected.index)
+    np.testing.assert_allclose(
+        [float(value) for _, value in rows], expected.iloc[:, 0], atol=1e-4
+    )
+    assert "12 last items held out, 60 rows to train on" in printed.err
+
+
+def test_evaluate_puts_the_baseline_beside_the_model(run, file):
+    settings = ["--set", "max_iter=2", "--set", "d=4", "--set", "verbose=1"]
+    command = ["evaluate", file, *settings, "--set", "exclude_seen=False"]
+    printed = run(*command)
+    header, *rows = (line.split() for line in printed.out.splitlines())
+    assert header == ["AttRecRecommender", "PopularityRecommender"]
+    assert len(rows) == 9
+    assert printed.err.count("Epoch ") == 2  # progress is no result
+    assert run(*command).out == printed.out  # a fixed seed unless one is set
+
+
+def test_baseline_shares_the_settings_of_the_model():
+    model = AttRecRecommender(k=3, exclude_seen=False, handle_unknown="error", d=7)
+    expected = {"k": 3, "exclude_seen": False, "handle_unknown": "error"}
+    assert cli._baseline(model).get_params() == expected
+
+
+# -- recommend -------------------------------------------------------------------
+
+
+def test_recommend_writes_csv(run, file, small_interactions):
+    printed = run("recommend", file, *POPULARITY, "--users", "3,1", "--k", "2")
+    expected = PopularityRecommender().fit(small_interactions).recommend([3, 1], k=2)
+    pd.testing.assert_frame_equal(
+        read_csv(printed.out, dtype=dict(expected.dtypes)), expected
+    )
+    assert printed.err == ""
+
+
+def test_recommend_to_all_users(run, file, small_interactions):
+    table = read_csv(run("recommend", file, *POPULARITY, "--all-users", "--k", "1").out)
+    assert sorted(table["user_id"]) == sorted(small_interactions["user_id"].unique())
+
+
+def test_recommend_trains_the_model_asked_for(run, file, small_interactions):
+    settings = ["--set", "max_iter=1", "--set", "d=4", "--set", "random_state=3"]
+    printed = run("recommend", file, *settings, "--users", "1", "--k", "2")
+    model = AttRecRecommender(max_iter=1, d=4, random_state=3).fit(small_interactions)
+    assert read_csv(printed.out)["item_id"].tolist() == model.predict(1, k=2).tolist()
+
+
+def test_recommend_says_who_is_not_in_the_file(run, fail, file):
+    command = ["recommend", file, *POPULARITY, "--users", "1,99,98", "--k", "1"]
+    printed = run(*command)
+    assert "2 user(s) are not in the file, the first is 99" in printed.err
+    assert read_csv(printed.out)["user_id"].tolist() == [1, 99, 98]
+    assert "99" in fail(*command, "--set", "handle_unknown=error")
+
+
+def test_users_are_read_as_the_files_ids_are(run, tmp_path, small_interactions):
+    small_interactions["user_id"] = small_interactions["user_id"].map("{:03}".format)
+    small_interactions.loc[:5, "user_id"] = "a, b"
+    path = tmp_path / "text.csv"
+    small_interactions.to_csv(path, index=False)
+    command = ["recommend", str(path), *POPULARITY, "--k", "1", "--users"]
+    printed = run(*command, '002,"a, b"')
+    assert read_csv(printed.out, dtype=str)["user_id"].tolist() == ["002", "a, b"]
+    assert printed.err == ""
+    assert "the first is '2'" in run(*command, "2").err
+
+
+@pytest.mark.parametrize("users", ["x", "01", "1.0", "1,", " 1", "1_0", "9" * 20])
+def test_users_of_another_type_are_refused(fail, file, users):
+    line = fail("recommend", file, *POPULARITY, "--users", users)
+    assert line.startswith("--users: the user ids of the file are integers, and '")
+
+
+def test_recommend_needs_users(fail, file):
+    assert "names nobody" in fail("recommend", file, *POPULARITY, "--users", "")
+    assert "--users --all-users is required" in fail("recommend", file)
+    assert "not allowed with" in fail("recommend", file, "--users=1", "--all-users")
+
+
+def test_recommend_writes_a_file(run, file, tmp_path):
+    command = ["recommend", file, *POPULARITY, "--all-users", "--k", "3"]
+    expected = run(*command).out
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    assert run(*command, "--out", str(out)).out == ""
+    assert out.read_bytes() == expected.encode()
+    assert {path.name for path in tmp_path.iterdir()} == {"interactions.csv", "out.csv"}
+
+
+def test_a_file_is_written_whole_or_not_at_all(fail, file, tmp_path, monkeypatch):
+    def full(self, *_, **__):
+        self.touch()
+        raise OSError(28, "No space left on device")
+
+    out = tmp_path / "out.csv"
+    out.write_text("old")
+    monkeypatch.setattr(cli.Path, "write_text", full)
+    command = ["recommend", file, *POPULARITY, "--all-users", "--out", str(out)]
+    assert "No space left" in fail(*command)
+    assert out.read_bytes() == b"old"
+    assert {path.name for path in tmp_path.iterdir()} == {"interactions.csv", "out.csv"}
+
+
+def test_a_file_that_cannot_be_written_is_refused_before_training(
+    fail, file, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(PopularityRecommender, "fit", None)
+    for out in [tmp_path, tmp_path / "no" / "out.csv"]:
+        command = ["recommend", file, *POPULARITY, "--all-users", "--out", str(out)]
+        assert fail(*command).startswith("--out must be a file in a folder")
+
+
+def test_out_keeps_a_link_and_what_is_no_file(run, file, tmp_path):
+    target, link = tmp_path / "target.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    link.symlink_to(target)
+    command = ["recommend", file, *POPULARITY, "--users", "1", "--out"]
+    run(*command, str(link))
+    assert link.is_symlink()
+    assert target.read_text().startswith("user_id,item_id,score,rank\n1,")
+    run(*command, "/dev/null")
+
+
+# -- tune ------------------------------------------------------------------------
+
+
+def test_tune_ranks_the_candidates(run, file):
+    grid = ["--grid", "omega=0.0,0.5", "--grid", "loss=hinge,softmax"]
+    settings = ["--set", "max_iter=1", "--set", "d=4", "--set", "k=2"]
+    header, *rows, popularity, best = run(
+        "tune", file, *grid, *settings
+    ).out.splitlines()
+    assert header.split() == ["rank", "hit_rate@2", "omega", "loss", "fit_seconds"]
+    rows = [row.split() for row in rows]
+    scores = [float(row[1]) for row in rows]
+    assert len(rows) == 4
+    assert scores == sorted(scores, reverse=True)
+    assert re.fullmatch(r"popularity: 0\.\d{4}", popularity)
+    assert best.startswith("best: --set loss=")
+    winners = [
+        f"--set loss={row[3]} --set omega={row[2]}" for row in rows if row[0] == "1"
+    ]
+    assert best.removeprefix("best: ") in winners
+
+
+def test_tune_runs_in_several_processes(run, file):
+    grid = ["--grid", "exclude_seen=True,False", "--jobs", "2"]
+    assert "exclude_seen=" in run("tune", file, *POPULARITY, *grid).out
+
+
+@pytest.mark.parametrize(
+    ("grid", "message"),
+    [
+        (["omega=0.2,4"], r"'omega' parameter of AttRecRec.* Got 4 instead"),
+        (
+            ["omgea=1"],
+            "--grid: AttRecRecommender has no parameter 'omgea'. Did you mean",
+        ),
+        (["omega"], "--grid must be name=value. Got 'omega'"),
+        (["omega=1", "omega=2"], "--grid names 'omega' twice"),
+        (["k=5,10"], "--grid cannot vary 'k'"),
+        ([], "required: --grid"),
+    ],
+)
+def test_tune_checks_the_grid_before_training(fail, file, grid, message):
+    options = [option for text in grid for option in ("--grid", text)]
+    assert re.search(message, fail("tune", file, *options))
+
+
+def test_the_reason_why_all_fits_failed_is_told(fail, tmp_path):
+    path = tmp_path / "short.csv"
+    path.write_text("user_id,item_id\n1,1\n1,2\n2,2\n2,3\n")
+    line = fail("tune", str(path), "--grid", "omega=0.1,0.2")
+    assert line.startswith("AttRecRecommender.fit: no user has 2 or more interactions")
+
+
+# -- Settings --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0.5", 0.5),
+        ("10", 10),
+        ("None", None),
+        ("True", True),
+        ("softmax", "softmax"),
+        ("'softmax'", "softmax"),
+        ("__import__('os').getcwd()", "__import__('os').getcwd()"),
+        ("", ""),
+        ("(" * 500, "(" * 500),
+        ("\0", "\0"),
+    ],
+)
+def test_values_are_literals_or_text(text, value):
+    assert cli._value(text) == value
+
+
+def test_settings_are_checked_before_the_file_is_read(fail):
+    command = ["evaluate", "no such file.csv", "--set"]
+    line = fail(*command, "omgea=1")
+    assert line == (
+        "--set: AttRecRecommender has no parameter 'omgea'. Did you mean 'omega'?"
+    )
+    assert "It has L, aggregation, " in fail(*command, "zzz=1")
+    assert fail(*command, "omega").startswith("--set must be name=value.")
+    assert "'omega' parameter of AttRecRecommender" in fail(*command, "omega=2")
+    assert "'loss' parameter of AttRecRecommender" in fail(*command, "loss=hinges")
+    assert "No such file" in fail(*command, "omega=0.2")
+
+
+# -- Files -----------------------------------------------------------------------
+
+
+def test_columns_are_renamed_or_named(run, tmp_path, small_interactions):
+    path = tmp_path / "other.txt"
+    command = ["recommend", str(path), *POPULARITY, "--users", "1", "--k", "1"]
+    other = small_interactions.set_axis(["userId", "movieId", "timestamp"], axis=1)
+    other.to_csv(path, index=False, sep="\t")
+    tabs = ["--sep", r"\t", "--header", "yes"]
+    renamed = run(*command, *tabs, "--columns", "userId=user_id,movieId=item_id")
+    other.to_csv(path, index=False, header=False, sep="|")
+    named = run(*command, "--sep", "|", "--columns", "user_id,item_id,timestamp")
+    assert renamed.out == named.out
+    assert renamed.out.count("\n") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("uid,movie\n1,2\n", [], "--columns uid=user_id,movie=item_id."),
+        ("user_id,item_id,date\n1,2,3\n1,3,4\n", [], "--columns date=timestamp."),
+        ("user_id;item_id\n1;2\n", [], "try --sep=';'."),
+        ("1,2\n1,3\n", [], "pass --header=no."),
+        ("user_id,item_id\n1,2\n", [], "at least 2 interactions"),
+        ("user_id,item_id\n1,\n", [], "blank"),
+        ("", [], "the file is empty"),
+        ("a,b\n", ["--columns", "a=user_id,b"], "= everywhere or nowhere"),
+        ("a,b\n1,2\n", ["--columns", "c=user_id"], "none named ['c']"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_told_in_options(
+    fail, tmp_path, text, options, message
+):
+    path = tmp_path / "interactions.csv"
+    path.write_text(text)
+    assert message in fail("evaluate", str(path), *POPULARITY, *options)
+
+
+# -- How it ends -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "required: COMMAND"),
+        (["nope"], "invalid choice: 'nope'"),
+        (["evaluate"], "required: FILE"),
+        (["evaluate", "x.csv", "--k", "0"], "'0' is not a positive integer"),
+        (["evaluate", "x.csv", "--k", "1,"], "'' is not a positive integer"),
+        (["recommend", "x.csv", "--users", "1", "--k", "ten"], "'ten' is not a pos"),
+        (["evaluate", "x.csv", "--model", "oracle"], "invalid choice: 'oracle'"),
+        (["evaluate", "x.csv", "--mod", "attrec"], "unrecognized arguments: --mod"),
+        (["evaluate", "no such file.csv"], "No such file"),
+    ],
+)
+def test_bad_arguments_end_in_one_line(fail, arguments, message):
+    assert message in fail(*arguments)
+
+
+def test_debug_shows_the_traceback(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        cli.main(["evaluate", str(tmp_path / "none.csv"), "--debug"])
+
+
+def test_warnings_are_one_line_and_no_result(run, file, monkeypatch):
+    fit = PopularityRecommender.fit
+
+    def warn(self, X):
+        warnings.warn("something\nto know", stacklevel=2)
+        return fit(self, X)
+
+    command = ["recommend", file, *POPULARITY, "--users", "1"]
+    expected = run(*command).out
+    monkeypatch.setattr(PopularityRecommender, "fit", warn)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        printed = run(*command)
+    assert printed.out == expected
+    assert printed.err == "sklearn_attrec: warning: something to know\n"
+
+
+def test_interruption_ends_quietly(file, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PopularityRecommender, "fit", interrupt)
+    assert cli.main(["evaluate", file, *POPULARITY]) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "sklearn_attrec: interrupted"
+
+
+def test_version_and_help(capsys):
+    for arguments in (["--version"], ["--help"], ["tune", "--help"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"sklearn_attrec {sklearn_attrec.__version__}\n")
+    assert "--grid NAME=VALUE,VALUE" in printed
+
+
+def test_module_runs_and_fails_as_a_process(file):
+    ended = run_python("recommend", file, *POPULARITY, "--users", "1", "--k", "1")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.startswith("user_id,item_id,score,rank\n1,")
+    ended = run_python("evaluate", file, "--set", "omega=2")
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.count("\n") == 1
+    assert ended.stderr.startswith("sklearn_attrec: error: The 'omega' parameter")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no shell with head")
+def test_a_reader_that_stops_early_is_no_error(tmp_path):
+    path = tmp_path / "many.csv"
+    users = np.repeat(np.arange(5000), 2)
+    frame = pd.DataFrame({"user_id": users, "item_id": np.arange(10_000) % 77})
+    frame.to_csv(path, index=False)
+    command = [sys.executable, "-m", "sklearn_attrec", "recommend", str(path)]
+    with subprocess.Popen(
+        [*command, *POPULARITY, "--all-users", "--k", "50"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "user_id,item_id,score,rank\n"
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(60) == 0
