@@ -109,8 +109,7 @@ def print_imports(program, path, n=15):
     # An import is listed when it is done, so what comes after sklearn is added.
     added = rows[names.index("sklearn") + 1 :]
     added = [(int(total), name) for _, total, name in added]
-    print(f"
-Of {len(added)} imports that serving adds, the costliest (seconds):")
+    print(f"\nOf {len(added)} imports that serving adds, the costliest (seconds):")
     for microseconds, name in sorted(added, reverse=True)[:n]:
         print(f"  {microseconds / 1e6:.3f} {name.rstrip()}")
     print()

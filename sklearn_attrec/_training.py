@@ -3,13 +3,15 @@
 Importing this module imports TensorFlow; only `fit` does so.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
 tf = import_tensorflow()
 
-from sklearn_attrec._networks import tensorflow_ops as ops  # noqa: E402
+import keras.ops  # noqa: E402
 
 __all__ = ["Trainer"]
 
@@ -113,6 +115,45 @@ class Trainer:
 
 # Networks are plain functions: there is nothing in them for AutoGraph to rewrite.
 _plain = tf.autograph.experimental.do_not_convert
+
+
+def squared_distances(table, indices, vectors):
+    """Squared distance of each vector to some rows of a table.
+
+    The gradient touches only rows whose distance has one. A hinge loss leaves most
+    pairs alone after the first epochs, and adding up rows is the dearest part of a
+    step.
+
+    Parameters
+    ----------
+    table : tensor of shape (n_rows, d)
+    indices : tensor of shape (batch, n), int64
+    vectors : tensor of shape (batch, d)
+
+    Returns
+    -------
+    tensor of shape (batch, n)
+    """
+    return _squared_distances(tf.convert_to_tensor(table), indices, vectors)
+
+
+@tf.custom_gradient
+def _squared_distances(table, indices, vectors):
+    difference = tf.gather(table, indices) - vectors[:, None]  # (batch, n, d)
+
+    def gradient(upstream):
+        pulled = tf.where(tf.not_equal(upstream, 0.0))  # (m, 2)
+        strength = 2 * tf.gather_nd(upstream, pulled)  # (m,)
+        change = strength[:, None] * tf.gather_nd(difference, pulled)  # (m, d)
+        rows = tf.gather_nd(indices, pulled)
+        by_vector = -2 * tf.matmul(upstream[:, None, :], difference)  # (batch, 1, d)
+        return tf.IndexedSlices(change, rows, tf.shape(table)), None, by_vector[:, 0]
+
+    return tf.reduce_sum(tf.square(difference), axis=2), gradient
+
+
+# What networks are written against: `keras.ops`, and the one operation it lacks.
+ops = SimpleNamespace(**vars(keras.ops), squared_distances=squared_distances)
 
 
 class BatchRandom:

@@ -29,7 +29,9 @@ SIZES = [(1, 1), (1, 3), (5, 1), (3, 2), (4, 3), (5, 5), (2, 8), (6, 7)]
 
 
 def training_ops():
-    return pytest.importorskip("sklearn_attrec._training").ops
+    from sklearn_attrec import _training  # imports TensorFlow
+
+    return _training.ops
 
 
 @pytest.fixture(params=["numpy", "keras"])
@@ -485,7 +487,8 @@ def test_loss_of_a_batch_equals_the_equations(case, ops):
 
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_equal_finite_differences(case):
-    tf = pytest.importorskip("tensorflow")
+    import tensorflow as tf
+
     settings, weights, _, data, rows, uniforms = loss_case(case)
     variables = {name: tf.Variable(value) for name, value in weights.items()}
     with tf.GradientTape() as tape:

@@ -184,9 +184,9 @@ def test_random_state():
 
 @pytest.mark.parametrize("random_state", [None, 0])
 def test_global_random_state_stays_untouched(random_state):
-    before = np.random.get_state()[1].copy()
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
     make_interactions(random_state=random_state)
-    assert_array_equal(np.random.get_state()[1], before)
+    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
 
 
 @pytest.mark.parametrize(

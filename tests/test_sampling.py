@@ -18,8 +18,9 @@ HUGE = 10**9
 def ops(request):
     if request.param == "numpy":
         return _numpy_ops
-    training = pytest.importorskip("sklearn_attrec._training")
-    return training.ops
+    from sklearn_attrec import _training  # imports TensorFlow
+
+    return _training.ops
 
 
 def sequences_of(histories):

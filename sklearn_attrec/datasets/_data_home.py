@@ -25,6 +25,7 @@ def get_data_home(data_home=None):
     Returns
     -------
     Path
+        The folder; it need not exist.
 
     Examples
     --------
