@@ -1,7 +1,6 @@
 """The MovieLens data sets, fetched from GroupLens once and kept in the data home."""
 
 import hashlib
-import os
 import shutil
 import stat
 from http.client import HTTPException
@@ -217,7 +216,7 @@ def _download(archive, home):
                 path = home / archive.ratings
                 path.parent.mkdir(exist_ok=True)
                 # Other processes see the whole file or none, also if they fetch too.
-                os.replace(ratings, path)
+                ratings.replace(path)
     except (OSError, HTTPException, BadZipFile, ValueError) as error:
         if isinstance(error, HTTPError):
             error.close()  # it holds the connection

@@ -1,0 +1,255 @@
+"""TensorFlow is loaded by fit alone, and nothing else needs it."""
+
+import os
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import joblib
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from sklearn_attrec import AttRecRecommender, PopularityRecommender
+from sklearn_attrec.model_selection import leave_last_out_split
+
+SETTINGS = {"d": 4, "L": 3, "max_iter": 1, "batch_size": 16, "k": 3, "random_state": 0}
+
+# Runs before each script: whoever imports TensorFlow or Keras now gets an error.
+WITHOUT_TENSORFLOW = """
+import importlib.abc
+import sys
+
+class Missing(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("tensorflow", "keras"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Missing())
+"""
+
+
+def run(script, *arguments, timeout=120, **environment):
+    """Run a script in a fresh Python and return what it prints."""
+    answer = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **environment},
+    )
+    assert answer.returncode == 0, answer.stderr
+    return answer.stdout
+
+
+@pytest.fixture
+def saved(small_interactions, tmp_path):
+    """Fitted models, held-out rows and answers in a file."""
+    train, test = leave_last_out_split(small_interactions)
+    models = [
+        AttRecRecommender(**SETTINGS).fit(train),
+        PopularityRecommender(k=3).fit(train),
+    ]
+    answers = [model.predict([1, 2, 99]) for model in models]
+    path = tmp_path / "saved.pickle"
+    path.write_bytes(pickle.dumps((models, train, test, answers)))
+    return path
+
+
+USE = """
+import pickle
+import sys
+import numpy as np
+
+models, train, test, answers = pickle.load(open(sys.argv[1], "rb"))
+for model, expected in zip(models, answers):
+    assert np.array_equal(model.predict([1, 2, 99]), expected)
+    model.predict(1, history=[10, 11])
+    model.predict("new", history=[10, 11])
+    model.predict(test)
+    assert len(model.recommend(k=2)) == 24
+    assert 0 <= model.score(test) <= 1
+    model.target_ranks(test)
+    assert len(model.similar_items(10, k=2)) == 2
+    model.query_vectors() @ model.item_vectors().T
+"""
+
+LOADED = """
+loaded = sorted({name.partition(".")[0] for name in sys.modules})
+print([name for name in loaded if name in ("tensorflow", "keras", "tensorboard")])
+"""
+
+
+def test_import_leaves_tensorflow_alone():
+    script = """
+        import sys
+        import sklearn_attrec
+        import sklearn_attrec.metrics
+        import sklearn_attrec.model_selection
+        import sklearn_attrec.preprocessing
+        import sklearn_attrec.datasets
+        sklearn_attrec.AttRecRecommender(d=5)
+    """
+    assert run(textwrap.dedent(script) + LOADED) == "[]\n"
+
+
+def test_using_a_fitted_model_leaves_tensorflow_alone(saved):
+    assert run(USE + LOADED, saved) == "[]\n"
+
+
+def test_fitted_models_work_where_tensorflow_is_missing(saved):
+    fit = """
+model = models[0]
+try:
+    model.fit(train)
+except ImportError as error:
+    print(error)
+assert np.array_equal(model.predict([1, 2, 99]), answers[0])
+models[1].fit(train)
+"""
+    message = run(WITHOUT_TENSORFLOW + USE + fit, saved)
+    assert "fit needs TensorFlow" in message
+    assert "pip install tensorflow" in message
+    assert message.count("\n") == 1
+
+
+def test_errors_come_before_tensorflow():
+    script = """
+        import sys
+        import pandas as pd
+        from sklearn_attrec import AttRecRecommender
+
+        X = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 2, 1]})
+        for params, data in [
+            ({"omega": 2}, X),
+            ({"d": 10**6}, X),
+            ({"loss": "hinge"}, X),
+            ({}, X.drop(columns="item_id")),
+            ({}, X.head(0)),
+            ({}, X.drop_duplicates("user_id")),
+            ({}, None),
+            ({"early_stopping": True}, X),
+        ]:
+            try:
+                AttRecRecommender(**params).fit(data)
+            except (TypeError, ValueError):
+                continue
+            raise SystemExit(f"{params} was accepted")
+    """
+    assert run(textwrap.dedent(script) + LOADED) == "[]\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_forked_child_after_training():
+    script = """
+        import os
+        import time
+        import warnings
+        import pandas as pd
+        from sklearn_attrec import AttRecRecommender
+        from sklearn_attrec.exceptions import ForkedTensorFlowError
+
+        X = pd.DataFrame({"user_id": [1, 1, 1, 2, 2, 2], "item_id": [1, 2, 3, 2, 3, 4]})
+        model = AttRecRecommender(d=4, max_iter=1, batch_size=8, k=1, random_state=0)
+        model.fit(X)
+        expected = model.predict([1, 2]).tolist()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own, of forks among threads
+            child = os.fork()
+        if child == 0:
+            try:
+                assert model.predict([1, 2]).tolist() == expected
+                start = time.perf_counter()
+                try:
+                    model.fit(X)
+                except ForkedTensorFlowError as error:
+                    print(time.perf_counter() - start < 5, error, flush=True)
+                assert model.predict([1, 2]).tolist() == expected
+                print("child predicts", flush=True)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        print("parent", model.fit(X).predict([1, 2]).tolist() == expected)
+    """
+    lines = run(script).splitlines()
+    assert lines[0].startswith("True fit was called in a process forked")
+    assert "spawn" in lines[0]
+    assert lines[1:] == ["child predicts", "parent True"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_forked_child_before_training_may_train():
+    script = """
+        import os
+        import pandas as pd
+        from sklearn_attrec import AttRecRecommender
+
+        X = pd.DataFrame({"user_id": [1, 1, 1, 2, 2, 2], "item_id": [1, 2, 3, 2, 3, 4]})
+        child = os.fork()
+        if child == 0:
+            model = AttRecRecommender(d=4, max_iter=1, batch_size=8).fit(X)
+            print(model.n_iter_, flush=True)
+            os._exit(0)
+        os.waitpid(child, 0)
+    """
+    assert run(script) == "1\n"
+
+
+FIT = """
+import os
+import pickle
+import sys
+import joblib
+models, train, test, answers = pickle.load(open(sys.argv[1], "rb"))
+again = models[0].fit(train)
+print(joblib.hash(again.weights_))
+print(os.environ["TF_NUM_INTRAOP_THREADS"], os.environ["TF_NUM_INTEROP_THREADS"])
+"""
+
+
+def test_another_process_gives_the_same_bits(saved):
+    (model, _), *_ = pickle.loads(saved.read_bytes())
+    assert run(FIT, saved).split()[0] == joblib.hash(model.weights_)
+
+
+def test_threads_are_the_share_that_joblib_gives(saved):
+    # joblib tells its workers their share through OMP_NUM_THREADS.
+    unset = {"TF_NUM_INTRAOP_THREADS": "", "TF_NUM_INTEROP_THREADS": ""}
+    script = """
+import os
+for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+    del os.environ[name]
+"""
+    answer = run(script + FIT, saved, OMP_NUM_THREADS="3", **unset).split()
+    assert answer[1:] == ["3", "3"]
+
+
+def test_fit_says_nothing(saved):
+    script = """
+        import os
+        import pickle
+        import sys
+        os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
+        models, train, *_ = pickle.load(open(sys.argv[1], "rb"))
+        for aggregation in ("mean", "sum", "max", "min"):
+            for similarity in ("euclidean", "inner"):
+                models[0].set_params(aggregation=aggregation, similarity=similarity)
+                models[0].fit(train)
+    """
+    answer = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), str(saved)],
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )
+    assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
+
+
+def test_pickles_name_neither(saved):
+    (model, _), *_ = pickle.loads(saved.read_bytes())
+    content = pickle.dumps(model)
+    assert b"tensorflow" not in content
+    assert b"keras" not in content
+    assert all(type(value) is np.ndarray for value in model.weights_.values())
+    assert_array_equal(pickle.loads(content).predict([1, 2]), model.predict([1, 2]))
