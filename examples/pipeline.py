@@ -47,13 +47,13 @@ for threshold, score in enumerate(search.cv_results_["mean_test_score"], start=1
 # %% [markdown]
 # ## AttRec in the same Pipeline
 #
-# Once with all ratings and once with likes only. Whoever watches something they dislike
+# Once with likes only and once with all ratings. Whoever watches something they dislike
 # still shows what they watch, so fewer rows need not make a better model.
 
 # %%
 print(f"\nPopularity, likes only:  HR@50 {baseline.fit(train).score(liked):.3f}")
 for threshold, words in [(4, "likes only: "), (1, "all ratings:")]:
-    model = AttRecRecommender(loss="softmax", max_iter=8, k=50, random_state=0)
+    model = AttRecRecommender(loss="softmax", max_iter=5, k=50, random_state=0)
     pipeline = make_pipeline(*steps, model)
     pipeline.set_params(ratingthreshold__threshold=threshold).fit(train)
     kept = pipeline[0].n_rows_out_

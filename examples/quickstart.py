@@ -39,11 +39,11 @@ print(f"\nPopularity hits {baseline.score(test):.1%} of the held-out items with 
 # ## AttRec
 #
 # Attention over the last `L` items tells what the user wants now, an embedding of the
-# user what they like in general, and `omega` weighs the two. Eight epochs here;
+# user what they like in general, and `omega` weighs the two. Six epochs here;
 # the default trains for longer and scores somewhat better.
 
 # %%
-model = AttRecRecommender(loss="softmax", max_iter=8, random_state=0).fit(train)
+model = AttRecRecommender(loss="softmax", max_iter=6, random_state=0).fit(train)
 print(f"AttRec hits {model.score(test):.1%}.\n")
 print(pd.concat([evaluate(baseline, test), evaluate(model, test)]).T.round(3))
 

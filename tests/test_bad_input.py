@@ -130,10 +130,6 @@ BAD_FRAMES = {
 }
 
 
-def all_rows(message):
-    return message
-
-
 BAD_IDS = {
     "NaN": ([np.nan, 1, np.nan], InteractionsError, ["2 missing ids", "row 0"]),
     "None": ([1, None], InteractionsError, ["1 missing id", "row 1: None"]),
@@ -298,7 +294,7 @@ def test_layouts_of_arrays(model, form, tmp_path):
 @ids_of_models
 def test_columns_of_arrays_by_position(model):
     wide = np.column_stack([good(), np.full((6, 7), np.nan)])
-    assert_same_model(model, wide[:, :3], good().to_numpy())
+    assert_same_model(model, wide, good().to_numpy(float))
     in_order = good().sort_values("timestamp")
     assert_same_model(model, in_order.to_numpy()[:, :2], good())
 
@@ -367,7 +363,7 @@ def test_int_objects_and_types_that_differ(model):
         [UINT64.max, 2**63, 0, 1],
         [-1, 0, -2, -3],
         ["0", "-1", "nan", "None"],
-        ["[PAD]", "", "  ", " a"][0:1] + ["<unk>", " ", " a"],
+        ["[PAD]", "<unk>", " ", " a"],
     ],
     ids=str,
 )
@@ -482,17 +478,13 @@ def test_short_windows_and_narrow_embeddings(loss, L, d):
 
 @pytest.mark.parametrize("aggregation", ["mean", "sum", "max", "min"])
 def test_padding_weighs_nothing(aggregation):
-    # Seen through a longer window, the same history gives the same answer: the time
-    # signal counts from the end of neither, so one window is compared with itself.
-    model = attrec(L=5, aggregation=aggregation, exclude_seen=False).fit(good())
-    first = model.items_[0]  # stands where nothing stands
-    expected = model.recommend("new", [7, 8], k=4)
+    model = attrec(L=5, aggregation=aggregation).fit(good())
     spoilt = copy.deepcopy(model)
-    spoilt.weights_["X"][0] = 1e3
-    vectors = spoilt.query_vectors("new", [7, 8])
-    assert first not in (7, 8)
-    assert_array_equal(vectors, model.query_vectors("new", [7, 8]))
-    assert len(expected) == 4
+    spoilt.weights_["X"][0] = 1e3  # the item whose number pads short windows
+    assert model.items_[0] not in (7, 8)
+    assert_array_equal(
+        spoilt.query_vectors("new", [7, 8]), model.query_vectors("new", [7, 8])
+    )
 
 
 def test_one_user_has_seen_everything():
@@ -655,15 +647,13 @@ def test_every_parameter_is_in_the_list():
         ("d", np.int32(2)),
         ("tol", 0),
         ("k", np.int64(2)),
-        ("verbose", True),
+        ("verbose", 1),
         ("exclude_seen", np.bool_(True)),
         ("early_stopping", True),
         ("random_state", 2**32 - 1),
     ],
 )
-def test_parameters_at_the_edge(name, value, capsys):
-    if name == "verbose":
-        pytest.skip("a bool is no int here")
+def test_parameters_at_the_edge(name, value):
     model = attrec(**{name: value}).fit(good())
     assert_finite(model)
 
@@ -690,7 +680,8 @@ for params in ({"d": 10**9}, {"d": 10**6}, {"d": 10**15}):
     assert len(lines) == 3, answer.stderr
     for d, line in zip((10**9, 10**6, 10**15), lines, strict=True):
         assert line.startswith("InvalidParameterError The 'd' parameter of AttRec")
-        assert f"{d} needs about" in line
+        assert f"Got {d}" in line
+        assert "needs about" in line
         assert "GiB" in line
 
 
@@ -847,7 +838,7 @@ def test_histories_with_unknown_items(fitted):
     with pytest.warns(UserWarning) as caught:
         answer = fitted.predict(1, [99, 10, 98])
     (warning,) = caught
-    for part in ("'history' of user 1", "99, 98", "2", "int64", "10", "ignored"):
+    for part in ("'history' of user 1", "99, 98", "2", "int64", "11", "ignored"):
         assert part in str(warning.message)
     assert_array_equal(answer, fitted.predict(1, [10]))
     with pytest.warns(UserWarning, match="'10'.*int64"):
@@ -992,7 +983,7 @@ def test_unknown_items_are_similar_to_nothing(fitted, items, parts):
 
 def test_scores_of_nothing(fitted):
     rows = frame_of([1, 2], [98, 99], 10**6)
-    parts = ["0 of 2 rows can be scored", "98", "10"]
+    parts = ["0 of 2 rows can be scored", "98", "11"]
     assert_refused(lambda: fitted.score(rows), InteractionsError, ".score: ", *parts)
     text = rows.assign(item_id=["10", "11"])
     assert_refused(lambda: fitted.score(text), InteractionsError, "0 of 2", "'10'")
@@ -1086,7 +1077,9 @@ def frames(draw):
     for _ in names:
         values, dtype = draw(_column(n_rows))
         try:
-            columns.append(pd.Series(values, dtype=dtype))
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # overflows
+                columns.append(pd.Series(values, dtype=dtype))
         except (TypeError, ValueError, OverflowError):
             columns.append(pd.Series(values, dtype=object))
     frame = pd.concat(columns, axis=1) if columns else pd.DataFrame()

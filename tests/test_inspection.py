@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.exceptions import NotFittedError
@@ -23,7 +23,7 @@ from sklearn_attrec.model_selection import LeaveLastOut
 from sklearn_attrec.preprocessing import DropRepeats
 from sklearn_attrec.utils._optional_dependencies import import_optional
 
-matplotlib.use("Agg")
+plt.switch_backend("Agg")
 
 HISTORY = [
     {"epoch": 1, "loss": 3.0, "seconds": 0.1, "validation_score": 0.2},
@@ -35,7 +35,7 @@ HISTORY = [
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    matplotlib.pyplot.close("all")
+    plt.close("all")
 
 
 class Scored(PopularityRecommender):
@@ -85,7 +85,7 @@ def test_loss_curve_without_validation_has_one_axis():
 
 
 def test_loss_curve_uses_the_axes_given_and_plots_again():
-    figure, (left, right) = matplotlib.pyplot.subplots(1, 2)
+    figure, (left, right) = plt.subplots(1, 2)
     display = LossCurveDisplay.from_history(HISTORY, ax=left, color="red")
     assert display.ax_ is left
     assert display.line_.get_color() == "red"
@@ -235,7 +235,7 @@ def test_heat_map_counts_the_last_round_of_halving(small_interactions):
 
 def test_heat_map_plots_as_asked(small_interactions):
     search = search_over({"omega": [1, 2], "gamma": [1, 2]}, small_interactions)
-    figure, ax = matplotlib.pyplot.subplots()
+    figure, ax = plt.subplots()
     display = SearchHeatmapDisplay.from_search(
         search, ax=ax, include_values=False, colorbar=False, cmap="magma"
     )
@@ -272,7 +272,7 @@ def test_heat_map_needs_a_fitted_search():
 
 def test_import_optional_gives_the_module():
     found = import_optional("matplotlib.pyplot", extra="plot", needed_for="Anything")
-    assert found is matplotlib.pyplot
+    assert found is plt
 
 
 def test_import_optional_says_how_to_install():
