@@ -312,11 +312,11 @@ class AttRecRecommender(BaseNetworkRecommender):
             ahead=np.arange(n_targets),
         )
 
-    def _finish(self, weights, sequences, untrained):
-        trained = np.delete(np.linalg.norm(weights["U"], axis=1), untrained)
-        if len(trained):
-            weights["U"][untrained] = strangers(
-                weights, sequences.select(untrained), trained.mean()
+    def _finish(self, weights, sequences, unlearned):
+        lengths = np.delete(np.linalg.norm(weights["U"], axis=1), unlearned)
+        if len(lengths):
+            weights["U"][unlearned] = strangers(
+                weights, sequences.select(unlearned), lengths.mean()
             )
         weights.setdefault("W_K", weights["W_Q"])
 

@@ -9,6 +9,7 @@ from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_attrec._queries import (
+    EVERYONE,
     check_features,
     known_items,
     lookup,
@@ -230,6 +231,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         exclude_seen = self._check_exclude_seen(exclude_seen, caller)
         if candidates is not None:
             _, candidates = known_items(self, candidates, "candidates", caller)
+        users = EVERYONE if users is None else users
         queries, _ = read_queries(self, users, history, caller)
         codes, scores = self._top_k(queries, k, exclude_seen, candidates)
         row, column = np.nonzero(codes >= 0)
@@ -354,6 +356,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         caller = self._caller("query_vectors")
+        users = EVERYONE if users is None else users
         queries, single = read_queries(self, users, history, caller)
         found = np.empty((len(queries.users), self.item_vectors().shape[1]), np.float32)
         for rows, _, vectors in self._vector_blocks(queries):

@@ -65,8 +65,8 @@ class BaseNetworkRecommender(BaseRecommender):
         """Return batch loss, settings, index arrays, windows, users without any."""
         raise NotImplementedError
 
-    def _finish(self, weights, sequences, untrained):
-        """Give users that had nothing to train on a sensible row, in place."""
+    def _finish(self, weights, sequences, unlearned):
+        """Give users that had nothing to learn from a sensible row, in place."""
 
     def _clipped_weights(self):
         """Names of the weights whose rows stay in the ball of radius `max_norm`."""
@@ -91,6 +91,10 @@ class BaseNetworkRecommender(BaseRecommender):
         weights = self._initial_weights(random, n_users, n_items)
         if self.warm_start and hasattr(self, "weights_"):
             self._carry_over(weights, state)
+            new_users = np.flatnonzero(lookup(self, "users_", state["users_"]) < 0)
+            unlearned = np.intersect1d(untrained, new_users)
+        else:
+            unlearned = untrained
 
         import_tensorflow()  # refuses a forked process before it can hang
         from sklearn_attrec._training import Trainer
@@ -111,9 +115,9 @@ class BaseNetworkRecommender(BaseRecommender):
             epoch_task = task.subcontext(task_name="epoch")
             epoch_task.call_on_fit_task_begin(estimator=self)
             start = time.perf_counter()
-            batches = _shuffled_batches(windows, self.batch_size, random)
+            shuffled = random.permutation(windows)
             seed = int(random.integers(2**31))
-            loss = trainer.run_epoch(batches, len(windows), seed)
+            loss = trainer.run_epoch(shuffled, self.batch_size, seed)
             seconds = time.perf_counter() - start
             self._check_finite(trainer, epoch, loss)
             record = {"epoch": epoch, "loss": loss, "seconds": seconds}
@@ -136,7 +140,7 @@ class BaseNetworkRecommender(BaseRecommender):
             if stopped or waited >= self.n_iter_no_change:
                 break
         weights = best_weights or trainer.snapshot()
-        self._finish(weights, full, untrained)
+        self._finish(weights, full, unlearned)
         return {
             "weights_": weights,
             "history_": history,
@@ -215,12 +219,3 @@ def _generator(random_state):
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31)
     return np.random.default_rng(random_state)
-
-
-def _shuffled_batches(windows, batch_size, random):
-    """Shuffle windows into batches of one shape; a repeated one fills the last up."""
-    batch_size = max(1, min(batch_size, len(windows)))
-    n_batches = -(-len(windows) // batch_size)
-    batches = np.resize(windows[:1], n_batches * batch_size)
-    batches[: len(windows)] = random.permutation(windows)
-    return batches.reshape(n_batches, batch_size)

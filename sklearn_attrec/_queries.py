@@ -18,6 +18,7 @@ from sklearn_attrec.utils._validation import (
 )
 
 __all__ = [
+    "EVERYONE",
     "Queries",
     "check_features",
     "known_items",
@@ -25,6 +26,9 @@ __all__ = [
     "missing_id",
     "read_queries",
 ]
+
+
+EVERYONE = object()  # all users of fit
 
 
 class Queries(NamedTuple):
@@ -66,7 +70,7 @@ def read_queries(model, users, history, caller):
     ----------
     model : BaseRecommender
         Fitted.
-    users : id, list of ids, DataFrame, 2-D array, or None for all users of fit
+    users : id, list of ids, DataFrame, 2-D array, or EVERYONE
     history : list of item ids, list of such lists, or None
     caller : str
         Begins the messages.
@@ -79,14 +83,14 @@ def read_queries(model, users, history, caller):
     """
     fitted = model._sequences()
     times, single = None, False
-    if users is None:
+    if users is EVERYONE:
         ids, codes = model.users_, np.arange(len(model.users_))
     else:
         if _is_table(model, users):
             check_features(model, users)
             ids, _, times = check_interactions(users, caller=caller, need_items=False)
         else:
-            single = pd.api.types.is_scalar(users)
+            single = users is None or pd.api.types.is_scalar(users)
             users = [users] if single else users
             ids = _read_ids(model.users_, users, "user", caller)
         codes = lookup(model, "users_", ids)

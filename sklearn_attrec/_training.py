@@ -71,16 +71,17 @@ class Trainer:
         self.rates = tuple(map(_scalar, (learning_rate, alpha, max_norm)))
         self.steps = 0
 
-    def run_epoch(self, batches, n_windows, seed):
-        """Train on every batch once.
+    def run_epoch(self, windows, batch_size, seed):
+        """Train on every window once.
 
         Parameters
         ----------
-        batches : ndarray of shape (n_batches, batch_size), int64
-            Windows of each batch, one after the other.
-        n_windows : int
-            How many count; what stands behind them fills the last batch up.
+        windows : ndarray of shape (n_windows,), int64
+            Windows in the order in which they are trained on.
+        batch_size : int
+            Windows a step; the last step takes what is left.
         seed : int
+            Of this epoch's random numbers.
 
         Returns
         -------
@@ -95,12 +96,12 @@ class Trainer:
             self.slots,
             self.data,
             self.rates,
-            _variable(batches),
-            _integer(n_windows),
+            _variable(windows),
+            _integer(batch_size),
             _integer(seed),
             _integer(self.steps),
         )
-        self.steps += len(batches)
+        self.steps += -(-len(windows) // batch_size)
         return float(loss)
 
     def largest_weight(self):
@@ -190,8 +191,8 @@ def _run_epoch(
     slots,
     data,
     rates,
-    batches,
-    n_windows,
+    windows,
+    batch_size,
     seed,
     steps,
 ):
@@ -199,19 +200,15 @@ def _run_epoch(
     optimizer, clipped, penalised = options
     learning_rate, alpha, max_norm = rates
     names = sorted(weights)
-    batch_size = tf.shape(batches, tf.int64)[1]
+    n_windows = tf.shape(windows, tf.int64)[0]
     total = 0.0
-    for batch in tf.range(tf.shape(batches, tf.int64)[0]):
+    for start in tf.range(0, n_windows, batch_size):
         steps += 1
-        place = batch * batch_size + tf.range(batch_size)
-        counted = tf.cast(place < n_windows, tf.float32)
-        n_counted = tf.reduce_sum(counted)
+        rows = windows[start : start + batch_size]
         with tf.GradientTape() as tape:
             random = BatchRandom(seed, steps)
-            losses = _plain(batch_loss)(
-                ops, random, weights, settings, data, batches[batch]
-            )
-            loss = tf.reduce_sum(losses * counted) / n_counted
+            losses = _plain(batch_loss)(ops, random, weights, settings, data, rows)
+            loss = tf.reduce_mean(losses)
             if penalised:
                 loss += alpha * tf.add_n(
                     [tf.reduce_sum(tf.square(weights[name])) for name in names]
@@ -222,7 +219,7 @@ def _run_epoch(
             _UPDATES[optimizer](
                 weights[name], slots[name], gradient, learning_rate, steps, radius
             )
-        total += loss * n_counted
+        total += loss * tf.cast(tf.size(rows), tf.float32)
     return tf.math.divide_no_nan(total, tf.cast(n_windows, tf.float32))
 
 

@@ -510,6 +510,21 @@ def test_everyone_has_seen_everything(loss):
     assert_finite(attrec(loss="softmax").fit(frame))
 
 
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([[1, 1], [1, 2], [2, 2], [2, 1]], "no negative item exists"),
+        ([[1, 1], [2, 2], [3, 1]], "no user has 2 or more"),
+    ],
+)
+def test_plain_arrays_from_which_nothing_is_learned(rows, message):
+    # Arrays may hold anything, as those of scikit-learn's own checks do.
+    with pytest.warns(UserWarning, match=f"fit: {message}.*weights stay random"):
+        model = attrec(loss="hinge").fit(np.array(rows))
+    assert set(model.recommend(exclude_seen=False)["item_id"]) == {1, 2}
+    assert len(model.predict([1, 99], k=1)) == 2
+
+
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("loss", ["hinge", "bpr", "softmax"])
 def test_negatives_are_few(loss):

@@ -468,8 +468,8 @@ def renamed(frame, users, items):
     """The cycle of `small_interactions` under other ids."""
     return pd.DataFrame(
         {
-            "user_id": pd.Series(users).take(frame["user_id"] - 1).array,
-            "item_id": pd.Series(items).take(frame["item_id"] - 10).array,
+            "user_id": users[frame["user_id"].to_numpy() - 1],
+            "item_id": items[frame["item_id"].to_numpy() - 10],
             "timestamp": frame["timestamp"].to_numpy(),
         }
     )
@@ -955,9 +955,7 @@ def test_handle_unknown(estimator, small_interactions):
         answer = model.predict(1, [99])
     assert_array_equal(answer, model.predict(1, []))
     model.set_params(handle_unknown="error")
-    with pytest.raises(
-        InteractionsError, match=r"3 item\(s\).*handle_unknown='popular"
-    ):
+    with pytest.raises(InteractionsError, match="99, 98.*3.*handle_unknown='popular"):
         model.predict([1, 2], [[99, 10, 98], [11, 99]])
     with pytest.raises(UnknownUserError, match=r"2 user\(s\).*97 at row 1.*int64"):
         model.predict([1, 97, 98])
@@ -1056,8 +1054,11 @@ def test_vectors_give_the_scores(estimator, busy):
 # Blocks
 
 
-def test_a_user_does_not_depend_on_the_others(estimator, busy):
+@pytest.mark.parametrize("d", [4, 33])
+def test_a_user_does_not_depend_on_the_others(estimator, busy, d):
     train, test = leave_last_out_split(busy)
+    if "d" in estimator.get_params():  # wide enough for a BLAS to cut it into tiles
+        estimator.set_params(d=d, L=5, max_iter=1)
     model = estimator.fit(train)
     users = model.users_.tolist()
     together = dict(iter(model.recommend(k=9).groupby("user_id")))
@@ -1080,20 +1081,18 @@ def test_a_user_does_not_depend_on_the_others(estimator, busy):
     assert_array_equal(model.query_vectors(users), alone)
 
 
-@pytest.mark.parametrize("block_rows", [1, 7, 64, 1_000])
+@pytest.mark.parametrize("n_users", [3, 16, 17, 64, 150])
 @pytest.mark.parametrize("k", [1, 5, 37, 50])
-def test_ranking_in_blocks_equals_one_sort(estimator, busy, monkeypatch, block_rows, k):
-    monkeypatch.setattr("sklearn_attrec._ranking.BLOCK_ROWS", block_rows)
+def test_ranking_in_blocks_equals_one_sort(estimator, busy, n_users, k):
     model = estimator.set_params(exclude_seen=False).fit(busy)
-    users = [*range(150), -1, -2]  # the last two see ties among popular items
+    users = [*range(n_users), -1, -2]  # the last two see ties among popular items
     codes, scores = full_ranking(model, users, None)
     table = model.recommend(users, k=k)
     assert len(table) == len(users) * min(k, 37)
     best = np.take_along_axis(scores, codes, axis=1)[:, :k]
     assert_allclose(table["score"], best.ravel(), rtol=1e-4, atol=1e-6)
-    if not np.allclose(np.diff(best), 0, atol=1e-6):
-        popular = model.recommend([-1, -2], k=k)["item_id"].to_numpy()
-        assert_array_equal(popular, model.items_[codes[-2:, :k]].ravel())
+    popular = table["item_id"].to_numpy()[-2 * min(k, 37) :]
+    assert_array_equal(popular, model.items_[codes[-2:, :k]].ravel())
 
 
 scores_with_ties = st.integers(1, 6).flatmap(

@@ -19,11 +19,12 @@ ESTIMATORS = [
 ]
 VERSION = parse_version(sklearn.__version__)
 
-# Some checks score the rows they fitted on, and have users with every item there is.
-# Both are worth a warning anywhere else.
+# Some checks score the rows they fitted on, and have users with every item there is,
+# from whom nothing can be learned. That is worth a warning anywhere else.
 pytestmark = [
     pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.LeakageWarning"),
     pytest.mark.filterwarnings("ignore:.*nothing is left to recommend:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*The weights stay random:UserWarning"),
 ]
 
 

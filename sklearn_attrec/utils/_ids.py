@@ -106,7 +106,8 @@ def check_times(values, head):
     if types and all(issubclass(t, _DATES) for t in types):
         array = _dates_to_utc(array, head)
     elif types and all(_is_integer(t) or issubclass(t, _FLOATS) for t in types):
-        too_wide = (array < _INT64.min) | (array > _UINT64.max)
+        finite = np.array([abs(value) != np.inf for value in array])
+        too_wide = finite & ((array < _INT64.min) | (array > _UINT64.max))
         _refuse(too_wide, array, head, "too wide time", "Times must fit 64 bits.")
         array = array.astype(np.float64)
     if array.dtype.kind in "iu":
