@@ -69,7 +69,7 @@ class AttRecRecommender(BaseNetworkRecommender):
     temperature : float, default=0.2
         Divides the scores in 'softmax', above 0. Smaller looks harder at the nearest
         negatives.
-    dropout : float, default=0.0
+    dropout : float, default=0.2
         Share of queries and keys set to zero in training, 0 to below 1.
     alpha : float, default=0.0
         Weight of the sum of all squared weights in the loss.
@@ -78,9 +78,11 @@ class AttRecRecommender(BaseNetworkRecommender):
         ``similarity='inner'``.
     optimizer : {'adam', 'adagrad'}, default='adam'
         Update rule.
-    learning_rate : float, default=0.001
+    learning_rate : float, default=0.003
         Step size, above 0.
-    batch_size : int, default=256
+    schedule : {'linear', 'constant'}, default='linear'
+        Whether the step size falls to 0 over `max_iter` epochs or stays.
+    batch_size : int, default=512
         Windows a step.
     max_iter : int, default=20
         Epochs.
@@ -191,12 +193,13 @@ class AttRecRecommender(BaseNetworkRecommender):
         share_projection=False,
         loss="hinge",
         temperature=0.2,
-        dropout=0.0,
+        dropout=0.2,
         alpha=0.0,
         max_norm=1.0,
         optimizer="adam",
-        learning_rate=1e-3,
-        batch_size=256,
+        learning_rate=3e-3,
+        schedule="linear",
+        batch_size=512,
         max_iter=20,
         early_stopping=False,
         validation_fraction=0.1,
@@ -225,6 +228,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         self.max_norm = max_norm
         self.optimizer = optimizer
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping

@@ -40,6 +40,7 @@ class BaseNetworkRecommender(BaseRecommender):
         "alpha": Real(0),
         "optimizer": OneOf("adam", "adagrad"),
         "learning_rate": Real(0, low_open=True),
+        "schedule": OneOf("constant", "linear"),
         "batch_size": Integer(1),
         "max_iter": Integer(1),
         "early_stopping": Boolean(),
@@ -106,6 +107,7 @@ class BaseNetworkRecommender(BaseRecommender):
             data,
             optimizer=self.optimizer,
             learning_rate=self.learning_rate,
+            n_steps=self._n_steps(len(windows)),
             alpha=self.alpha,
             clipped=self._clipped_weights(),
             max_norm=getattr(self, "max_norm", None) or 1.0,
@@ -147,6 +149,12 @@ class BaseNetworkRecommender(BaseRecommender):
             "n_iter_": len(history),
             "n_users_skipped_": len(untrained),
         }
+
+    def _n_steps(self, n_windows):
+        """Steps over which the learning rate falls, None where it does not."""
+        if self.schedule == "constant":
+            return None
+        return max(1, self.max_iter * -(-n_windows // self.batch_size))
 
     def _hold_out(self, sequences, random):
         """Hold out the last item of some users to watch the score on."""

@@ -13,7 +13,7 @@ tf = import_tensorflow()
 
 import keras.ops  # noqa: E402
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "count_traces"]
 
 # Above this many rows, only rows that a batch touches are updated: a dense Adam step
 # over a large table costs more than all else.
@@ -41,6 +41,9 @@ class Trainer:
         Weights whose rows are kept in a ball of radius `max_norm`.
     optimizer : {'adam', 'adagrad'}
     learning_rate, alpha, max_norm : float
+    n_steps : int or None
+        Steps over which the learning rate falls to 0 in a straight line; None keeps
+        it as it is.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Trainer:
         *,
         optimizer,
         learning_rate,
+        n_steps,
         alpha,
         clipped,
         max_norm,
@@ -68,7 +72,8 @@ class Trainer:
         self.settings = _graph_inputs(settings)
         self.data = {name: _graph_inputs(value) for name, value in data.items()}
         self.options = (optimizer, tuple(clipped), alpha > 0)
-        self.rates = tuple(map(_scalar, (learning_rate, alpha, max_norm)))
+        decay = learning_rate / n_steps if n_steps else 0.0
+        self.rates = tuple(map(_scalar, (learning_rate, decay, alpha, max_norm)))
         self.steps = 0
 
     def run_epoch(self, windows, batch_size, seed):
@@ -88,7 +93,10 @@ class Trainer:
         float
             Mean loss of a window.
         """
-        loss = _run_epoch(
+        choices = [value for value in self.settings if isinstance(value, (str, bool))]
+        kind = (self.batch_loss, *choices, *self.options)
+        epoch = _compiled.setdefault(kind, tf.function(_run_epoch))
+        loss = epoch(
             self.batch_loss,
             self.settings,
             self.options,
@@ -147,14 +155,32 @@ def _squared_distances(table, indices, vectors):
         strength = 2 * tf.gather_nd(upstream, pulled)  # (m,)
         change = strength[:, None] * tf.gather_nd(difference, pulled)  # (m, d)
         rows = tf.gather_nd(indices, pulled)
-        by_vector = -2 * tf.matmul(upstream[:, None, :], difference)  # (batch, 1, d)
-        return tf.IndexedSlices(change, rows, tf.shape(table)), None, by_vector[:, 0]
+        by_vector = -2 * tf.reduce_sum(upstream[:, :, None] * difference, axis=1)
+        return tf.IndexedSlices(change, rows, tf.shape(table)), None, by_vector
 
     return tf.reduce_sum(tf.square(difference), axis=2), gradient
 
 
-# What networks are written against: `keras.ops`, and the one operation it lacks.
-ops = SimpleNamespace(**vars(keras.ops), squared_distances=squared_distances)
+def row_products(a, b):
+    """Inner products of the rows of a with the rows of b, matrix by matrix.
+
+    Parameters
+    ----------
+    a : tensor of shape (batch, n, d)
+    b : tensor of shape (batch, m, d)
+
+    Returns
+    -------
+    tensor of shape (batch, n, m)
+    """
+    # `keras.ops` can only transpose first, which costs as much as the product.
+    return tf.matmul(a, b, transpose_b=True)
+
+
+# What networks are written against: `keras.ops`, and two operations it lacks.
+ops = SimpleNamespace(
+    **vars(keras.ops), squared_distances=squared_distances, row_products=row_products
+)
 
 
 class BatchRandom:
@@ -177,12 +203,32 @@ class BatchRandom:
         return tf.cast(self.uniform(shape) * tf.cast(n_items, tf.float64), tf.int64)
 
     def dropout(self, x, rate):
-        """Set a share of x to zero and scale the rest up."""
-        keep = tf.random.stateless_uniform(tf.shape(x), self._next()) >= rate
-        return tf.where(keep, x / (1 - rate), 0.0)
+        """Set a share of x to zero and scale the rest up.
+
+        A byte decides about each number, which rounds the share to 1/256 and costs a
+        quarter of a float each. `x` has three axes, the last any length.
+        """
+        shape = tf.shape(x)
+        words = tf.stack([shape[0], shape[1], (shape[2] + 3) // 4])
+        words = tf.random.stateless_uniform(
+            words, self._next(), minval=None, maxval=None, dtype=tf.int32
+        )
+        chance = tf.reshape(tf.bitcast(words, tf.uint8), [shape[0], shape[1], -1])
+        dropped = tf.round(rate * 256)
+        keep = chance[:, :, : shape[2]] >= tf.cast(dropped, tf.uint8)
+        return x * tf.where(keep, 256 / (256 - dropped), 0.0)
 
 
-@tf.function
+# The compiled epoch of each kind of network, loss and optimiser. One for all would do,
+# but TensorFlow complains of a function that is traced again and again.
+_compiled = {}
+
+
+def count_traces():
+    """How often an epoch was traced in this process."""
+    return sum(epoch.experimental_get_tracing_count() for epoch in _compiled.values())
+
+
 def _run_epoch(
     batch_loss,
     settings,
@@ -198,11 +244,12 @@ def _run_epoch(
 ):
     """Loop over the batches inside the graph."""
     optimizer, clipped, penalised = options
-    learning_rate, alpha, max_norm = rates
+    learning_rate, decay, alpha, max_norm = rates
     names = sorted(weights)
     n_windows = tf.shape(windows, tf.int64)[0]
     total = 0.0
     for start in tf.range(0, n_windows, batch_size):
+        rate = learning_rate - decay * tf.cast(steps, tf.float32)
         steps += 1
         rows = windows[start : start + batch_size]
         with tf.GradientTape() as tape:
@@ -216,9 +263,8 @@ def _run_epoch(
         gradients = tape.gradient(loss, [weights[name] for name in names])
         for name, gradient in zip(names, gradients, strict=True):
             radius = max_norm if name in clipped else None
-            _UPDATES[optimizer](
-                weights[name], slots[name], gradient, learning_rate, steps, radius
-            )
+            update = _UPDATES[optimizer]
+            update(weights[name], slots[name], gradient, rate, steps, radius)
         total += loss * tf.cast(tf.size(rows), tf.float32)
     return tf.math.divide_no_nan(total, tf.cast(n_windows, tf.float32))
 

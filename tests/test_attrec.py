@@ -17,6 +17,7 @@ NOISE = np.sqrt(BEST * (1 - BEST) / N_USERS)  # of one standard deviation
 def fit(interactions, **params):
     # Items come again in the made data, so seen ones stay in the ranking.
     defaults = {"d": 16, "loss": "softmax", "n_targets": 1, "learning_rate": 0.03}
+    defaults |= {"schedule": "constant", "batch_size": 256, "dropout": 0.0}
     defaults |= {"max_iter": 15, "k": K, "exclude_seen": False, "random_state": 0}
     return AttRecRecommender(**defaults | params).fit(interactions)
 
@@ -120,8 +121,7 @@ def test_omega_0_leaves_the_last_items_alone_to_decide():
     train, test = made(n_users=100)
     model = fit(train, omega=0.0, L=2)
     history = [3, 14, 15]
-    own = [scores_of(model, user, history) for user in (0, 1, "new")[:2]]
-    own.append(scores_of(model, 10**6, history))  # nobody fit saw
+    own = [scores_of(model, user, history) for user in (0, 1, 10**6)]  # one unseen
     assert_allclose(own, np.tile(own[0], (3, 1)), rtol=1e-5, atol=1e-6)
     assert model.score(test) > 0.6
 
@@ -206,19 +206,20 @@ def test_a_known_user_with_one_interaction_is_answered_like_a_stranger():
     model = fit(pd.concat([interactions, single]), omega=0.9, max_iter=3)
     assert model.n_users_skipped_ == 1
     stranger = scores_of(model, 999, [5])
-    assert_allclose(scores_of(model, 77), stranger, rtol=0.05, atol=0.02)
+    assert_allclose(scores_of(model, 77), stranger, rtol=1e-4, atol=1e-5)
     assert_array_equal(model.predict(77), model.predict(999, history=[5]))
 
 
 def test_strangers_are_served_almost_as_well_as_trained_users():
     train, test = made()
-    model = fit(train, L=2, omega=0.3)
+    # A small omega, for what made the data is no long-term taste.
+    model = fit(train, L=2, omega=0.1)
     past = histories(train)
     new = model.predict((past.index + 10_000).tolist(), history=past.tolist())
     target = test.set_index("user_id")["item_id"].loc[past.index].to_numpy()
     stranger = np.mean((new == target[:, None]).any(axis=1))
-    assert stranger > 0.6
-    assert abs(stranger - model.score(test)) < 0.1
+    assert stranger > 0.65
+    assert abs(stranger - model.score(test)) < 0.08
 
 
 # What the window holds ----------------------------------------------------------
@@ -273,9 +274,19 @@ def test_movielens_100k_quality(loss, floor, strangers_floor, movielens_100k):
     # (softmax), 0.515 to 0.521 (hinge); popularity has 0.198. The ceiling is above
     # everything published for this protocol: more would be a leak.
     train, test = leave_last_out_split(movielens_100k)
-    model = AttRecRecommender(
-        loss=loss, max_iter=4, learning_rate=0.002, k=50, random_state=0
-    ).fit(train)
+    model = fit(
+        train,
+        loss=loss,
+        L=5,
+        d=100,
+        omega=0.3,
+        temperature=0.2,
+        n_targets=None,
+        learning_rate=0.002,
+        max_iter=4,
+        k=50,
+        exclude_seen=True,
+    )
     assert floor < model.score(test) < 0.60
     # The same users as strangers, from their histories alone. Measured: 0.537, 0.490.
     past = histories(train)

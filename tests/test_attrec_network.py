@@ -230,7 +230,10 @@ def test_time_signal_is_not_part_of_the_value(ops):
 def test_rows_of_the_attention_sum_to_one(ops):
     # Each item is a unit vector of its own: the entries of m add up the weights.
     settings = settings_of(L=4, d=4, aggregation="sum")
-    window, real = np.tile(np.eye(4, dtype=np.float32), (4, 1, 1)), make_windows(4, 4)[1]
+    window, real = (
+        np.tile(np.eye(4, dtype=np.float32), (4, 1, 1)),
+        make_windows(4, 4)[1],
+    )
     m = np.asarray(short_term(ops, make_weights(4), settings, window, real))
     assert_allclose(m.sum(axis=1), real.sum(axis=1), rtol=1e-5)
     assert (m >= 0).all()
@@ -462,7 +465,8 @@ CASES = {
 
 
 def loss_case(case):
-    settings = settings_of(**{"L": 3, "d": 4, "n_negatives": 5} | CASES[case])
+    params = {"L": 3, "d": 4, "n_negatives": 5, "dropout": 0.0} | CASES[case]
+    settings = settings_of(**params)
     weights = make_weights(4, share_projection=settings.share_projection, seed=3)
     weights = {name: value / 2 for name, value in weights.items()}
     windows, data = training_data()
@@ -493,7 +497,9 @@ def test_gradients_equal_finite_differences(case):
     variables = {name: tf.Variable(value) for name, value in weights.items()}
     with tf.GradientTape() as tape:
         loss = tf.reduce_sum(
-            batch_loss(training_ops(), Replay(uniforms), variables, settings, data, rows)
+            batch_loss(
+                training_ops(), Replay(uniforms), variables, settings, data, rows
+            )
         )
     gradients = tape.gradient(loss, variables)
     precise = {name: value.astype(np.float64) for name, value in weights.items()}

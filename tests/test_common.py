@@ -495,7 +495,7 @@ def test_ids_come_back_exactly(estimator, small_interactions, kind):
             assert answers[column].dtype == ids.dtype
     assert_array_equal(answers["score"], expected["score"])
 
-    for asked in (users, users.tolist(), frame["user_id"].drop_duplicates()):
+    for asked in (users, users.tolist(), pd.Series(users, index=users[::-1])):
         predicted = model.predict(asked)
         assert predicted.dtype == items.dtype
         for user, row in zip(asked, predicted, strict=True):
@@ -717,16 +717,21 @@ def test_without_timestamp_the_whole_history_is_read(model, small_interactions):
     assert_array_equal(model.predict(users), model.predict(users["user_id"]))
 
 
-def test_rows_of_equal_time_keep_their_order(estimator):
+@pytest.mark.parametrize("n_times", [None, 1, 4])
+def test_rows_of_equal_time_keep_their_order(estimator, n_times):
     rng = np.random.default_rng(1)
-    order = rng.permutation(np.repeat(np.arange(50), 40))
-    frame = pd.DataFrame({"user_id": order, "item_id": rng.integers(30, size=2_000)})
-    for tied in (frame, frame.assign(timestamp=5)):
-        model = clone(estimator).fit(tied)
-        for code, user in enumerate(model.users_):
-            start, end = model.history_indptr_[code : code + 2]
-            items = model.items_[model.history_items_[start:end]]
-            assert_array_equal(items, frame.loc[frame["user_id"] == user, "item_id"])
+    users = rng.permutation(np.repeat(np.arange(50), 40))
+    frame = pd.DataFrame({"user_id": users, "item_id": rng.integers(30, size=2_000)})
+    in_order = frame
+    if n_times is not None:
+        frame["timestamp"] = rng.integers(n_times, size=2_000)
+        rows = sorted(range(2_000), key=frame["timestamp"].tolist().__getitem__)
+        in_order = frame.iloc[rows]
+    model = estimator.fit(frame)
+    for code, user in enumerate(model.users_):
+        start, end = model.history_indptr_[code : code + 2]
+        items = model.items_[model.history_items_[start:end]]
+        assert_array_equal(items, in_order.loc[in_order["user_id"] == user, "item_id"])
 
 
 def test_shuffled_rows_give_the_same_model(estimator, small_interactions):

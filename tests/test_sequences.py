@@ -87,9 +87,7 @@ def test_select_takes_the_beginning_of_each_history(lists, data):
     kept = [data.draw(st.integers(0, len(items))) for items in whole]
     begin = np.where(users >= 0, sequences.indptr[users], 0)
     some = sequences.select(users, begin + np.array(kept, dtype=int))
-    assert lists_of(some) == [
-        items[:n] for items, n in zip(whole, kept, strict=True)
-    ]
+    assert lists_of(some) == [items[:n] for items, n in zip(whole, kept, strict=True)]
 
 
 def test_pad_appends_sequences_without_items():
@@ -153,8 +151,7 @@ def test_hold_out_last_takes_the_last_item_of_some_users(lists, data):
     shorter, items = hold_out_last(sequences_of(lists, times), users)
     assert items.tolist() == [lists[user][-1] for user in users]
     expected = [
-        history[:-1] if user in users else history
-        for user, history in enumerate(lists)
+        history[:-1] if user in users else history for user, history in enumerate(lists)
     ]
     assert lists_of(shorter) == expected
     # Each time stays beside its item.

@@ -32,9 +32,9 @@ def epochs(training, monkeypatch):
     seen = []
     run_epoch = training.Trainer.run_epoch
 
-    def recorded(self, batches, n_windows, seed):
-        loss = run_epoch(self, batches, n_windows, seed)
-        seen.append((np.ravel(batches)[:n_windows], self.snapshot()))
+    def recorded(self, windows, batch_size, seed):
+        loss = run_epoch(self, windows, batch_size, seed)
+        seen.append((np.array(windows), self.snapshot()))
         return loss
 
     monkeypatch.setattr(training.Trainer, "run_epoch", recorded)
@@ -42,7 +42,9 @@ def epochs(training, monkeypatch):
 
 
 def fit(interactions, **params):
-    defaults = {"L": 3, "d": 4, "loss": "hinge", "max_iter": 2, "random_state": 0}
+    defaults = {"L": 3, "d": 4, "loss": "hinge", "dropout": 0.0, "batch_size": 256}
+    defaults |= {"learning_rate": 1e-3, "schedule": "constant", "max_iter": 2}
+    defaults |= {"random_state": 0}
     return AttRecRecommender(**defaults | params).fit(interactions)
 
 
@@ -100,19 +102,15 @@ def start_weights():
 
 def make_trainer(training, batch_loss=quadratic_loss, **options):
     defaults = {"optimizer": "adam", "learning_rate": 0.05, "alpha": 0.0}
-    defaults |= {"clipped": (), "max_norm": 1.0}
+    defaults |= {"n_steps": None, "clipped": (), "max_norm": 1.0}
     return training.Trainer(
         batch_loss, start_weights(), Scale(SCALE), DATA, **defaults | options
     )
 
 
 def run_epoch(trainer, batches, seed=0):
-    """Run batches, the last of which may be shorter: its last window fills it up."""
-    size = max(map(len, batches))
-    windows = [window for batch in batches for window in batch]
-    filled = np.resize(windows[-1:], len(batches) * size)
-    filled[: len(windows)] = windows
-    return trainer.run_epoch(filled.reshape(-1, size), len(windows), seed)
+    windows = np.concatenate(batches)
+    return trainer.run_epoch(windows, len(batches[0]), seed)
 
 
 def into_ball(rows, radius):
@@ -130,15 +128,20 @@ def reference_gradients(weights, rows, alpha):
     return gradients
 
 
-def reference_weights(n_epochs, optimizer, alpha=0.0, lazy=False, radius=None):
+def reference_weights(
+    n_epochs, optimizer, alpha=0.0, lazy=False, radius=None, n_steps=None
+):
     """Adam and Adagrad as published, a loop over epochs, batches and weights."""
-    weights = {name: value.astype(np.float64) for name, value in start_weights().items()}
+    weights = {
+        name: value.astype(np.float64) for name, value in start_weights().items()
+    }
     initial = 0.1 if optimizer == "adagrad" else 0.0
     first = {name: np.zeros_like(value) for name, value in weights.items()}
     second = {name: np.full_like(value, initial) for name, value in weights.items()}
     if radius is not None:
         weights["W"] = into_ball(weights["W"], radius)
     for step, rows in enumerate(BATCHES * n_epochs, start=1):
+        rate = 0.05 if n_steps is None else 0.05 * (1 - (step - 1) / n_steps)
         for name, gradient in reference_gradients(weights, rows, alpha).items():
             touched = np.arange(len(gradient))
             if lazy and name == "W":
@@ -149,10 +152,10 @@ def reference_weights(n_epochs, optimizer, alpha=0.0, lazy=False, radius=None):
                 v[touched] = 0.999 * v[touched] + 0.001 * g**2
                 unbiased = m[touched] / (1 - 0.9**step)
                 spread = np.sqrt(v[touched] / (1 - 0.999**step))
-                weights[name][touched] -= 0.05 * unbiased / (spread + 1e-8)
+                weights[name][touched] -= rate * unbiased / (spread + 1e-8)
             else:
                 v[touched] += g**2
-                weights[name][touched] -= 0.05 * g / np.sqrt(v[touched])
+                weights[name][touched] -= rate * g / np.sqrt(v[touched])
             if radius is not None and name == "W":
                 weights[name] = into_ball(weights[name], radius)
     return weights
@@ -166,6 +169,17 @@ def test_updates_equal_numpy(training, optimizer, alpha):
         run_epoch(trainer, BATCHES, seed=epoch)
         expected = reference_weights(epoch, optimizer, alpha)
         assert_same_weights(trainer.snapshot(), expected, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
+def test_a_linear_schedule_ends_at_zero(training, optimizer):
+    trainer = make_trainer(training, optimizer=optimizer, n_steps=9)
+    for epoch in range(1, 4):
+        run_epoch(trainer, BATCHES, seed=epoch)
+        expected = reference_weights(epoch, optimizer, n_steps=9)
+        assert_same_weights(trainer.snapshot(), expected, rtol=1e-4, atol=2e-5)
+    run_epoch(trainer, [[0]])  # the step after the last one
+    assert_same_weights(trainer.snapshot(), expected, rtol=1e-4, atol=2e-5)
 
 
 def test_lazy_adam_moves_only_the_rows_of_a_batch(training, monkeypatch):
@@ -199,23 +213,6 @@ def test_alpha_adds_all_squared_weights_to_the_loss(training):
     squares = sum(np.sum(value**2) for value in start_weights().values())
     difference = run_epoch(penalised, BATCHES) - run_epoch(plain, BATCHES)
     assert difference == pytest.approx(0.3 * squares, rel=1e-4)
-
-
-@pytest.mark.parametrize("optimizer", ["adam", "lazy adam", "adagrad"])
-def test_padding_a_batch_changes_nothing(training, optimizer, monkeypatch):
-    batch_loss = quadratic_loss
-    if optimizer == "lazy adam":
-        monkeypatch.setattr(training, "LAZY_ROWS", 4)
-        optimizer, batch_loss = "adam", lazy_loss
-    one, other = (
-        make_trainer(training, batch_loss, optimizer=optimizer) for _ in range(2)
-    )
-    for trainer in (one, other):
-        trainer.run_epoch(np.array([[0, 1, 2, 3, 4]]), 5, 0)  # all rows have moments
-    loss = one.run_epoch(np.array([[1, 3]]), 2, 0)
-    padded = other.run_epoch(np.array([[1, 3, 2, 2, 4]]), 2, 0)
-    assert padded == pytest.approx(loss, rel=1e-6)
-    assert_same_weights(one.snapshot(), other.snapshot(), rtol=1e-6, atol=1e-7)
 
 
 def test_the_last_partial_batch_is_trained(training):
@@ -304,7 +301,8 @@ from sklearn_attrec import AttRecRecommender
 from sklearn_attrec.datasets import make_interactions
 
 model = AttRecRecommender(
-    L=3, d=4, loss="hinge", dropout=0.2, max_iter=2, random_state=0
+    L=3, d=4, loss="hinge", dropout=0.2, batch_size=256, learning_rate=1e-3,
+    schedule="constant", max_iter=2, random_state=0
 ).fit(make_interactions(30, 20, random_state=0))
 parts = [model.weights_[name].tobytes() for name in sorted(model.weights_)]
 print(hashlib.sha256(b"".join(parts)).hexdigest())
@@ -375,9 +373,7 @@ def test_learning_rate_scales_the_step(small_interactions):
         fit(small_interactions, learning_rate=rate, max_iter=1, max_norm=None)
         for rate in (STANDING_STILL, 0.01, 0.02)
     )
-    steps = [
-        np.abs(m.weights_["V"] - still.weights_["V"]).max() for m in (one, two)
-    ]
+    steps = [np.abs(m.weights_["V"] - still.weights_["V"]).max() for m in (one, two)]
     assert 0 < steps[0] < 0.02
     assert steps[1] == pytest.approx(2 * steps[0], rel=0.01)
 
@@ -444,7 +440,7 @@ def test_alpha_reaches_loss_and_gradient(small_interactions):
 @pytest.mark.parametrize("loss", ["hinge", "softmax"])
 def test_fits_of_a_kind_share_one_trace(loss, small_interactions, training):
     fit(small_interactions, loss=loss)
-    count = training._run_epoch.experimental_get_tracing_count()
+    count = training.count_traces()
     fit(small_interactions, loss=loss)
     grid = [(0.0, 0.1, 1, 1), (0.2, 0.5, 2, 3), (1.0, 0.9, 7, 6)]
     for omega, gamma, L, d in grid:
@@ -452,7 +448,7 @@ def test_fits_of_a_kind_share_one_trace(loss, small_interactions, training):
     others = {"learning_rate": 0.1, "batch_size": 8, "temperature": 0.5, "max_norm": 2}
     others |= {"n_targets": 2, "n_negatives": 4, "max_iter": 3}
     fit(make_interactions(9, 20, random_state=0), loss=loss, **others)
-    assert training._run_epoch.experimental_get_tracing_count() == count
+    assert training.count_traces() == count
 
 
 # Warm start ---------------------------------------------------------------------
@@ -546,9 +542,7 @@ def test_validation_score_is_the_hit_rate_of_the_held_out_items(epochs):
     lists = model.predict(
         by_user.index.tolist(), history=[items[:-1] for items in by_user]
     )
-    hits = [
-        items[-1] in found for items, found in zip(by_user, lists, strict=True)
-    ]
+    hits = [items[-1] in found for items, found in zip(by_user, lists, strict=True)]
     best = max(record["validation_score"] for record in model.history_)
     assert np.mean(hits) == best
     assert 0 < best < 1

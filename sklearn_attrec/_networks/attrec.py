@@ -86,21 +86,17 @@ def attention(ops, weights, settings, window, real, random=None):
         Rows sum to 1. Padding weighs nothing, nor does an item for itself, unless it
         is the only one.
     """
-    L, d = ops.shape(settings.time_signal)[0], ops.shape(window)[2]
-    # The time signal is added for query and key only. 3-D by 2-D products go through
-    # 2-D ones: TensorFlow's gradient of the former is fifteen times slower.
-    signalled = ops.reshape(window + settings.time_signal, (-1, d))  # (batch * L, d)
-    query = ops.relu(ops.matmul(signalled, weights["W_Q"]))
+    d = ops.shape(window)[2]
+    signalled = window + settings.time_signal  # for query and key only
+    query = ops.relu(ops.matmul(signalled, weights["W_Q"]))  # (batch, L, d)
     if settings.share_projection:
         key = query
     else:
-        key = ops.relu(ops.matmul(signalled, weights["W_K"]))
+        key = ops.relu(ops.matmul(signalled, weights["W_K"]))  # (batch, L, d)
     if random is not None and settings.with_dropout:
         query = random.dropout(query, settings.dropout)
         key = random.dropout(key, settings.dropout)
-    query = ops.reshape(query, (-1, L, d))  # (batch, L, d)
-    key = ops.reshape(key, (-1, L, d))
-    affinity = ops.matmul(query, ops.swapaxes(key, 1, 2))  # (batch, L, L)
+    affinity = ops.row_products(query, key)  # (batch, L, L)
     affinity = affinity / ops.sqrt(ops.cast(d, "float32"))
 
     alone = ops.sum(ops.cast(real, "int32"), axis=1) == 1  # (batch,)

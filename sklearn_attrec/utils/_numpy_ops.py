@@ -20,7 +20,6 @@ from numpy import (
     sqrt,
     square,
     sum,
-    swapaxes,
     take,
     where,
 )
@@ -40,6 +39,7 @@ __all__ = [
     "ones_like",
     "relu",
     "reshape",
+    "row_products",
     "searchsorted",
     "shape",
     "softmax",
@@ -48,7 +48,6 @@ __all__ = [
     "square",
     "squared_distances",
     "sum",
-    "swapaxes",
     "take",
     "where",
 ]
@@ -88,3 +87,8 @@ def logsumexp(x, axis=None):
 def squared_distances(table, indices, vectors):
     """Return the squared distance of each vector to some rows of a table."""
     return np.sum(np.square(table[indices] - vectors[:, None]), axis=2)
+
+
+def row_products(a, b):
+    """Return the inner products of the rows of a with those of b."""
+    return a @ np.swapaxes(b, 1, 2)
