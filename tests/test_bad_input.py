@@ -543,9 +543,9 @@ def test_every_window_is_trained_on(n_windows):
     users = np.zeros(n_windows + 1, dtype=int)
     items = np.arange(n_windows + 1) % 5
     frame = pd.concat([frame_of(users, items), frame_of([1], [9])])
-    model = attrec(batch_size=16, max_iter=1, random_state=3, loss="hinge").fit(frame)
-    start = attrec(batch_size=16, random_state=3, learning_rate=1e-12, loss="hinge")
-    before = start.fit(frame).weights_
+    params = {"batch_size": 16, "loss": "hinge", "dropout": 0.0, "schedule": "constant"}
+    model = attrec(learning_rate=1e-3, **params).fit(frame)
+    before = attrec(learning_rate=1e-12, **params).fit(frame).weights_
     assert_finite(model)
     code = int(np.flatnonzero(model.users_ == 0)[0])
     assert (model.weights_["U"][code] != before["U"][code]).all()
@@ -607,6 +607,7 @@ BAD_PARAMETERS = [
     ("similarity", ["cosine", 0], "one of 'euclidean', 'inner'"),
     ("loss", ["log", None], "one of 'hinge', 'bpr', 'softmax'"),
     ("optimizer", ["sgd", None], "one of "),
+    ("schedule", ["cosine", None], "one of "),
     ("share_projection", ["yes", 1], "True or False"),
     ("early_stopping", ["yes", None], "True or False"),
     ("warm_start", [1], "True or False"),

@@ -62,6 +62,7 @@ OTHER_VALUES = {
     "omega": 0.9,
     "optimizer": "adagrad",
     "random_state": 5,
+    "schedule": "constant",
     "share_projection": True,
     "similarity": "inner",
     "temperature": 9.0,

@@ -281,20 +281,22 @@ def callback():
 
 def test_callback_sees_every_epoch(callback, interactions):
     recorder = Recorder()
-    model = attrec(max_iter=3).set_callbacks(recorder).fit(interactions)
+    model = attrec(max_iter=3, schedule="constant").set_callbacks(recorder)
+    model.fit(interactions)
     epochs = [("epoch", 0), ("epoch", 1), ("epoch", 2)]
     assert recorder.begun == [("fit", 0), *epochs]
     assert recorder.ended == [*epochs, ("fit", 0)]
     for n_epochs, answers in enumerate(recorder.answers, start=1):
-        stopped = attrec(max_iter=n_epochs).fit(interactions)
+        stopped = attrec(max_iter=n_epochs, schedule="constant").fit(interactions)
         assert_frame_equal(answers, stopped.recommend(k=1))
     assert_frame_equal(recorder.answers[-1], model.recommend(k=1))
 
 
 def test_callback_stops_training(callback, interactions):
-    model = attrec(max_iter=5).set_callbacks(Recorder(max_epochs=2)).fit(interactions)
+    model = attrec(max_iter=5, schedule="constant")
+    model.set_callbacks(Recorder(max_epochs=2)).fit(interactions)
     assert model.n_iter_ == len(model.history_) == 2
-    expected = attrec(max_iter=2).fit(interactions)
+    expected = attrec(max_iter=2, schedule="constant").fit(interactions)
     assert_frame_equal(model.recommend(), expected.recommend())
 
 
