@@ -107,7 +107,11 @@ def read_queries(model, users, history, caller):
 
 def check_features(model, X):
     """Compare a plain array's number of columns with fit, in scikit-learn's words."""
-    if not isinstance(X, pd.DataFrame) and np.ndim(X) == 2:
+    if isinstance(X, (list, tuple)):
+        is_table = len({len(row) for row in X if hasattr(row, "__len__")}) == 1
+    else:
+        is_table = not isinstance(X, pd.DataFrame) and np.ndim(X) == 2
+    if is_table:  # what is none gets its own message from check_interactions
         validate_data(model, X, reset=False, skip_check_array=True)
 
 

@@ -95,8 +95,9 @@ class Trainer:
         """
         choices = [value for value in self.settings if isinstance(value, (str, bool))]
         kind = (self.batch_loss, *choices, *self.options)
-        epoch = _compiled.setdefault(kind, tf.function(_run_epoch))
-        loss = epoch(
+        if kind not in _compiled:
+            _compiled[kind] = tf.function(_run_epoch)
+        loss = _compiled[kind](
             self.batch_loss,
             self.settings,
             self.options,
@@ -214,7 +215,7 @@ class BatchRandom:
             words, self._next(), minval=None, maxval=None, dtype=tf.int32
         )
         chance = tf.reshape(tf.bitcast(words, tf.uint8), [shape[0], shape[1], -1])
-        dropped = tf.round(rate * 256)
+        dropped = tf.minimum(tf.round(rate * 256), 255)
         keep = chance[:, :, : shape[2]] >= tf.cast(dropped, tf.uint8)
         return x * tf.where(keep, 256 / (256 - dropped), 0.0)
 

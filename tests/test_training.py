@@ -100,11 +100,11 @@ def start_weights():
     }
 
 
-def make_trainer(training, batch_loss=quadratic_loss, **options):
+def make_trainer(training, batch_loss=quadratic_loss, scale=SCALE, **options):
     defaults = {"optimizer": "adam", "learning_rate": 0.05, "alpha": 0.0}
     defaults |= {"n_steps": None, "clipped": (), "max_norm": 1.0}
     return training.Trainer(
-        batch_loss, start_weights(), Scale(SCALE), DATA, **defaults | options
+        batch_loss, start_weights(), Scale(scale), DATA, **defaults | options
     )
 
 
@@ -252,18 +252,27 @@ def test_random_numbers_depend_on_seed_and_step(training):
     assert len({draw(1), draw(2), draw(1, n_before=1), draw(1, n_before=2)}) == 4
 
 
-def dropout_loss(ops, random, weights, settings, data, rows):
-    # Each kept number is 1 / 0.75; squaring tells share and size apart.
-    kept = random.dropout(ops.cast(random.uniform((4, 5_000)) >= 0, "float32"), 0.25)
+def kept_by_dropout(ops, random, weights, settings, data, rows):
+    # The mean and, for the second window, the mean square tell share and size apart.
+    ones = ops.ones((2, 100, 203))
+    kept = random.dropout(ones, settings.scale)
+    sums = ops.sum(ops.sum(kept, axis=2), axis=1)
+    squares = ops.sum(ops.sum(ops.square(kept), axis=2), axis=1)
     zero = 0 * (ops.sum(weights["W"]) + ops.sum(weights["D"]))
-    return ops.sum(ops.square(kept), axis=1) / 5_000 + zero
+    return ops.where(rows == 0, sums, squares) / 20_300 + zero
 
 
-def test_dropout_scales_up_what_it_keeps(training):
-    trainer = make_trainer(training, dropout_loss)
-    loss = run_epoch(trainer, [range(4)], seed=3)
-    assert loss == pytest.approx(1 / 0.75, rel=0.02)
-    assert loss != 1 / 0.75
+@pytest.mark.parametrize("rate", [0.1, 0.25, 0.5, 0.9])
+def test_dropout_scales_up_what_it_keeps(training, rate):
+    trainer = make_trainer(training, kept_by_dropout, scale=rate)
+    loss = run_epoch(trainer, [[0, 1]])
+    # Half the mean, 1, and half the mean square, 1 / (1 - rate).
+    assert loss == pytest.approx((1 + 1 / (1 - rate)) / 2, rel=0.03)
+
+
+def test_the_largest_dropout_gives_numbers(training):
+    trainer = make_trainer(training, kept_by_dropout, scale=0.9999)
+    assert np.isfinite(run_epoch(trainer, [[0, 1]]))
 
 
 @pytest.mark.parametrize("loss", ["hinge", "softmax"])
