@@ -31,7 +31,16 @@ from sklearn_attrec.metrics import hit_rate, mrr, ndcg, ranks_in_lists
 from sklearn_attrec.model_selection import leave_last_out_split
 
 # Settings chosen on validation rows, by data set and loss; used with --tuned.
-TUNED = {}
+TUNED = {
+    ("ml-1m", "softmax"): {
+        "L": 10,
+        "omega": 0.2,
+        "temperature": 0.15,
+        "batch_size": 1024,
+        "learning_rate": 0.004,
+        "max_iter": 8,
+    },
+}
 
 
 def main():

@@ -96,7 +96,7 @@ class Trainer:
         choices = [value for value in self.settings if isinstance(value, (str, bool))]
         kind = (self.batch_loss, *choices, *self.options)
         if kind not in _compiled:
-            _compiled[kind] = tf.function(_run_epoch)
+            _compiled[kind] = _compile()
         loss = _compiled[kind](
             self.batch_loss,
             self.settings,
@@ -223,6 +223,14 @@ class BatchRandom:
 # The compiled epoch of each kind of network, loss and optimiser. One for all would do,
 # but TensorFlow complains of a function that is traced again and again.
 _compiled = {}
+
+
+def _compile():
+    @tf.function
+    def epoch(*arguments):
+        return _run_epoch(*arguments)
+
+    return epoch
 
 
 def count_traces():

@@ -1,6 +1,7 @@
 """What is refused, in which words, and what only looks bad and is accepted."""
 
 import copy
+import re
 import subprocess
 import sys
 import warnings
@@ -31,6 +32,12 @@ from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
 SMALL = {"d": 4, "L": 3, "max_iter": 1, "batch_size": 16, "k": 3, "random_state": 0}
 MODELS = [AttRecRecommender(**SMALL), PopularityRecommender(k=3)]
 INT64, UINT64 = np.iinfo(np.int64), np.iinfo(np.uint64)
+
+
+def name_of(value):
+    """Name a parameter alike in every process: not by its address."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(value))
+
 
 ids_of_models = pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 
@@ -365,7 +372,7 @@ def test_int_objects_and_types_that_differ(model):
         ["0", "-1", "nan", "None"],
         ["[PAD]", "<unk>", " ", " a"],
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_no_id_is_special(model, ids):
     base = good()
@@ -813,7 +820,7 @@ def test_missing_users(fitted, user):
         ((u for u in [1]), TypeError, ["generator"]),
         ([1, "1"], TypeError, ["1 int", "1 str"]),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_unusable_users(fitted, users, error, parts):
     head = f"{type(fitted).__name__}.predict: "
@@ -898,7 +905,7 @@ def test_only_the_last_items_count(small_interactions):
         ([1, 2], 10, TypeError, ["'history'", "10"]),
         ([1], (h for h in [[10]]), TypeError, ["'history'", "generator"]),
     ],
-    ids=str,
+    ids=name_of,
 )
 def test_unusable_histories(fitted, user, history, error, parts):
     head = f"{type(fitted).__name__}.predict: "

@@ -357,7 +357,7 @@ def test_failing_rename_leaves_no_file(home, publish, monkeypatch):
     def replace(source, target):
         raise PermissionError(13, "Permission denied", str(target))
 
-    monkeypatch.setattr(_movielens.os, "replace", replace)
+    monkeypatch.setattr(_movielens.Path, "replace", replace)
     with pytest.raises(OSError, match="could not be fetched.*Permission denied"):
         fetch_movielens("1m", data_home=home)
     assert not [path for path in home.rglob("*") if path.is_file()]

@@ -186,11 +186,6 @@ def _array_columns(X, caller, need_items):
         raise TypeError(f"{caller}: X must be {_ACCEPTED}; got {type(X).__name__}.")
     # NumPy would turn the list [1, "a"] into "1" and "a"; objects stay what they are.
     dtype = object if isinstance(X, (list, tuple)) else None
-    if dtype and len({len(row) for row in X if hasattr(row, "__len__")}) > 1:
-        raise InteractionsError(
-            f"{caller}: the rows of X must be of one length: user, item and "
-            "optionally time."
-        )
     X = check_array(X, dtype=dtype, ensure_all_finite=False, input_name="X")
     if X.shape[1] == 1:
         raise InteractionsError(
