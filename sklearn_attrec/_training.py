@@ -3,6 +3,7 @@
 Importing this module imports TensorFlow; only `fit` does so.
 """
 
+import logging
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,7 +14,7 @@ tf = import_tensorflow()
 
 import keras.ops  # noqa: E402
 
-__all__ = ["Trainer", "count_traces"]
+__all__ = ["Trainer"]
 
 # Above this many rows, only rows that a batch touches are updated: a dense Adam step
 # over a large table costs more than all else.
@@ -93,11 +94,7 @@ class Trainer:
         float
             Mean loss of a window.
         """
-        choices = [value for value in self.settings if isinstance(value, (str, bool))]
-        kind = (self.batch_loss, *choices, *self.options)
-        if kind not in _compiled:
-            _compiled[kind] = _compile()
-        loss = _compiled[kind](
+        loss = _run_epoch(
             self.batch_loss,
             self.settings,
             self.options,
@@ -220,24 +217,14 @@ class BatchRandom:
         return x * tf.where(keep, 256 / (256 - dropped), 0.0)
 
 
-# The compiled epoch of each kind of network, loss and optimiser. One for all would do,
-# but TensorFlow complains of a function that is traced again and again.
-_compiled = {}
+# TensorFlow complains of functions that are traced often. This one is, rightly: once
+# for each kind of network, loss and optimiser.
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "_run_epoch" not in record.getMessage()
+)
 
 
-def _compile():
-    @tf.function
-    def epoch(*arguments):
-        return _run_epoch(*arguments)
-
-    return epoch
-
-
-def count_traces():
-    """How often an epoch was traced in this process."""
-    return sum(epoch.experimental_get_tracing_count() for epoch in _compiled.values())
-
-
+@tf.function
 def _run_epoch(
     batch_loss,
     settings,

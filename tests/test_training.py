@@ -449,7 +449,7 @@ def test_alpha_reaches_loss_and_gradient(small_interactions):
 @pytest.mark.parametrize("loss", ["hinge", "softmax"])
 def test_fits_of_a_kind_share_one_trace(loss, small_interactions, training):
     fit(small_interactions, loss=loss)
-    count = training.count_traces()
+    count = training._run_epoch.experimental_get_tracing_count()
     fit(small_interactions, loss=loss)
     grid = [(0.0, 0.1, 1, 1), (0.2, 0.5, 2, 3), (1.0, 0.9, 7, 6)]
     for omega, gamma, L, d in grid:
@@ -457,7 +457,7 @@ def test_fits_of_a_kind_share_one_trace(loss, small_interactions, training):
     others = {"learning_rate": 0.1, "batch_size": 8, "temperature": 0.5, "max_norm": 2}
     others |= {"n_targets": 2, "n_negatives": 4, "max_iter": 3}
     fit(make_interactions(9, 20, random_state=0), loss=loss, **others)
-    assert training.count_traces() == count
+    assert training._run_epoch.experimental_get_tracing_count() == count
 
 
 # Warm start ---------------------------------------------------------------------
