@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from joblib.externals.loky import get_reusable_executor
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
 from sklearn.base import clone
@@ -58,6 +59,16 @@ def interactions():
         }
     )
     return frame.drop_duplicates(["user_id", "item_id"], ignore_index=True)
+
+
+@pytest.fixture(autouse=True)
+def fresh_workers():
+    """Start no worker where another test left one.
+
+    Where psutil is installed, joblib takes a worker that imports TensorFlow after a
+    task without it for one that leaks memory, and replaces it.
+    """
+    get_reusable_executor().shutdown(wait=True)
 
 
 def by_hand(model, X, cv):
