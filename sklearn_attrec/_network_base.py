@@ -73,6 +73,10 @@ class BaseNetworkRecommender(BaseRecommender):
         """Names of the weights whose rows stay in the ball of radius `max_norm`."""
         return ()
 
+    def _row_kind(self, name):
+        """What the rows of a weight stand for: 'users_', 'items_' or None."""
+        raise NotImplementedError
+
     # The loop -------------------------------------------------------------------
 
     def _n_epochs(self):

@@ -188,7 +188,7 @@ class BatchRandom:
         self._seed, self._step, self._streams = seed, step, 0
 
     def _next(self):
-        self._streams += 1
+        self._streams += 1  # far fewer than the 64 that a seed has room for
         return tf.stack([self._seed * 64 + self._streams, self._step])
 
     def uniform(self, shape):

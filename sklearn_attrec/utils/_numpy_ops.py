@@ -8,7 +8,6 @@ from numpy import amax as max
 from numpy import amin as min
 from numpy import (
     any,
-    arange,
     concatenate,
     einsum,
     matmul,
@@ -26,7 +25,6 @@ from numpy import (
 
 __all__ = [
     "any",
-    "arange",
     "cast",
     "concatenate",
     "einsum",
