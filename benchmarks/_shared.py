@@ -1,6 +1,8 @@
-"""What the benchmarks share: the data sets, and how a figure is printed."""
+"""What the benchmarks share: data sets, readings of memory, and printed tables."""
 
 import ast
+import resource
+from pathlib import Path
 
 import pandas as pd
 
@@ -58,11 +60,24 @@ def assignments(texts):
     return settings
 
 
-def print_table(frame):
-    """Print a frame of strings as a Markdown table."""
+def markdown(frame):
+    """Lay a frame of strings out as a Markdown table."""
     rows = [list(map(str, frame.columns)), *frame.astype(str).to_numpy().tolist()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, ["-" * width for width in widths])
+    lines = []
     for row in rows:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        print(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def resident_memory():
+    """Bytes of memory this process holds now; Linux alone tells."""
+    pages = Path("/proc/self/statm").read_text().split()[1]
+    return int(pages) * resource.getpagesize()
+
+
+def highest_memory():
+    """Bytes of memory this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

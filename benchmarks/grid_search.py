@@ -24,7 +24,7 @@ import time
 
 import numpy as np
 import pandas as pd
-from _shared import DATA_SETS, assignments, load_or_make, print_table
+from _shared import DATA_SETS, assignments, load_or_make, markdown
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_attrec import AttRecRecommender
@@ -103,7 +103,7 @@ def report(search, n_jobs, begin, wall):
         {"what": name, "seconds": f"{seconds:.1f}", "share": f"{seconds / wall:.0%}"}
         for name, seconds in spent.items()
     ]
-    print_table(pd.DataFrame(rows))
+    print(markdown(pd.DataFrame(rows)))
 
 
 def parse_arguments():

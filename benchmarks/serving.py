@@ -25,7 +25,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
-from _shared import DATA_SETS, load_or_make, print_table
+from _shared import DATA_SETS, load_or_make, markdown
 
 from sklearn_attrec import AttRecRecommender
 
@@ -80,7 +80,7 @@ def main():
     print(f"{counts}, a pickle of {size / 1e6:.1f} MB\n")
     stages = pd.concat({"bare": bare.median(), "serving": serving.median()}, axis=1)
     stages.loc["together"] = bare.sum(axis=1).median(), serving.sum(axis=1).median()
-    print_table(stages.map(seconds).reset_index(names="median seconds"))
+    print(markdown(stages.map(seconds).reset_index(names="median seconds")))
     ratio = stages.loc["together", "serving"] / stages.loc["together", "bare"]
     pairs = serving.sum(axis=1) / bare.sum(axis=1)
     print(

@@ -1,8 +1,19 @@
 """scikit-learn-compatible next-item recommendation."""
 
 from sklearn_attrec._attrec import AttRecRecommender
+from sklearn_attrec._item_knn import ItemKNNRecommender
+from sklearn_attrec._markov import MarkovRecommender
 from sklearn_attrec._popularity import PopularityRecommender
+from sklearn_attrec._sasrec import SASRecRecommender
+from sklearn_attrec._sse_pt import SSEPTRecommender
 
-__all__ = ["AttRecRecommender", "PopularityRecommender"]
+__all__ = [
+    "AttRecRecommender",
+    "ItemKNNRecommender",
+    "MarkovRecommender",
+    "PopularityRecommender",
+    "SASRecRecommender",
+    "SSEPTRecommender",
+]
 
 __version__ = "0.1.0"

@@ -1,15 +1,13 @@
 """AttRec: next-item recommendation with self-attention and metric learning."""
 
-import warnings
-
 import numpy as np
 from scipy.sparse import csr_array
 
-from sklearn_attrec._network_base import BaseNetworkRecommender
+from sklearn_attrec._network_base import BaseNetworkRecommender, TrainingInputs
 from sklearn_attrec._networks import attrec
+from sklearn_attrec._networks.positions import sinusoids
 from sklearn_attrec._sampling import index_untouched
 from sklearn_attrec._sequences import last_items, training_windows
-from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils import _numpy_ops as ops
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -80,21 +78,26 @@ class AttRecRecommender(BaseNetworkRecommender):
         Update rule.
     learning_rate : float, default=0.003
         Step size, above 0.
-    schedule : {'linear', 'constant'}, default='linear'
-        Whether the step size falls to 0 over `max_iter` epochs or stays.
+    schedule : {'linear', 'cosine', 'constant'}, default='linear'
+        Whether the step size falls to 0 over `max_iter` epochs in a straight line,
+        rises over the first twentieth of the steps and then falls to 0 along a
+        cosine, or stays.
     batch_size : int, default=512
         Windows a step.
     max_iter : int, default=20
         Epochs.
     early_stopping : bool, default=False
-        Whether to hold out the last item of some users, watch HR@k on them, stop when
-        it no longer grows and keep the best weights.
+        Whether to hold out the last item of some users, watch `scoring` on them, stop
+        when it no longer grows and keep the best weights.
+    scoring : {'ndcg', 'hit_rate'}, default='ndcg'
+        What `early_stopping` watches, at `k`, by full ranking.
     validation_fraction : float, default=0.1
-        Share of users held out by `early_stopping`, of those with 3 or more items.
+        Share of users held out by `early_stopping`, of those with 3 or more items,
+        above 0 to 1.
     n_iter_no_change : int, default=3
         Epochs without growth before `early_stopping` stops.
     tol : float, default=0.0001
-        By how much HR@k must grow to count.
+        By how much the score must grow to count.
     k : int, default=10
         How many items `predict` returns and `score` looks at.
     exclude_seen : bool, default=True
@@ -143,6 +146,7 @@ class AttRecRecommender(BaseNetworkRecommender):
 
     See Also
     --------
+    SASRecRecommender : Self-attention over longer histories, with the same methods.
     PopularityRecommender : The baseline, with the same methods.
 
     References
@@ -202,6 +206,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         batch_size=512,
         max_iter=20,
         early_stopping=False,
+        scoring="ndcg",
         validation_fraction=0.1,
         n_iter_no_change=3,
         tol=1e-4,
@@ -232,6 +237,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         self.batch_size = batch_size
         self.max_iter = max_iter
         self.early_stopping = early_stopping
+        self.scoring = scoring
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
@@ -244,10 +250,10 @@ class AttRecRecommender(BaseNetworkRecommender):
 
     # What training needs --------------------------------------------------------
 
-    def _n_weights(self, n_users, n_items):
+    def _n_weights(self, n_users, n_items, longest):
         return self.d * (n_users + 2 * n_items + 2 * self.d + self.L)
 
-    def _initial_weights(self, random, n_users, n_items):
+    def _initial_weights(self, random, settings, n_users, n_items):
         d = self.d
 
         def table(n):
@@ -266,13 +272,6 @@ class AttRecRecommender(BaseNetworkRecommender):
 
     def _training_inputs(self, sequences, n_items, strict):
         windows = training_windows(sequences)
-        if not len(windows.users):
-            lengths = np.diff(sequences.indptr)
-            raise InteractionsError(
-                f"{self._caller('fit')}: no user has 2 or more interactions to learn "
-                f"from (n_samples = {len(sequences.items)}, longest history: "
-                f"{lengths.max()}). Give longer histories."
-            )
         data = {
             "items": sequences.items.astype(np.int64),
             "indptr": sequences.indptr,
@@ -283,18 +282,16 @@ class AttRecRecommender(BaseNetworkRecommender):
         if self.loss != "softmax":
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
-            if not len(trainable):
-                message = (
-                    f"{self._caller('fit')}: no negative item exists, because every "
-                    f"user touched all {n_items} items. Pass loss='softmax', or give "
-                    "more items."
-                )
-                if strict:
-                    raise InteractionsError(message)
-                warnings.warn(f"{message} The weights stay random.", stacklevel=5)
+            self._check_negatives(len(trainable), n_items, strict)
         users = np.arange(len(sequences.indptr) - 1)
         untrained = np.setdiff1d(users, windows.users[trainable])
-        return attrec.batch_loss, self._settings(), data, trainable, untrained
+        return TrainingInputs(
+            attrec.batch_loss,
+            self._settings(),
+            data,
+            lambda random: random.permutation(trainable),
+            untrained,
+        )
 
     def _settings(self):
         softmax = self.loss == "softmax"
@@ -311,7 +308,7 @@ class AttRecRecommender(BaseNetworkRecommender):
             temperature=float(self.temperature),
             dropout=float(self.dropout),
             n_negatives=int(n_negatives),
-            time_signal=attrec.time_signal(self.L, self.d),
+            time_signal=sinusoids(self.L, self.d),
             before=np.arange(-self.L, 0),
             ahead=np.arange(n_targets),
         )

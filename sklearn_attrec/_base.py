@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array, issparse, vstack
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -18,10 +19,12 @@ from sklearn_attrec._queries import (
 )
 from sklearn_attrec._ranking import (
     BLOCK_SIZE,
+    append_column,
     inner_products,
     mask_items,
     ranks_of,
     top_k,
+    unit_rows,
 )
 from sklearn_attrec._sequences import Sequences, encode
 from sklearn_attrec.exceptions import (
@@ -51,7 +54,11 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     scoring are written here, once.
 
     A user without history cannot be answered personally. One more column of the
-    inner product serves them: an item's popularity, which only their queries read.
+    inner product serves them: an item's popularity. Other queries read it with the
+    weight `_popularity_weight`, which is 0 unless a subclass backs off to it.
+
+    Both sides may be sparse arrays of SciPy instead of NumPy's: a baseline that counts
+    has vectors as long as the catalogue, nearly all of them zeros.
     """
 
     _parameter_constraints = {
@@ -90,12 +97,19 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         return 0
 
     def _item_matrix(self):
-        """Item side of the inner product, (n_items, D) float32."""
+        """Item side of the inner product, (n_items, D) float32, sparse or not."""
         raise NotImplementedError
 
     def _query_matrix(self, users, histories):
-        """Query side, (n, D) float32; rows without history may hold anything."""
+        """Query side, (n, D) float32, sparse where the item side is.
+
+        Rows without history may hold anything, sparse ones nothing.
+        """
         raise NotImplementedError
+
+    def _popularity_weight(self):
+        """How much an item's popularity adds to its score for a known history."""
+        return 0
 
     def _likeness_matrix(self):
         """Points whose angle tells how alike two items are, (n_items, D)."""
@@ -306,7 +320,8 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         -------
         DataFrame
             Columns `item_id`, `similar_item_id`, `score` (cosine of the angle between
-            the embeddings, −1 … 1) and `rank`. An item is not similar to itself.
+            what the model knows of them, −1 … 1) and `rank`. An item is not similar to
+            itself.
 
         Raises
         ------
@@ -318,15 +333,14 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         k = self._check_k(k, caller)
         items = [items] if pd.api.types.is_scalar(items) else items
         ids, codes = known_items(self, items, "items", caller)
-        points = self._finite(self._likeness_matrix())
-        norms = np.linalg.norm(points, axis=1, keepdims=True)
-        points = points / np.where(norms > 0, norms, 1)
+        points = unit_rows(self._finite(self._likeness_matrix()))
+        everything = points.tocsc() if issparse(points) else points
         found = np.empty((len(codes), k), dtype=np.int64)
         scores = np.empty((len(codes), k), dtype=np.float32)
         for start in range(0, len(codes), BLOCK_SIZE):
             rows = slice(start, min(start + BLOCK_SIZE, len(codes)))
             block = codes[rows]
-            likeness = inner_products(points[block], points)  # (block, n_items)
+            likeness = inner_products(points[block], everything)  # (block, n_items)
             likeness[np.arange(len(block)), block] = -np.inf
             found[rows], scores[rows] = top_k(likeness, k)
         row, column = np.nonzero(found >= 0)
@@ -351,15 +365,21 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (D,) or (n, D), float32
+        ndarray or csr_array of shape (D,) or (n, D), float32
             One row for a single user.
         """
         check_is_fitted(self)
         caller = self._caller("query_vectors")
         users = EVERYONE if users is None else users
         queries, single = read_queries(self, users, history, caller)
-        found = np.empty((len(queries.users), self.item_vectors().shape[1]), np.float32)
-        for rows, _, vectors in self._vector_blocks(queries):
+        items, blocks = self._items(), self._vector_blocks(queries)
+        if issparse(items):
+            found = [csr_array((0, items.shape[1]), dtype=np.float32)]
+            found += [part[: rows.stop - rows.start] for rows, _, part in blocks]
+            found = vstack(found, format="csr")
+            return found[0].tocsr() if single else found
+        found = np.empty((len(queries.users), items.shape[1]), dtype=np.float32)
+        for rows, _, vectors in blocks:
             found[rows] = vectors[: rows.stop - rows.start]
         return found[0] if single else found
 
@@ -368,15 +388,18 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
 
         An item's score for a query is the inner product of their vectors, larger is
         better. The last column is the item's popularity (its share of the fitted
-        rows), which only queries without history read.
+        rows). Queries without history read nothing else; the others do not read it,
+        unless the recommender backs off to popularity.
 
         Returns
         -------
-        ndarray of shape (n_items, D), float32
-            In the order of `items_`.
+        ndarray or csr_array of shape (n_items, D), float32
+            In the order of `items_`. Sparse for recommenders that count instead of
+            training: `ItemKNNRecommender`, `MarkovRecommender`.
         """
         check_is_fitted(self)
-        return self._cached("items", self._build_item_vectors)
+        items = self._items()
+        return items.tocsr() if issparse(items) else items
 
     # From queries to scores -----------------------------------------------------
 
@@ -384,15 +407,18 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         """Yield (rows, histories, query vectors) for one block after the other."""
         for start in range(0, len(queries.users), BLOCK_SIZE):
             users, histories = queries.block(start, BLOCK_SIZE)
-            personal = np.diff(histories.indptr)[:, None] > 0
-            vectors = np.where(personal, self._query_matrix(users, histories), 0)
-            vectors = np.hstack([vectors, ~personal]).astype(np.float32)
+            personal = np.diff(histories.indptr) > 0
+            vectors = self._query_matrix(users, histories)
+            if not issparse(vectors):
+                vectors = np.where(personal[:, None], vectors, 0)
+            popularity = np.where(personal, self._popularity_weight(), 1)
+            vectors = append_column(vectors, popularity)
             rows = slice(start, min(start + BLOCK_SIZE, len(queries.users)))
             yield rows, histories, self._finite(vectors)
 
     def _score_blocks(self, queries, exclude_seen):
         """Yield (rows, scores) for one block after the other; −inf is left out."""
-        items = self.item_vectors()
+        items = self._items()
         for rows, histories, vectors in self._vector_blocks(queries):
             scores = inner_products(vectors, items)  # (block, n_items)
             if exclude_seen:
@@ -459,15 +485,20 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             cache[name] = build()
         return cache[name]
 
+    def _items(self):
+        """Item vectors as `inner_products` wants them."""
+        return self._cached("items", self._build_item_vectors)
+
     def _build_item_vectors(self):
         popularity = self.item_counts_ / self.item_counts_.sum()
-        vectors = np.hstack([self._item_matrix(), popularity[:, None]])
-        vectors = self._finite(np.ascontiguousarray(vectors, dtype=np.float32))
+        vectors = self._finite(append_column(self._item_matrix(), popularity))
+        if issparse(vectors):
+            return vectors.tocsc()
         vectors.flags.writeable = False  # callers share it
         return vectors
 
     def _finite(self, vectors):
-        if not np.isfinite(vectors).all():
+        if not np.isfinite(vectors.data if issparse(vectors) else vectors).all():
             raise ValueError(
                 f"{type(self).__name__} holds weights that are not finite numbers, so "
                 "nothing can be ranked. Fit it again."

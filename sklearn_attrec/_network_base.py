@@ -2,6 +2,9 @@
 
 import copy
 import time
+import warnings
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +16,7 @@ from sklearn_attrec.exceptions import (
     InvalidParameterError,
     TrainingDivergedError,
 )
+from sklearn_attrec.metrics import hit_rate, ndcg
 from sklearn_attrec.utils._param_validation import (
     Boolean,
     Integer,
@@ -22,10 +26,26 @@ from sklearn_attrec.utils._param_validation import (
 )
 from sklearn_attrec.utils._tensorflow import import_tensorflow, physical_memory
 
-__all__ = ["BaseNetworkRecommender"]
+__all__ = ["BaseNetworkRecommender", "TrainingInputs"]
+
+# What early stopping can watch, with the names it is printed under.
+SCORES = {"hit_rate": ("HR", hit_rate), "ndcg": ("NDCG", ndcg)}
+
+# Share of the steps over which the cosine schedule rises first.
+WARM_UP = 0.05
 
 # Beyond this size a weight has lost its meaning in float32, finite or not.
 LARGEST_WEIGHT = 1e6
+
+
+class TrainingInputs(NamedTuple):
+    """What a network is trained on."""
+
+    batch_loss: Callable  # (ops, random, weights, settings, data, windows) -> losses
+    settings: NamedTuple  # what shapes the network besides its weights
+    data: dict  # index arrays that the batch loss reads
+    draw_windows: Callable  # numpy Generator -> an epoch's windows, in training order
+    untrained: np.ndarray  # users without any window
 
 
 class BaseNetworkRecommender(BaseRecommender):
@@ -40,11 +60,12 @@ class BaseNetworkRecommender(BaseRecommender):
         "alpha": Real(0),
         "optimizer": OneOf("adam", "adagrad"),
         "learning_rate": Real(0, low_open=True),
-        "schedule": OneOf("constant", "linear"),
+        "schedule": OneOf("constant", "linear", "cosine"),
         "batch_size": Integer(1),
         "max_iter": Integer(1),
         "early_stopping": Boolean(),
-        "validation_fraction": Real(0, 1, low_open=True, high_open=True),
+        "scoring": OneOf(*SCORES),
+        "validation_fraction": Real(0, 1, low_open=True),
         "n_iter_no_change": Integer(1),
         "tol": Real(0),
         "warm_start": Boolean(),
@@ -54,16 +75,18 @@ class BaseNetworkRecommender(BaseRecommender):
 
     # Blanks for subclasses ------------------------------------------------------
 
-    def _n_weights(self, n_users, n_items):
-        """How many numbers the model and its inputs hold."""
+    _beta_2 = 0.999  # of Adam
+
+    def _n_weights(self, n_users, n_items, longest):
+        """How many numbers the model and its inputs hold, given the longest history."""
         raise NotImplementedError
 
-    def _initial_weights(self, random, n_users, n_items):
-        """Draw the weights, a dict of 2-D float32 arrays."""
+    def _initial_weights(self, random, settings, n_users, n_items):
+        """Draw the weights, a dict of float32 arrays."""
         raise NotImplementedError
 
     def _training_inputs(self, sequences, n_items, strict):
-        """Return batch loss, settings, index arrays, windows, users without any."""
+        """Return `TrainingInputs`."""
         raise NotImplementedError
 
     def _finish(self, weights, sequences, unlearned):
@@ -74,7 +97,7 @@ class BaseNetworkRecommender(BaseRecommender):
         return ()
 
     def _row_kind(self, name):
-        """What the rows of a weight stand for: 'users_', 'items_' or None."""
+        """What a weight's rows stand for: 'users_', 'items_', 'positions' or None."""
         raise NotImplementedError
 
     # The loop -------------------------------------------------------------------
@@ -85,45 +108,46 @@ class BaseNetworkRecommender(BaseRecommender):
     def _fit(self, sequences, state, task, strict):
         random = _generator(self.random_state)
         n_users, n_items = len(state["users_"]), len(state["items_"])
-        self._check_memory(n_users, n_items)
+        longest = int(np.diff(sequences.indptr).max())
+        self._check_memory(n_users, n_items, longest)
         full, held_out = sequences, None
         if self.early_stopping:
             sequences, held_out = self._hold_out(sequences, random)
-        batch_loss, settings, data, windows, untrained = self._training_inputs(
-            sequences, n_items, strict
-        )
-        state["settings_"] = settings._asdict()
-        weights = self._initial_weights(random, n_users, n_items)
+        self._check_histories(sequences)
+        inputs = self._training_inputs(sequences, n_items, strict)
+        state["settings_"] = inputs.settings._asdict()
+        weights = self._initial_weights(random, inputs.settings, n_users, n_items)
         if self.warm_start and hasattr(self, "weights_"):
             self._carry_over(weights, state)
             new_users = np.flatnonzero(lookup(self, "users_", state["users_"]) < 0)
-            unlearned = np.intersect1d(untrained, new_users)
+            unlearned = np.intersect1d(inputs.untrained, new_users)
         else:
-            unlearned = untrained
+            unlearned = inputs.untrained
 
         import_tensorflow()  # refuses a forked process before it can hang
         from sklearn_attrec._training import Trainer
 
         trainer = Trainer(
-            batch_loss,
+            inputs.batch_loss,
             weights,
-            settings,
-            data,
+            inputs.settings,
+            inputs.data,
             optimizer=self.optimizer,
-            learning_rate=self.learning_rate,
-            n_steps=self._n_steps(len(windows)),
+            beta_2=self._beta_2,
             alpha=self.alpha,
             clipped=self._clipped_weights(),
             max_norm=getattr(self, "max_norm", None) or 1.0,
         )
+        del weights  # a large catalogue's are too many to keep twice
         history, best, best_weights, waited = [], -np.inf, None, 0
         for epoch in range(1, self.max_iter + 1):
             epoch_task = task.subcontext(task_name="epoch")
             epoch_task.call_on_fit_task_begin(estimator=self)
             start = time.perf_counter()
-            shuffled = random.permutation(windows)
+            windows = inputs.draw_windows(random)
+            rates = self._learning_rates(epoch, len(windows))
             seed = int(random.integers(2**31))
-            loss = trainer.run_epoch(shuffled, self.batch_size, seed)
+            loss = trainer.run_epoch(windows, self.batch_size, rates, seed)
             seconds = time.perf_counter() - start
             self._check_finite(trainer, epoch, loss)
             record = {"epoch": epoch, "loss": loss, "seconds": seconds}
@@ -151,14 +175,20 @@ class BaseNetworkRecommender(BaseRecommender):
             "weights_": weights,
             "history_": history,
             "n_iter_": len(history),
-            "n_users_skipped_": len(untrained),
+            "n_users_skipped_": len(inputs.untrained),
         }
 
-    def _n_steps(self, n_windows):
-        """Steps over which the learning rate falls, None where it does not."""
-        if self.schedule == "constant":
-            return None
-        return max(1, self.max_iter * -(-n_windows // self.batch_size))
+    def _learning_rates(self, epoch, n_windows):
+        """Learning rate of each step of an epoch, (n_steps,)."""
+        n_steps = -(-n_windows // self.batch_size)
+        done = (epoch - 1 + np.arange(n_steps) / max(n_steps, 1)) / self.max_iter
+        if self.schedule == "linear":
+            return self.learning_rate * (1 - done)
+        if self.schedule == "cosine":
+            rising = (done + 1 / max(n_steps, 1) / self.max_iter) / WARM_UP
+            falling = (1 + np.cos(np.pi * done)) / 2
+            return self.learning_rate * np.minimum(rising, falling)
+        return np.full(n_steps, self.learning_rate)
 
     def _hold_out(self, sequences, random):
         """Hold out the last item of some users to watch the score on."""
@@ -177,25 +207,49 @@ class BaseNetworkRecommender(BaseRecommender):
         return sequences, (sequences, users, targets)
 
     def _validation_score(self, state, sequences, users, targets):
-        """HR@k of the held-out items by full ranking."""
+        """Score the held-out items by full ranking."""
         model = copy.copy(self)
         vars(model).update(state, _cache={})
         queries = Queries(users, users, sequences, users, None)
         ranks = model._ranks(queries, targets, self.exclude_seen)
-        return float(np.mean(ranks <= self.k))
+        _, score = SCORES[self.scoring]
+        return float(score(ranks, self.k))
 
     def _carry_over(self, weights, state):
         """Start from the fitted rows of users and items that are still there."""
         for name, fitted in self.weights_.items():
-            new = weights.get(name)
-            if new is None or new.shape[1] != fitted.shape[1]:
+            new, kind = weights.get(name), self._row_kind(name)
+            if new is None or new.shape[1:] != fitted.shape[1:]:
                 continue
-            kind = self._row_kind(name)
-            if kind is None:
-                weights[name] = fitted.copy()
-            else:
+            if kind == "positions":  # which count from the last row
+                shared = min(len(new), len(fitted))
+                new[len(new) - shared :] = fitted[len(fitted) - shared :]
+            elif kind is not None:
                 codes = lookup(self, kind, state[kind])
                 new[codes >= 0] = fitted[codes[codes >= 0]]
+            elif new.shape == fitted.shape:
+                weights[name] = fitted.copy()
+
+    def _check_histories(self, sequences):
+        longest = np.diff(sequences.indptr).max()
+        if longest < 2:
+            raise InteractionsError(
+                f"{self._caller('fit')}: no user has 2 or more interactions to learn "
+                f"from (n_samples = {len(sequences.items)}, longest history: "
+                f"{longest}). Give longer histories."
+            )
+
+    def _check_negatives(self, n_trainable, n_items, strict):
+        """Refuse data in which every user touched everything; see `_fit`."""
+        if n_trainable:
+            return
+        message = (
+            f"{self._caller('fit')}: no negative item exists, because every user "
+            f"touched all {n_items} items. Pass loss='softmax', or give more items."
+        )
+        if strict:
+            raise InteractionsError(message)
+        warnings.warn(f"{message} The weights stay random.", stacklevel=6)
 
     def _check_finite(self, trainer, epoch, loss):
         largest = trainer.largest_weight()
@@ -210,14 +264,15 @@ class BaseNetworkRecommender(BaseRecommender):
     def _print(self, record, n_windows):
         line = f"Epoch {record['epoch']}/{self.max_iter}  loss {record['loss']:.4f}"
         if "validation_score" in record:
-            line += f"  HR@{self.k} {record['validation_score']:.4f}"
+            name, _ = SCORES[self.scoring]
+            line += f"  {name}@{self.k} {record['validation_score']:.4f}"
         print(f"{line}  {n_windows / record['seconds']:,.0f} windows/s", flush=True)
 
-    def _check_memory(self, n_users, n_items):
+    def _check_memory(self, n_users, n_items, longest):
         """Refuse a size that cannot fit, before the machine runs out of memory."""
         memory = physical_memory()
         # Every weight has a gradient and two moments beside it.
-        needed = 16.0 * self._n_weights(n_users, n_items)
+        needed = 16.0 * self._n_weights(n_users, n_items, longest)
         if memory and needed > memory:
             raise InvalidParameterError(
                 f"The 'd' parameter of {type(self).__name__} must be small enough for "

@@ -1,8 +1,17 @@
 """Items ranked by inner product, in blocks of queries bounded in bytes."""
 
 import numpy as np
+from scipy.sparse import csr_array, hstack, issparse
 
-__all__ = ["BLOCK_SIZE", "inner_products", "mask_items", "ranks_of", "top_k"]
+__all__ = [
+    "BLOCK_SIZE",
+    "append_column",
+    "inner_products",
+    "mask_items",
+    "ranks_of",
+    "top_k",
+    "unit_rows",
+]
 
 # Queries ranked at once: the memory of a block is that many times the catalogue. Every
 # block is filled up to it, so that a query's scores do not depend, not even in their
@@ -12,18 +21,58 @@ __all__ = ["BLOCK_SIZE", "inner_products", "mask_items", "ranks_of", "top_k"]
 BLOCK_SIZE = 16
 
 
+def append_column(vectors, column):
+    """Make vectors one number longer.
+
+    Parameters
+    ----------
+    vectors : ndarray or sparse array of shape (n, D)
+    column : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray or csr_array of shape (n, D + 1), float32
+    """
+    column = column.astype(np.float32)[:, None]
+    if issparse(vectors):
+        return hstack([vectors, csr_array(column)], format="csr", dtype=np.float32)
+    return np.ascontiguousarray(np.hstack([vectors, column]), dtype=np.float32)
+
+
+def unit_rows(vectors):
+    """Give every row length 1; rows of zeros stay.
+
+    Parameters
+    ----------
+    vectors : ndarray or sparse array of shape (n, D)
+
+    Returns
+    -------
+    ndarray or csr_array of shape (n, D)
+    """
+    if issparse(vectors):
+        norms = np.sqrt((vectors * vectors).sum(axis=1))[:, None]
+        return (vectors / np.where(norms > 0, norms, 1)).tocsr()
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors / np.where(norms > 0, norms, 1)
+
+
 def inner_products(queries, items):
     """Score items for up to `BLOCK_SIZE` queries, each independent of the others.
 
     Parameters
     ----------
-    queries : ndarray of shape (n, D), float32
-    items : ndarray of shape (n_items, D), float32
+    queries : ndarray or csr_array of shape (n, D), float32
+    items : ndarray or csc_array of shape (n_items, D), float32
+        Sparse where the queries are. Stored by column, as the rows of its transpose
+        are what SciPy adds up, one query after the other.
 
     Returns
     -------
     ndarray of shape (n, n_items), float32
     """
+    if issparse(items):
+        return (queries @ items.T).toarray()
     filled = np.zeros((BLOCK_SIZE, queries.shape[1]), dtype=queries.dtype)
     filled[: len(queries)] = queries
     return np.ascontiguousarray((items @ filled.T).T[: len(queries)])

@@ -1,10 +1,17 @@
-"""Exact, uniform sampling of items that a user never touched, without rejection."""
+"""Negatives drawn without rejection: what a user never touched, or what is popular."""
 
 from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Untouched", "draw_untouched", "index_untouched"]
+__all__ = [
+    "Popularity",
+    "Untouched",
+    "draw_popular",
+    "draw_untouched",
+    "index_popularity",
+    "index_untouched",
+]
 
 
 class Untouched(NamedTuple):
@@ -74,3 +81,53 @@ def draw_untouched(ops, untouched, n_items, users, uniforms):
     below = ops.searchsorted(untouched.keys, keys, side="right")
     below = ops.reshape(ops.cast(below, "int64"), ops.shape(nth))
     return nth + below - ops.take(untouched.indptr, users, axis=0)[:, None]
+
+
+class Popularity(NamedTuple):
+    """What `draw_popular` needs to know of the catalogue."""
+
+    chances: np.ndarray  # (n_items,) float32, of each item to be drawn
+    cumulated: np.ndarray  # (n_items,) float64, up to and including each item
+
+
+def index_popularity(sequences, n_items):
+    """Give each item its share of the rows as its chance to be drawn.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        The training rows.
+    n_items : int
+        Size of the catalogue; an item without rows counts as one with a single row.
+
+    Returns
+    -------
+    Popularity
+    """
+    counts = np.maximum(np.bincount(sequences.items, minlength=n_items), 1)
+    chances = (counts / counts.sum()).astype(np.float32)
+    return Popularity(chances, np.cumsum(counts) / counts.sum())
+
+
+def draw_popular(ops, popularity, uniforms):
+    """Turn uniform numbers into items, each as often as it is popular.
+
+    Parameters
+    ----------
+    ops : module
+        `keras.ops` or the package's NumPy stand-in.
+    popularity : Popularity
+        Of `index_popularity`, as arrays or tensors.
+    uniforms : tensor of shape (n,), float64
+        Numbers in [0, 1).
+
+    Returns
+    -------
+    items : tensor of shape (n,), int64
+        Item codes, with replacement.
+    chances : tensor of shape (n,), float32
+        Of each of them.
+    """
+    items = ops.searchsorted(popularity.cumulated, uniforms, side="right")
+    items = ops.cast(items, "int64")
+    return items, ops.take(popularity.chances, items, axis=0)

@@ -9,6 +9,7 @@ __all__ = [
     "Sequences",
     "Windows",
     "count_until",
+    "cut_windows",
     "encode",
     "hold_out_last",
     "last_items",
@@ -147,6 +148,43 @@ def training_windows(sequences):
     first[sequences.indptr[:-1][lengths > 0]] = True
     users = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     return Windows(users[~first], np.flatnonzero(~first))
+
+
+def cut_windows(sequences, users, L, random=None):
+    """Cut histories into windows of up to L items, each followed by one more item.
+
+    For L = 4 the history a b c d e f g h gives, without `random`, the window d e f g:
+    each item of it is asked for the one after it. With `random` all of the history is
+    cut, at a random place first, for example into a, b c d e and f g: so an item meets
+    other neighbours, at another position, in every epoch.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    users : ndarray of shape (n,), int
+        User codes, each with at least two items.
+    L : int
+        Longest window.
+    random : numpy Generator, default=None
+        None takes the last window of each user.
+
+    Returns
+    -------
+    ndarray of shape (n_windows, 2), int64
+        Begin and end, as positions of ``sequences.items``.
+    """
+    begin, end = sequences.indptr[users], sequences.indptr[users + 1] - 1
+    if random is None:
+        return np.stack([np.maximum(begin, end - L), end], axis=1)
+    # Windows end at `end + shift`, L before that, and so on; the last is cut off.
+    shift = np.where(end - begin > L, random.integers(L, size=len(users)), 0)
+    count = -(-(end + shift - begin) // L)
+    row = np.repeat(np.arange(len(users)), count)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    stop = (end + shift)[row] - nth * L
+    return np.stack(
+        [np.maximum(begin[row], stop - L), np.minimum(end[row], stop)], axis=1
+    )
 
 
 def last_items(sequences, L):

@@ -4,15 +4,13 @@ Importing this module imports TensorFlow; only `fit` does so.
 """
 
 import logging
-from types import SimpleNamespace
 
 import numpy as np
 
+from sklearn_attrec._training_ops import BatchRandom, ops
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
 tf = import_tensorflow()
-
-import keras.ops  # noqa: E402
 
 __all__ = ["Trainer"]
 
@@ -31,9 +29,10 @@ class Trainer:
     Parameters
     ----------
     batch_loss : callable
-        ``batch_loss(ops, random, weights, settings, data, rows)`` -> (batch,) loss.
+        ``batch_loss(ops, random, weights, settings, data, windows)`` -> losses, whose
+        mean is to be made small.
     weights : dict of ndarray
-        Initial weights, float32, 2-D.
+        Initial weights, float32.
     settings : NamedTuple
         Of the network; numbers and arrays become inputs of the step.
     data : dict of ndarray
@@ -41,10 +40,9 @@ class Trainer:
     clipped : tuple of str
         Weights whose rows are kept in a ball of radius `max_norm`.
     optimizer : {'adam', 'adagrad'}
-    learning_rate, alpha, max_norm : float
-    n_steps : int or None
-        Steps over which the learning rate falls to 0 in a straight line; None keeps
-        it as it is.
+    beta_2 : float
+        Of Adam: how slowly it forgets how large gradients were.
+    alpha, max_norm : float
     """
 
     def __init__(
@@ -55,8 +53,7 @@ class Trainer:
         data,
         *,
         optimizer,
-        learning_rate,
-        n_steps,
+        beta_2,
         alpha,
         clipped,
         max_norm,
@@ -73,19 +70,20 @@ class Trainer:
         self.settings = _graph_inputs(settings)
         self.data = {name: _graph_inputs(value) for name, value in data.items()}
         self.options = (optimizer, tuple(clipped), alpha > 0)
-        decay = learning_rate / n_steps if n_steps else 0.0
-        self.rates = tuple(map(_scalar, (learning_rate, decay, alpha, max_norm)))
+        self.scalars = tuple(map(_scalar, (beta_2, alpha, max_norm)))
         self.steps = 0
 
-    def run_epoch(self, windows, batch_size, seed):
+    def run_epoch(self, windows, batch_size, learning_rates, seed):
         """Train on every window once.
 
         Parameters
         ----------
-        windows : ndarray of shape (n_windows,), int64
+        windows : ndarray of shape (n_windows, ...), int64
             Windows in the order in which they are trained on.
         batch_size : int
             Windows a step; the last step takes what is left.
+        learning_rates : ndarray of shape (n_steps,)
+            Of each step.
         seed : int
             Of this epoch's random numbers.
 
@@ -101,9 +99,10 @@ class Trainer:
             self.weights,
             self.slots,
             self.data,
-            self.rates,
+            self.scalars,
             _variable(windows),
             _integer(batch_size),
+            _variable(learning_rates.astype(np.float32)),
             _integer(seed),
             _integer(self.steps),
         )
@@ -112,8 +111,11 @@ class Trainer:
 
     def largest_weight(self):
         """Size of the largest weight; NaN if one is not a number."""
-        sizes = [tf.reduce_max(tf.abs(value)) for value in self.weights.values()]
-        return float(np.max([size.numpy() for size in sizes]))
+        ends = [
+            (tf.reduce_max(value).numpy(), -tf.reduce_min(value).numpy())
+            for value in self.weights.values()
+        ]
+        return float(np.max(ends))
 
     def snapshot(self):
         """Copy the weights out as NumPy arrays."""
@@ -122,99 +124,6 @@ class Trainer:
 
 # Networks are plain functions: there is nothing in them for AutoGraph to rewrite.
 _plain = tf.autograph.experimental.do_not_convert
-
-
-def squared_distances(table, indices, vectors):
-    """Squared distance of each vector to some rows of a table.
-
-    The gradient touches only rows whose distance has one. A hinge loss leaves most
-    pairs alone after the first epochs, and adding up rows is the dearest part of a
-    step.
-
-    Parameters
-    ----------
-    table : tensor of shape (n_rows, d)
-    indices : tensor of shape (batch, n), int64
-    vectors : tensor of shape (batch, d)
-
-    Returns
-    -------
-    tensor of shape (batch, n)
-    """
-    return _squared_distances(tf.convert_to_tensor(table), indices, vectors)
-
-
-@tf.custom_gradient
-def _squared_distances(table, indices, vectors):
-    difference = tf.gather(table, indices) - vectors[:, None]  # (batch, n, d)
-
-    def gradient(upstream):
-        pulled = tf.where(tf.not_equal(upstream, 0.0))  # (m, 2)
-        strength = 2 * tf.gather_nd(upstream, pulled)  # (m,)
-        change = strength[:, None] * tf.gather_nd(difference, pulled)  # (m, d)
-        rows = tf.gather_nd(indices, pulled)
-        by_vector = -2 * tf.reduce_sum(upstream[:, :, None] * difference, axis=1)
-        return tf.IndexedSlices(change, rows, tf.shape(table)), None, by_vector
-
-    return tf.reduce_sum(tf.square(difference), axis=2), gradient
-
-
-def row_products(a, b):
-    """Inner products of the rows of a with the rows of b, matrix by matrix.
-
-    Parameters
-    ----------
-    a : tensor of shape (batch, n, d)
-    b : tensor of shape (batch, m, d)
-
-    Returns
-    -------
-    tensor of shape (batch, n, m)
-    """
-    # `keras.ops` can only transpose first, which costs as much as the product.
-    return tf.matmul(a, b, transpose_b=True)
-
-
-# What networks are written against: `keras.ops`, and two operations it lacks.
-ops = SimpleNamespace(
-    **vars(keras.ops), squared_distances=squared_distances, row_products=row_products
-)
-
-
-class BatchRandom:
-    """Random numbers of one batch, a fresh stream for each thing that is drawn."""
-
-    def __init__(self, seed, step):
-        self._seed, self._step, self._streams = seed, step, 0
-
-    def _next(self):
-        self._streams += 1  # far fewer than the 64 that a seed has room for
-        return tf.stack([self._seed * 64 + self._streams, self._step])
-
-    def uniform(self, shape):
-        """Numbers in [0, 1), float64: exact for any catalogue size."""
-        shape = tf.stack([tf.cast(size, tf.int64) for size in shape])
-        return tf.random.stateless_uniform(shape, self._next(), dtype=tf.float64)
-
-    def items(self, shape, n_items):
-        """Item codes, uniform over the catalogue."""
-        return tf.cast(self.uniform(shape) * tf.cast(n_items, tf.float64), tf.int64)
-
-    def dropout(self, x, rate):
-        """Set a share of x to zero and scale the rest up.
-
-        A byte decides about each number, which rounds the share to 1/256 and costs a
-        quarter of a float each. `x` has three axes, the last any length.
-        """
-        shape = tf.shape(x)
-        words = tf.stack([shape[0], shape[1], (shape[2] + 3) // 4])
-        words = tf.random.stateless_uniform(
-            words, self._next(), minval=None, maxval=None, dtype=tf.int32
-        )
-        chance = tf.reshape(tf.bitcast(words, tf.uint8), [shape[0], shape[1], -1])
-        dropped = tf.minimum(tf.round(rate * 256), 255)
-        keep = chance[:, :, : shape[2]] >= tf.cast(dropped, tf.uint8)
-        return x * tf.where(keep, 256 / (256 - dropped), 0.0)
 
 
 # TensorFlow complains of functions that are traced often. This one is, rightly: once
@@ -232,25 +141,26 @@ def _run_epoch(
     weights,
     slots,
     data,
-    rates,
+    scalars,
     windows,
     batch_size,
+    learning_rates,
     seed,
     steps,
 ):
     """Loop over the batches inside the graph."""
     optimizer, clipped, penalised = options
-    learning_rate, decay, alpha, max_norm = rates
+    beta_2, alpha, max_norm = scalars
     names = sorted(weights)
     n_windows = tf.shape(windows, tf.int64)[0]
     total = 0.0
     for start in tf.range(0, n_windows, batch_size):
-        rate = learning_rate - decay * tf.cast(steps, tf.float32)
+        rate = learning_rates[start // batch_size]
         steps += 1
-        rows = windows[start : start + batch_size]
+        batch = windows[start : start + batch_size]
         with tf.GradientTape() as tape:
             random = BatchRandom(seed, steps)
-            losses = _plain(batch_loss)(ops, random, weights, settings, data, rows)
+            losses = _plain(batch_loss)(ops, random, weights, settings, data, batch)
             loss = tf.reduce_mean(losses)
             if penalised:
                 loss += alpha * tf.add_n(
@@ -260,14 +170,14 @@ def _run_epoch(
         for name, gradient in zip(names, gradients, strict=True):
             radius = max_norm if name in clipped else None
             update = _UPDATES[optimizer]
-            update(weights[name], slots[name], gradient, rate, steps, radius)
-        total += loss * tf.cast(tf.size(rows), tf.float32)
+            update(weights[name], slots[name], gradient, rate, beta_2, steps, radius)
+        total += loss * tf.cast(tf.shape(batch)[0], tf.float32)
     return tf.math.divide_no_nan(total, tf.cast(n_windows, tf.float32))
 
 
-def _adam(weight, slots, gradient, learning_rate, steps, radius):
+def _adam(weight, slots, gradient, learning_rate, beta2, steps, radius):
     """Adam (Kingma, Ba 2015), dense or on the touched rows alone."""
-    beta1, beta2, epsilon = 0.9, 0.999, 1e-8
+    beta1, epsilon = 0.9, 1e-8
     mean, square = slots
     power = tf.cast(steps, tf.float32)
     if isinstance(gradient, tf.IndexedSlices) and tf.shape(weight)[0] > LAZY_ROWS:
@@ -297,7 +207,7 @@ def _adam(weight, slots, gradient, learning_rate, steps, radius):
             weight.assign(_into_ball(weight, radius))
 
 
-def _adagrad(weight, slots, gradient, learning_rate, steps, radius):
+def _adagrad(weight, slots, gradient, learning_rate, beta2, steps, radius):
     """Adagrad (Duchi, Hazan, Singer 2011); untouched rows stay as they are."""
     if isinstance(gradient, tf.IndexedSlices):
         rows, gradient = _sum_repeated(gradient)

@@ -19,7 +19,11 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
 from sklearn_attrec._attrec import AttRecRecommender
+from sklearn_attrec._item_knn import ItemKNNRecommender
+from sklearn_attrec._markov import MarkovRecommender
 from sklearn_attrec._popularity import PopularityRecommender
+from sklearn_attrec._sasrec import SASRecRecommender
+from sklearn_attrec._sse_pt import SSEPTRecommender
 from sklearn_attrec.datasets import read_interactions
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.metrics import evaluate
@@ -29,7 +33,14 @@ from sklearn_attrec.utils._validation import USER, check_interactions
 
 __all__ = ["main"]
 
-_MODELS = {"attrec": AttRecRecommender, "popularity": PopularityRecommender}
+_MODELS = {
+    "attrec": AttRecRecommender,
+    "item-knn": ItemKNNRecommender,
+    "markov": MarkovRecommender,
+    "popularity": PopularityRecommender,
+    "sasrec": SASRecRecommender,
+    "sse-pt": SSEPTRecommender,
+}
 
 
 def main(argv=None):

@@ -18,8 +18,8 @@ from sklearn_attrec._networks.attrec import (
     item_vectors,
     query_vectors,
     short_term,
-    time_signal,
 )
+from sklearn_attrec._networks.positions import sinusoids
 from sklearn_attrec._sampling import index_untouched
 from sklearn_attrec._sequences import Sequences, training_windows
 from sklearn_attrec.utils import _numpy_ops
@@ -29,9 +29,9 @@ SIZES = [(1, 1), (1, 3), (5, 1), (3, 2), (4, 3), (5, 5), (2, 8), (6, 7)]
 
 
 def training_ops():
-    from sklearn_attrec import _training  # imports TensorFlow
+    from sklearn_attrec import _training_ops  # imports TensorFlow
 
-    return _training.ops
+    return _training_ops.ops
 
 
 @pytest.fixture(params=["numpy", "keras"])
@@ -116,7 +116,7 @@ def reference_score(settings, weights, user, m, item):
 
 @pytest.mark.parametrize("L, d", SIZES)
 def test_time_signal(L, d):
-    signal = time_signal(L, d)
+    signal = sinusoids(L, d)
     assert signal.shape == (L, d)
     assert signal.dtype == np.float32
     assert_allclose(signal, reference_signal(L, d), atol=1e-6)

@@ -1,6 +1,7 @@
 """What is refused, in which words, and what only looks bad and is accepted."""
 
 import copy
+import itertools
 import re
 import subprocess
 import sys
@@ -19,7 +20,14 @@ from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_attrec import AttRecRecommender, PopularityRecommender
+from sklearn_attrec import (
+    AttRecRecommender,
+    ItemKNNRecommender,
+    MarkovRecommender,
+    PopularityRecommender,
+    SASRecRecommender,
+    SSEPTRecommender,
+)
 from sklearn_attrec.exceptions import (
     InteractionsError,
     InvalidParameterError,
@@ -30,7 +38,18 @@ from sklearn_attrec.exceptions import (
 from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
 
 SMALL = {"d": 4, "L": 3, "max_iter": 1, "batch_size": 16, "k": 3, "random_state": 0}
-MODELS = [AttRecRecommender(**SMALL), PopularityRecommender(k=3)]
+TINY = {**SMALL, "n_blocks": 1, "n_heads": 2, "loss": "softmax", "dropout": 0.2}
+NETWORKS = [
+    AttRecRecommender(**SMALL),
+    SASRecRecommender(**TINY),
+    SSEPTRecommender(**TINY, d_user=2),
+]
+MODELS = [
+    *NETWORKS,
+    ItemKNNRecommender(k=3),
+    MarkovRecommender(k=3),
+    PopularityRecommender(k=3),
+]
 INT64, UINT64 = np.iinfo(np.int64), np.iinfo(np.uint64)
 
 
@@ -39,11 +58,33 @@ def name_of(value):
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
+networks = pytest.mark.parametrize("network", NETWORKS, ids=lambda m: type(m).__name__)
 ids_of_models = pytest.mark.parametrize("model", MODELS, ids=lambda m: type(m).__name__)
 
 
 def attrec(**params):
     return AttRecRecommender(**{**SMALL, **params})
+
+
+def sasrec(**params):
+    return SASRecRecommender(**{**TINY, **params})
+
+
+def sse_pt(**params):
+    return SSEPTRecommender(**{**TINY, "d_user": 2, **params})
+
+
+def variants():
+    """Each network with each of its losses."""
+    for make, losses in [
+        (attrec, ["hinge", "bpr", "softmax"]),
+        (sasrec, ["bce", "gbce", "softmax", "sampled_softmax"]),
+    ]:
+        for loss in losses:
+            yield pytest.param(make, loss, id=f"{make.__name__}-{loss}")
+
+
+every_loss = pytest.mark.parametrize(("make", "loss"), list(variants()))
 
 
 def frame_of(users, items, times=None):
@@ -444,21 +485,19 @@ def test_two_thousand_ties_keep_their_order(model, n_times):
 # Little and odd data
 
 
-@pytest.mark.parametrize("loss", ["hinge", "bpr", "softmax"])
-def test_users_with_one_interaction_each(loss):
+@every_loss
+def test_users_with_one_interaction_each(make, loss):
     frame = frame_of([1, 2, 3], [5, 6, 5])
     parts = ["no user has 2 or more", "n_samples = 3", "longest history: 1"]
-    assert_refused(
-        lambda: attrec(loss=loss).fit(frame), InteractionsError, "fit", *parts
-    )
+    assert_refused(lambda: make(loss=loss).fit(frame), InteractionsError, "fit", *parts)
     popular = PopularityRecommender(k=1, exclude_seen=False).fit(frame)
     assert popular.predict([1, 2]).tolist() == [[5], [5]]
 
 
-@pytest.mark.parametrize("loss", ["hinge", "bpr", "softmax"])
-def test_users_with_one_interaction_are_counted(loss):
+@every_loss
+def test_users_with_one_interaction_are_counted(make, loss):
     frame = pd.concat([good(), frame_of([3, 4], [5, 9], [7, 8])])
-    model = attrec(loss=loss).fit(frame)
+    model = make(loss=loss).fit(frame)
     assert model.n_users_skipped_ == 2
     assert 9 in model.predict(1, k=5)
     assert 5 not in model.predict(3, k=5)
@@ -482,6 +521,18 @@ def test_short_windows_and_narrow_embeddings(loss, L, d):
     assert model.predict("new", [5], k=3).shape == (3,)
 
 
+@pytest.mark.parametrize("make", [sasrec, sse_pt])
+@pytest.mark.parametrize("L", [1, 3, 50])
+@pytest.mark.parametrize("d", [1, 2, 3])
+def test_short_histories_and_narrow_rows(make, L, d):
+    model = make(L=L, d=d, d_user=1) if make is sse_pt else make(L=L, d=d)
+    model.set_params(n_heads=1).fit(good())
+    assert_finite(model)
+    assert model.predict([1, 2], k=1).tolist() == [[8], [5]]
+    assert model.predict("new", [5], k=3).shape == (3,)
+    assert model.predict("new", [5, 6, 7, 5, 6, 7], k=1).tolist() == [8]
+
+
 @pytest.mark.parametrize("aggregation", ["mean", "sum", "max", "min"])
 def test_padding_weighs_nothing(aggregation):
     model = attrec(L=5, aggregation=aggregation).fit(good())
@@ -493,46 +544,58 @@ def test_padding_weighs_nothing(aggregation):
     )
 
 
-def test_one_user_has_seen_everything():
+@pytest.mark.parametrize(("make", "loss"), [(attrec, "hinge"), (sasrec, "bce")])
+def test_one_user_has_seen_everything(make, loss):
     for batch_size in (1, 2, 3, 16):
         frame = frame_of([1, 1, 1, 2, 2, 2, 2], [1, 2, 3, 1, 2, 1, 2])
-        model = attrec(loss="hinge", batch_size=batch_size).fit(frame)
+        model = make(loss=loss, batch_size=batch_size).fit(frame)
         assert model.n_users_skipped_ == 1
         assert_finite(model)
         assert model.predict(2).tolist() == [3, -1, -1]
 
 
-@pytest.mark.parametrize("loss", ["hinge", "bpr"])
-def test_everyone_has_seen_everything(loss):
+@pytest.mark.parametrize(
+    ("make", "loss"),
+    [(attrec, "hinge"), (attrec, "bpr"), (sasrec, "bce"), (sasrec, "gbce")],
+)
+def test_everyone_has_seen_everything(make, loss):
     frame = frame_of([1, 1, 2, 2], [1, 2, 2, 1])
     assert_refused(
-        lambda: attrec(loss=loss).fit(frame),
+        lambda: make(loss=loss).fit(frame),
         InteractionsError,
         "fit",
         "no negative item exists",
         "all 2 items",
         "loss='softmax'",
     )
-    assert_finite(attrec(loss="softmax").fit(frame))
+    assert_finite(make(loss="softmax").fit(frame))
 
 
-def test_plain_array_from_which_nothing_is_learned():
+@pytest.mark.parametrize("n_negatives", [1, 50])
+def test_popular_negatives_need_no_untouched_item(n_negatives):
+    frame = frame_of([1, 1, 2, 2], [1, 2, 2, 1])
+    params = {"loss": "sampled_softmax", "n_negatives": n_negatives, "max_iter": 5}
+    assert_finite(sasrec(**params).fit(frame))  # some batches draw the target alone
+
+
+@pytest.mark.parametrize(("make", "loss"), [(attrec, "hinge"), (sasrec, "bce")])
+def test_plain_array_from_which_nothing_is_learned(make, loss):
     # Arrays may hold anything, as those of scikit-learn's own checks do.
     rows = np.array([[1, 1], [1, 2], [2, 2], [2, 1]])
     with pytest.warns(UserWarning, match="fit: no negative item.*weights stay random"):
-        model = attrec(loss="hinge", exclude_seen=False).fit(rows)
+        model = make(loss=loss, exclude_seen=False).fit(rows)
     assert set(model.predict(1, k=2)) == {1, 2}
     assert len(model.predict([1, 99], k=1)) == 2
 
 
 @pytest.mark.timeout(60)
-@pytest.mark.parametrize("loss", ["hinge", "bpr", "softmax"])
-def test_negatives_are_few(loss):
+@every_loss
+def test_negatives_are_few(make, loss):
     # All but one item seen, and far more negatives wanted than there are items
     frame = frame_of([1] * 9 + [2, 2], [*range(9), 9, 0])
-    assert_finite(attrec(loss=loss, n_negatives=10).fit(frame))
+    assert_finite(make(loss=loss, n_negatives=10).fit(frame))
     two = frame_of([1, 1, 1, 2], [0, 0, 0, 1])
-    assert_finite(attrec(loss=loss, n_negatives=100).fit(two))
+    assert_finite(make(loss=loss, n_negatives=100).fit(two))
 
 
 @ids_of_models
@@ -569,9 +632,10 @@ def test_repeated_rows_are_kept(model):
     assert fitted.predict(99, k=1) == [5]
 
 
-def test_one_item_ten_thousand_times():
+@networks
+def test_one_item_ten_thousand_times(network):
     frame = frame_of([1] * 10_000 + [2, 2], [1] * 10_000 + [2, 3])
-    model = attrec(batch_size=2_048).fit(frame)
+    model = clone(network).set_params(batch_size=2_048).fit(frame)
     assert_finite(model)
     assert 1 not in model.predict(1, k=2)
 
@@ -604,7 +668,7 @@ BAD_PARAMETERS = [
     ("n_negatives", [0, -1, 1.5], "None or an int in the range [1, inf)"),
     ("n_targets", [0, "all"], "None or an int in the range [1, inf)"),
     ("n_iter_no_change", [0, -1], "an int in the range [1, inf)"),
-    ("validation_fraction", [0, 1, 1.5, NAN], "a float in the range (0, 1)"),
+    ("validation_fraction", [0, -0.1, 1.5, NAN], "a float in the range (0, 1]"),
     ("tol", [-1, NAN], "a float in the range [0, inf)"),
     ("alpha", [-1, NAN, np.inf], "a float in the range [0, inf)"),
     ("dropout", [-0.1, 1, NAN], "a float in the range [0, 1)"),
@@ -612,9 +676,19 @@ BAD_PARAMETERS = [
     ("max_norm", [0, -1, "1"], "None or a float in the range (0, inf)"),
     ("aggregation", ["median", None, 1], "one of 'mean', 'sum', 'max', 'min'"),
     ("similarity", ["cosine", 0], "one of 'euclidean', 'inner'"),
-    ("loss", ["log", None], "one of 'hinge', 'bpr', 'softmax'"),
+    ("loss", ["log", None], "one of "),
+    ("n_blocks", [0, -1, 1.5, None], "an int in the range [1, inf)"),
+    ("n_heads", [0, 1.0, None], "an int in the range [1, inf)"),
+    ("calibration", [-0.1, 1.1, NAN, None], "a float in the range [0, 1]"),
+    ("positions", ["rotary", None, True], "one of 'learned', 'sinusoidal'"),
+    ("norm", ["layer", None, True], "one of 'pre', 'post'"),
+    ("windows", ["first", None, 3], "one of 'all', 'last'"),
+    ("d_user", [0, -1, 2.0, None], "an int in the range [1, inf)"),
+    ("sse_user", [-0.1, 1.1, NAN, None], "a float in the range [0, 1]"),
+    ("sse_item", [-0.1, 1.1, NAN, None], "a float in the range [0, 1]"),
     ("optimizer", ["sgd", None], "one of "),
-    ("schedule", ["cosine", None], "one of "),
+    ("schedule", ["cyclic", None], "one of 'constant', 'linear', 'cosine'"),
+    ("scoring", ["mrr", None, max], "one of 'hit_rate', 'ndcg'"),
     ("share_projection", ["yes", 1], "True or False"),
     ("early_stopping", ["yes", None], "True or False"),
     ("warm_start", [1], "True or False"),
@@ -630,17 +704,20 @@ BAD_PARAMETERS = [
 ]
 
 
+@networks
 @pytest.mark.parametrize(("name", "values", "allowed"), BAD_PARAMETERS)
-def test_parameters_out_of_range(name, values, allowed):
+def test_parameters_out_of_range(network, name, values, allowed):
+    if name not in network.get_params():
+        return
     for value in values:
-        model = attrec(**{name: value})
+        model = clone(network).set_params(**{name: value})
         with pytest.raises(InvalidParameterError) as caught:
             model.fit(good())
         assert isinstance(caught.value, ValueError)
         assert isinstance(caught.value, TypeError)
         message = str(caught.value)
         assert message.startswith(
-            f"The '{name}' parameter of AttRecRecommender must be"
+            f"The '{name}' parameter of {type(model).__name__} must be"
         )
         assert allowed in message
         assert f"Got {value!r} instead." in message
@@ -649,7 +726,38 @@ def test_parameters_out_of_range(name, values, allowed):
 
 
 def test_every_parameter_is_in_the_list():
-    assert {name for name, *_ in BAD_PARAMETERS} == set(attrec().get_params())
+    every = {name for network in NETWORKS for name in network.get_params()}
+    assert {name for name, *_ in BAD_PARAMETERS} == every
+
+
+@pytest.mark.parametrize(
+    ("make", "losses"),
+    [
+        (attrec, "'hinge', 'bpr', 'softmax'"),
+        (sasrec, "'bce', 'gbce', 'sampled_softmax', 'softmax'"),
+    ],
+)
+def test_losses_are_listed(make, losses):
+    model = make(loss="log")
+    assert_refused(lambda: model.fit(good()), InvalidParameterError, f"of {losses}")
+
+
+@pytest.mark.parametrize(
+    ("make", "params", "width"),
+    [
+        (sasrec, {"n_heads": 3}, 4),
+        (sasrec, {"n_heads": 8}, 4),
+        (sse_pt, {"n_heads": 4, "d_user": 3}, 7),
+    ],
+)
+def test_heads_share_a_row_evenly(make, params, width):
+    assert_refused(
+        lambda: make(**params).fit(good()),
+        InvalidParameterError,
+        "'n_heads'",
+        f"divide the {width} numbers",
+        f"Got {params['n_heads']}",
+    )
 
 
 @pytest.mark.parametrize(
@@ -674,28 +782,55 @@ def test_parameters_at_the_edge(name, value):
     assert_finite(model)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("L", np.int64(1)),
+        ("L", 10**6),
+        ("calibration", 0),
+        ("calibration", np.float32(1)),
+        ("d", np.int32(6)),
+        ("d_user", 4),
+        ("n_heads", np.int64(3)),
+        ("n_negatives", np.int64(4)),
+        ("sse_item", 0),
+        ("sse_item", 1),
+        ("sse_user", np.float32(0)),
+        ("sse_user", 1),
+        ("validation_fraction", 1),
+        ("windows", "last"),
+    ],
+)
+def test_parameters_of_transformers_at_the_edge(name, value):
+    model = sse_pt(loss="gbce", early_stopping=True, **{name: value}).fit(good())
+    assert_finite(model)
+
+
 def test_embeddings_larger_than_the_memory():
     # In a process that may not grow: without the check it would die, not this one.
     pytest.importorskip("resource")
     code = """
 import resource
 import pandas as pd
-from sklearn_attrec import AttRecRecommender
+import sklearn_attrec
 resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
 X = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [1, 2, 3]})
-for params in ({"d": 10**9}, {"d": 10**6}, {"d": 10**15}):
-    try:
-        AttRecRecommender(**params).fit(X)
-    except ValueError as error:
-        print(type(error).__name__, error)
+for name in ("AttRec", "SASRec", "SSEPT"):
+    model = getattr(sklearn_attrec, f"{name}Recommender")
+    for params in ({"d": 10**9}, {"d": 10**6}, {"d": 10**15}):
+        try:
+            model(**params).fit(X)
+        except ValueError as error:
+            print(type(error).__name__, error)
 """
     answer = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120
     )
     lines = answer.stdout.splitlines()
-    assert len(lines) == 3, answer.stderr
-    for d, line in zip((10**9, 10**6, 10**15), lines, strict=True):
-        assert line.startswith("InvalidParameterError The 'd' parameter of AttRec")
+    assert len(lines) == 9, answer.stderr
+    cases = itertools.product(("AttRec", "SASRec", "SSEPT"), (10**9, 10**6, 10**15))
+    for (name, d), line in zip(cases, lines, strict=True):
+        assert line.startswith(f"InvalidParameterError The 'd' parameter of {name}")
         assert f"Got {d}" in line
         assert "needs about" in line
         assert "GiB" in line
@@ -716,16 +851,32 @@ def test_training_that_diverges(small_interactions, loss, max_norm):
         check_is_fitted(model)
 
 
+@pytest.mark.parametrize("make", [sasrec, sse_pt])
+@pytest.mark.parametrize("loss", ["bce", "softmax"])
+def test_training_of_transformers_that_diverges(small_interactions, make, loss):
+    model = make(learning_rate=1e7, loss=loss, max_iter=2, schedule="constant")
+    assert_refused(
+        lambda: model.fit(small_interactions),
+        TrainingDivergedError,
+        f"{type(model).__name__}.fit: training diverged in epoch 1",
+        "learning_rate=10000000.0",
+        "smaller learning_rate",
+    )
+    with pytest.raises(NotFittedError):
+        check_is_fitted(model)
+
+
 def test_unknown_parameter():
     for call in (lambda: attrec().set_params(epochs=3), lambda: attrec(epochs=3)):
         with pytest.raises((ValueError, TypeError), match="epochs"):
             call()
 
 
-def test_early_stopping_without_anything_to_hold_out():
+@networks
+def test_early_stopping_without_anything_to_hold_out(network):
     frame = frame_of([1, 1, 2, 2, 3], [5, 6, 6, 7, 8])
     assert_refused(
-        lambda: attrec(early_stopping=True).fit(frame),
+        lambda: clone(network).set_params(early_stopping=True).fit(frame),
         InteractionsError,
         "early_stopping=True",
         "3 or more",
@@ -879,8 +1030,9 @@ def test_histories_without_anything_known(fitted):
         assert_array_equal(fitted.predict(1, [99]), popular)
 
 
-def test_only_the_last_items_count(small_interactions):
-    model = attrec(L=3, exclude_seen=False).fit(small_interactions)
+@networks
+def test_only_the_last_items_count(network, small_interactions):
+    model = clone(network).set_params(L=3, exclude_seen=False).fit(small_interactions)
     whole = [17, 10, 11, 12, 13, 14]
     expected = model.recommend(1, whole[-3:], k=8)
     assert_frame_equal(model.recommend(1, whole, k=8), expected)
@@ -1016,20 +1168,27 @@ def test_rows_that_fit_has_seen(small_interactions):
         model.score(pd.concat([test, train.iloc[[4]]]))
 
 
-def test_constant_scores_are_no_hits(small_interactions):
+@networks
+def test_constant_scores_are_no_hits(network, small_interactions):
     train, test = leave_last_out_split(small_interactions)
-    model = attrec(exclude_seen=False, k=7).fit(train)
+    model = clone(network).set_params(exclude_seen=False, k=7).fit(train)
     model.weights_ = {name: 0 * value for name, value in model.weights_.items()}
     assert_array_equal(model.target_ranks(test), 8)
     assert model.score(test) == 0
     assert model.set_params(k=8).score(test) == 1
 
 
-@pytest.mark.parametrize("name", ["U", "V", "X", "W_Q"])
+@pytest.mark.parametrize(
+    ("make", "name"),
+    [
+        *((attrec, name) for name in ("U", "V", "X", "W_Q")),
+        *((sse_pt, name) for name in ("E", "U", "P", "0.W_V", "0.b_1", "g_out")),
+    ],
+)
 @pytest.mark.parametrize("value", [np.nan, np.inf])
-def test_weights_that_are_no_numbers(small_interactions, name, value):
+def test_weights_that_are_no_numbers(small_interactions, make, name, value):
     train, test = leave_last_out_split(small_interactions)
-    model = attrec().fit(train)
+    model = make().fit(train)
     model.weights_[name] = np.full_like(model.weights_[name], value)
     calls = [
         lambda: model.predict(1),
@@ -1037,12 +1196,12 @@ def test_weights_that_are_no_numbers(small_interactions, name, value):
         lambda: model.score(test),
         lambda: model.query_vectors([1]),
     ]
-    if name in "VX":
+    if name in "VXE":
         calls += [lambda: model.similar_items(10), lambda: model.item_vectors()]
     for call in calls:
         with np.errstate(all="ignore"):
             assert_refused(
-                call, ValueError, "AttRecRecommender", "not finite", "Fit it"
+                call, ValueError, type(model).__name__, "not finite", "Fit it"
             )
 
 

@@ -11,7 +11,13 @@ import pandas as pd
 import pytest
 
 import sklearn_attrec
-from sklearn_attrec import AttRecRecommender, PopularityRecommender, cli
+from sklearn_attrec import (
+    AttRecRecommender,
+    ItemKNNRecommender,
+    MarkovRecommender,
+    PopularityRecommender,
+    cli,
+)
 from sklearn_attrec.metrics import evaluate
 from sklearn_attrec.model_selection import leave_last_out_split
 
@@ -90,6 +96,22 @@ def test_evaluate_puts_the_baseline_beside_the_model(run, file):
     assert len(rows) == 9
     assert printed.err.count("Epoch ") == 2  # progress is no result
     assert run(*command).out == printed.out  # a fixed seed unless one is set
+
+
+@pytest.mark.parametrize(
+    "name, cls, setting",
+    [
+        ("item-knn", ItemKNNRecommender, "n_neighbors=2"),
+        ("markov", MarkovRecommender, "smoothing=0.1"),
+    ],
+)
+def test_other_baselines_go_by_name(run, file, small_interactions, name, cls, setting):
+    command = ["recommend", file, "--model", name, "--set", setting, "--users", "1"]
+    parameter, value = setting.split("=")
+    model = cls(**{parameter: float(value) if "." in value else int(value)})
+    expected = model.fit(small_interactions).recommend([1], k=2)
+    table = read_csv(run(*command, "--k", "2").out, dtype=dict(expected.dtypes))
+    pd.testing.assert_frame_equal(table, expected)
 
 
 def test_baseline_shares_the_settings_of_the_model():

@@ -10,12 +10,23 @@ from sklearn.utils.estimator_checks import (
 )
 from sklearn.utils.fixes import parse_version
 
-from sklearn_attrec import AttRecRecommender, PopularityRecommender
+from sklearn_attrec import (
+    AttRecRecommender,
+    ItemKNNRecommender,
+    MarkovRecommender,
+    PopularityRecommender,
+    SASRecRecommender,
+    SSEPTRecommender,
+)
 
 # No loss is named: the one that users get by default is the one that is checked.
 ESTIMATORS = [
     AttRecRecommender(d=4, max_iter=1, batch_size=32, random_state=0),
+    ItemKNNRecommender(),
+    MarkovRecommender(),
     PopularityRecommender(),
+    SASRecRecommender(d=4, n_blocks=1, max_iter=1, random_state=0),
+    SSEPTRecommender(d=4, d_user=4, n_blocks=1, max_iter=1, random_state=0),
 ]
 VERSION = parse_version(sklearn.__version__)
 

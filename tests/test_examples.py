@@ -18,7 +18,14 @@ def examples_on_path(monkeypatch):
 
 def test_all_examples_are_there():
     names = {script.stem for script in SCRIPTS}
-    assert {"demo", "new_users", "pipeline", "quickstart", "tuning"} <= names
+    assert {
+        "comparing",
+        "demo",
+        "new_users",
+        "pipeline",
+        "quickstart",
+        "tuning",
+    } <= names
 
 
 @each_script

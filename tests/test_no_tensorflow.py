@@ -11,10 +11,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sklearn_attrec import AttRecRecommender, PopularityRecommender
+from sklearn_attrec import (
+    AttRecRecommender,
+    ItemKNNRecommender,
+    MarkovRecommender,
+    PopularityRecommender,
+    SASRecRecommender,
+    SSEPTRecommender,
+)
 from sklearn_attrec.model_selection import leave_last_out_split
 
 SETTINGS = {"d": 4, "L": 3, "max_iter": 1, "batch_size": 16, "k": 3, "random_state": 0}
+
+TRANSFORMER = {**SETTINGS, "n_blocks": 1, "n_heads": 2, "loss": "softmax"}
 
 # Runs before each script: whoever imports TensorFlow or Keras now gets an error.
 WITHOUT_TENSORFLOW = """
@@ -49,7 +58,11 @@ def saved(small_interactions, tmp_path):
     train, test = leave_last_out_split(small_interactions)
     models = [
         AttRecRecommender(**SETTINGS).fit(train),
+        ItemKNNRecommender(k=3).fit(train),
+        MarkovRecommender(k=3).fit(train),
         PopularityRecommender(k=3).fit(train),
+        SASRecRecommender(**TRANSFORMER).fit(train),
+        SSEPTRecommender(**TRANSFORMER, d_user=2).fit(train),
     ]
     answers = [model.predict([1, 2, 99]) for model in models]
     path = tmp_path / "saved.pickle"
@@ -90,6 +103,8 @@ def test_import_leaves_tensorflow_alone():
         import sklearn_attrec.preprocessing
         import sklearn_attrec.datasets
         sklearn_attrec.AttRecRecommender(d=5)
+        sklearn_attrec.SASRecRecommender(d=5)
+        sklearn_attrec.SSEPTRecommender(d=5)
     """
     assert run(textwrap.dedent(script) + LOADED) == "[]\n"
 
@@ -100,42 +115,49 @@ def test_using_a_fitted_model_leaves_tensorflow_alone(saved):
 
 def test_fitted_models_work_where_tensorflow_is_missing(saved):
     fit = """
-model = models[0]
-try:
-    model.fit(train)
-except ImportError as error:
-    print(error)
-assert np.array_equal(model.predict([1, 2, 99]), answers[0])
-models[1].fit(train)
+for model, expected in zip(models, answers):
+    try:
+        model.fit(train)
+    except ImportError as error:
+        print(error)
+    assert np.array_equal(model.predict([1, 2, 99]), expected)
 """
     message = run(WITHOUT_TENSORFLOW + USE + fit, saved)
-    assert "fit needs TensorFlow" in message
-    assert "pip install tensorflow" in message
-    assert message.count("\n") == 1
+    lines = message.splitlines()
+    assert len(lines) == 3  # the baselines fit without it
+    assert all("fit needs TensorFlow" in line for line in lines)
+    assert all("pip install tensorflow" in line for line in lines)
 
 
 def test_errors_come_before_tensorflow():
     script = """
         import sys
         import pandas as pd
-        from sklearn_attrec import AttRecRecommender
+        from sklearn_attrec import (
+            AttRecRecommender, SASRecRecommender, SSEPTRecommender
+        )
 
         X = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": [1, 2, 2, 1]})
-        for params, data in [
-            ({"omega": 2}, X),
+        own = {
+            AttRecRecommender: [({"omega": 2}, X), ({"loss": "hinge"}, X)],
+            SASRecRecommender: [({"n_heads": 7}, X), ({"loss": "bce"}, X)],
+            SSEPTRecommender: [({"sse_user": 2}, X), ({"loss": "bce"}, X)],
+        }
+        shared = [
             ({"d": 10**6}, X),
-            ({"loss": "hinge"}, X),
             ({}, X.drop(columns="item_id")),
             ({}, X.head(0)),
             ({}, X.drop_duplicates("user_id")),
             ({}, None),
             ({"early_stopping": True}, X),
-        ]:
-            try:
-                AttRecRecommender(**params).fit(data)
-            except (TypeError, ValueError):
-                continue
-            raise SystemExit(f"{params} was accepted")
+        ]
+        for model, cases in own.items():
+            for params, data in cases + shared:
+                try:
+                    model(**params).fit(data)
+                except (TypeError, ValueError):
+                    continue
+                raise SystemExit(f"{model} accepted {params}")
     """
     assert run(textwrap.dedent(script) + LOADED) == "[]\n"
 
@@ -209,7 +231,7 @@ print(os.environ["TF_NUM_INTRAOP_THREADS"], os.environ["TF_NUM_INTEROP_THREADS"]
 
 
 def test_another_process_gives_the_same_bits(saved):
-    (model, _), *_ = pickle.loads(saved.read_bytes())
+    (model, *_), *_ = pickle.loads(saved.read_bytes())
     assert run(FIT, saved).split()[0] == joblib.hash(model.weights_)
 
 
@@ -233,6 +255,12 @@ def test_fit_says_nothing(saved):
         os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
         models, train, *_ = pickle.load(open(sys.argv[1], "rb"))
         for changed in (
+            {"loss": "bce", "norm": "post"},
+            {"loss": "sampled_softmax", "positions": "sinusoidal", "batch_size": 1},
+        ):
+            models[4].set_params(**changed).fit(train)
+        models[5].fit(train)
+        for changed in (
             {"aggregation": "sum"},
             {"aggregation": "max"},
             {"aggregation": "min"},
@@ -252,7 +280,7 @@ def test_fit_says_nothing(saved):
 
 
 def test_pickles_name_neither(saved):
-    (model, _), *_ = pickle.loads(saved.read_bytes())
+    (model, *_), *_ = pickle.loads(saved.read_bytes())
     content = pickle.dumps(model)
     assert b"tensorflow" not in content
     assert b"keras" not in content

@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 
 from sklearn_attrec import PopularityRecommender
 from sklearn_attrec._ranking import (
     BLOCK_SIZE,
+    append_column,
     inner_products,
     mask_items,
     ranks_of,
     top_k,
+    unit_rows,
 )
 from sklearn_attrec._sequences import Sequences
 from sklearn_attrec.datasets import make_interactions
@@ -123,6 +126,35 @@ def test_inner_products_of_a_query_do_not_depend_on_the_others(n_items):
         assert_array_equal(inner_products(queries[:n], items), scores[:n])
     for row in range(BLOCK_SIZE):
         assert_array_equal(inner_products(queries[[row]], items)[0], scores[row])
+
+
+@pytest.mark.parametrize("n_items", [1, 9, 200])
+def test_sparse_inner_products_do_not_depend_on_the_others_either(n_items):
+    random = np.random.default_rng(0)
+    queries = random.standard_normal((BLOCK_SIZE, 300)).astype(np.float32)
+    items = random.standard_normal((n_items, 300)).astype(np.float32)
+    queries[random.random(queries.shape) < 0.8] = 0
+    items[random.random(items.shape) < 0.5] = 0
+    few, catalogue = csr_array(queries), csr_array(items).tocsc()
+    scores = inner_products(few, catalogue)
+    assert (scores.dtype, type(scores)) == (np.float32, np.ndarray)
+    assert_allclose(scores, queries @ items.T, rtol=1e-4, atol=1e-5)
+    for n in (1, 2, BLOCK_SIZE - 1):
+        assert_array_equal(inner_products(few[:n], catalogue), scores[:n])
+    for row in range(BLOCK_SIZE):
+        assert_array_equal(inner_products(few[[row]], catalogue)[0], scores[row])
+
+
+def test_sparse_vectors_are_treated_as_others():
+    vectors = np.array([[3, 4, 0], [0, 0, 0], [0, 0, -2]], dtype=np.float32)
+    unit = unit_rows(csr_array(vectors))
+    assert_allclose(unit_rows(vectors), [[0.6, 0.8, 0], [0, 0, 0], [0, 0, -1]])
+    assert_array_equal(unit.toarray(), unit_rows(vectors))
+    column = np.array([0.5, 0, 1])
+    longer = append_column(csr_array(vectors), column)
+    assert (longer.format, longer.dtype, longer.nnz) == ("csr", np.float32, 5)
+    assert_array_equal(longer.toarray(), append_column(vectors, column))
+    assert_array_equal(append_column(vectors, column)[:, 3], column)
 
 
 @pytest.mark.parametrize("k", [1, 3, 10, 40])

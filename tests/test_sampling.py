@@ -1,12 +1,17 @@
-"""Negatives are exactly uniform over what a user never touched."""
+"""Negatives are exactly uniform over what is untouched, or as popular as they are."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_attrec._sampling import draw_untouched, index_untouched
+from sklearn_attrec._sampling import (
+    draw_popular,
+    draw_untouched,
+    index_popularity,
+    index_untouched,
+)
 from sklearn_attrec._sequences import Sequences
 from sklearn_attrec.utils import _numpy_ops
 
@@ -18,9 +23,9 @@ HUGE = 10**9
 def ops(request):
     if request.param == "numpy":
         return _numpy_ops
-    from sklearn_attrec import _training  # imports TensorFlow
+    from sklearn_attrec import _training_ops  # imports TensorFlow
 
-    return _training.ops
+    return _training_ops.ops
 
 
 def sequences_of(histories):
@@ -120,3 +125,30 @@ def test_never_a_touched_item_and_every_other_one(data):
     left = untouched_items(histories[user], n_items)
     drawn = draw(histories, n_items, [user], [grid(len(left), each=3)])[0]
     assert_array_equal(drawn, np.repeat(left, 3))
+
+
+# By popularity ------------------------------------------------------------------
+
+
+def test_items_are_drawn_by_their_share_of_the_rows(ops):
+    # Five rows of 2, three of 0, one of 3 and of 4; item 1 counts as if it had one.
+    popularity = index_popularity(sequences_of([[2, 2, 0, 2, 4], [0, 2, 3, 0, 2]]), 5)
+    shares = np.array([3, 1, 5, 1, 1]) / 11
+    assert_allclose(popularity.chances, shares, rtol=1e-6)
+    items, chances = draw_popular(ops, popularity, grid(11, each=7))
+    items = np.asarray(items)
+    assert items.dtype == np.int64
+    assert_array_equal(items, np.repeat([0, 0, 0, 1, 2, 2, 2, 2, 2, 3, 4], 7))
+    assert_allclose(np.asarray(chances), shares[items], rtol=1e-6)
+
+
+@pytest.mark.parametrize("n_items", [1, 3, 7, 1_000, 99_999])
+def test_the_largest_uniform_draws_the_last_item(n_items, ops):
+    # Shares that add up to a little less than 1 would lead past the catalogue.
+    random = np.random.default_rng(n_items)
+    rows = (n_items * random.random(3 * n_items) ** 3).astype("i4")
+    popularity = index_popularity(sequences_of([rows]), n_items)
+    items, _ = draw_popular(ops, popularity, np.array([0.0, ALMOST_ONE]))
+    assert np.asarray(items).tolist() == [0, n_items - 1]
+    assert popularity.cumulated[-1] == 1
+    assert (np.diff(popularity.cumulated) > 0).all()

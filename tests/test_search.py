@@ -21,7 +21,12 @@ from sklearn.model_selection import (
 )
 from sklearn.pipeline import make_pipeline
 
-from sklearn_attrec import AttRecRecommender, PopularityRecommender
+from sklearn_attrec import (
+    AttRecRecommender,
+    PopularityRecommender,
+    SASRecRecommender,
+    SSEPTRecommender,
+)
 from sklearn_attrec.exceptions import LeakageWarning
 from sklearn_attrec.metrics import (
     hit_rate,
@@ -44,6 +49,12 @@ ignore_leaks = pytest.mark.filterwarnings(
 def attrec(**params):
     settings = {"d": 4, "L": 3, "max_iter": 1, "batch_size": 32, "k": 2}
     return AttRecRecommender(**{**settings, "random_state": 0, **params})
+
+
+def transformer(cls, **params):
+    settings = {"d": 4, "L": 3, "n_blocks": 1, "dropout": 0.2, "loss": "softmax"}
+    settings |= {"max_iter": 1, "batch_size": 32, "k": 2, "random_state": 0}
+    return cls(**{**settings, **params})
 
 
 @pytest.fixture
@@ -109,8 +120,43 @@ def test_grid_search_in_one_process_and_in_two(interactions):
     assert search.predict(1).shape == (2,)
 
 
+@pytest.mark.parametrize("cls", [SASRecRecommender, SSEPTRecommender])
+def test_grid_search_over_losses_and_lengths(cls, interactions):
+    model, cv = transformer(cls), LeaveLastOut(n_splits=2)
+    grid = {"loss": ["softmax", "gbce"], "L": [2, 9], "n_heads": [1, 2]}
+    search = GridSearchCV(model, grid, cv=cv).fit(interactions)
+    results = search.cv_results_
+    assert len(results["params"]) == 8
+    assert len(set(results["mean_test_score"])) > 1
+    for row in (0, 7):
+        one = clone(model).set_params(**results["params"][row])
+        got = [results[f"split{s}_test_score"][row] for s in (0, 1)]
+        assert got == by_hand(one, interactions, cv)
+    refitted = clone(model).set_params(**search.best_params_).fit(interactions)
+    assert_array_equal(search.predict([1, 2]), refitted.predict([1, 2]))
+
+
+@pytest.mark.parametrize("cls", [SASRecRecommender, SSEPTRecommender])
+def test_grid_search_compiles_each_structure_once(cls, interactions):
+    from sklearn_attrec._training import _run_epoch  # imports TensorFlow
+
+    transformer(cls).fit(interactions)
+    count = _run_epoch.experimental_get_tracing_count()
+    grid = {"L": [1, 4], "d": [4, 6], "learning_rate": [0.1], "dropout": [0.1, 0.5]}
+    grid |= {"windows": ["all", "last"], "schedule": ["constant", "cosine"]}
+    GridSearchCV(transformer(cls), grid, cv=LeaveLastOut()).fit(interactions)
+    assert _run_epoch.experimental_get_tracing_count() == count
+
+
 @pytest.mark.parametrize(
-    "model", [attrec(), PopularityRecommender(k=2)], ids=["AttRec", "Popularity"]
+    "model",
+    [
+        attrec(),
+        PopularityRecommender(k=2),
+        transformer(SASRecRecommender),
+        transformer(SSEPTRecommender),
+    ],
+    ids=["AttRec", "Popularity", "SASRec", "SSEPT"],
 )
 def test_the_default_cv(model, interactions):
     # Five rows a user: each of the five folds holds users that its train rows do not.
@@ -290,15 +336,21 @@ def callback():
     return pytest.importorskip("sklearn.callback")
 
 
-def test_callback_sees_every_epoch(callback, interactions):
+@pytest.mark.parametrize(
+    "plain",
+    [attrec(), transformer(SASRecRecommender), transformer(SSEPTRecommender)],
+    ids=["AttRec", "SASRec", "SSEPT"],
+)
+def test_callback_sees_every_epoch(plain, callback, interactions):
     recorder = Recorder()
-    model = attrec(max_iter=3, schedule="constant").set_callbacks(recorder)
+    plain = clone(plain).set_params(schedule="constant")
+    model = clone(plain).set_params(max_iter=3).set_callbacks(recorder)
     model.fit(interactions)
     epochs = [("epoch", 0), ("epoch", 1), ("epoch", 2)]
     assert recorder.begun == [("fit", 0), *epochs]
     assert recorder.ended == [*epochs, ("fit", 0)]
     for n_epochs, answers in enumerate(recorder.answers, start=1):
-        stopped = attrec(max_iter=n_epochs, schedule="constant").fit(interactions)
+        stopped = clone(plain).set_params(max_iter=n_epochs).fit(interactions)
         assert_frame_equal(answers, stopped.recommend(k=1))
     assert_frame_equal(recorder.answers[-1], model.recommend(k=1))
 

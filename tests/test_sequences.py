@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_attrec._sequences import (
     Sequences,
     count_until,
+    cut_windows,
     encode,
     hold_out_last,
     last_items,
@@ -123,6 +124,70 @@ def test_every_item_but_a_users_first_is_one_window(lists):
     ]
     found = zip(windows.users.tolist(), windows.positions.tolist(), strict=True)
     assert list(found) == expected
+
+
+def test_the_last_windows_of_histories():
+    sequences = sequences_of([[1, 2, 3, 4, 5, 6, 7, 8], [9, 1, 2], [3], [4, 5]])
+    windows = cut_windows(sequences, np.array([0, 1, 3]), 4)
+    assert windows.dtype == np.int64
+    # The last item is a target only, and the one before each window is not read.
+    assert windows.tolist() == [[3, 7], [8, 10], [12, 13]]
+    assert cut_windows(sequences, np.array([1]), 1).tolist() == [[9, 10]]
+
+
+long_histories = st.lists(st.integers(2, 25), min_size=1, max_size=6)
+
+
+@given(long_histories, st.integers(1, 9), st.integers(0, 99))
+def test_cut_windows_ask_for_each_item_once(lengths, L, seed):
+    sequences = sequences_of([list(range(n)) for n in lengths])
+    users = np.arange(len(lengths))
+    windows = cut_windows(sequences, users, L, np.random.default_rng(seed))
+    assert windows.dtype == np.int64
+    size = windows[:, 1] - windows[:, 0]
+    assert (size >= 1).all()
+    assert (size <= L).all()
+    # Places of the targets, one after each item that is read: all but a user's first.
+    targets = [p + 1 for begin, end in windows for p in range(begin, end)]
+    firsts = set(sequences.indptr[:-1].tolist())
+    assert sorted(targets) == [p for p in range(sum(lengths)) if p not in firsts]
+    # No window reads two users' items, and a history that fits is one window.
+    owner = np.repeat(users, lengths)
+    assert (owner[windows[:, 0]] == owner[windows[:, 1]]).all()
+    for user, n in enumerate(lengths):
+        if n - 1 <= L:
+            begin, end = sequences.indptr[user : user + 2]
+            assert [begin, end - 1] in windows.tolist()
+
+
+@given(long_histories, st.integers(1, 9))
+def test_the_last_window_alone_asks_for_the_last_items(lengths, L):
+    sequences = sequences_of([list(range(n)) for n in lengths])
+    windows = cut_windows(sequences, np.arange(len(lengths)), L)
+    ends = sequences.indptr[1:] - 1
+    assert windows[:, 1].tolist() == ends.tolist()
+    size = np.minimum(np.array(lengths) - 1, L)
+    assert (windows[:, 1] - windows[:, 0]).tolist() == size.tolist()
+
+
+def test_windows_are_cut_elsewhere_each_time():
+    # Over many draws a boundary falls on every place alike, so that each item is read
+    # at every distance from a window's end.
+    sequences, user = sequences_of([list(range(31))]), np.array([0])
+    random = np.random.default_rng(0)
+    counts = np.zeros(31)
+    for _ in range(2_000):
+        begins = cut_windows(sequences, user, 5, random)[:, 0]
+        counts[begins] += 1
+    assert counts[0] == 2_000
+    assert counts[30] == 0
+    assert_allclose(counts[1:30] / 2_000, 1 / 5, atol=0.04)
+
+
+def test_no_user_has_no_windows():
+    nobody = np.array([], dtype=int)
+    for random in (None, np.random.default_rng(0)):
+        assert cut_windows(sequences_of([[1, 2]]), nobody, 3, random).shape == (0, 2)
 
 
 def test_last_items_of_the_docstring():

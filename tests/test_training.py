@@ -32,8 +32,8 @@ def epochs(training, monkeypatch):
     seen = []
     run_epoch = training.Trainer.run_epoch
 
-    def recorded(self, windows, batch_size, seed):
-        loss = run_epoch(self, windows, batch_size, seed)
+    def recorded(self, windows, *args):
+        loss = run_epoch(self, windows, *args)
         seen.append((np.array(windows), self.snapshot()))
         return loss
 
@@ -101,16 +101,16 @@ def start_weights():
 
 
 def make_trainer(training, batch_loss=quadratic_loss, scale=SCALE, **options):
-    defaults = {"optimizer": "adam", "learning_rate": 0.05, "alpha": 0.0}
-    defaults |= {"n_steps": None, "clipped": (), "max_norm": 1.0}
+    defaults = {"optimizer": "adam", "beta_2": 0.999, "alpha": 0.0}
+    defaults |= {"clipped": (), "max_norm": 1.0}
     return training.Trainer(
         batch_loss, start_weights(), Scale(scale), DATA, **defaults | options
     )
 
 
-def run_epoch(trainer, batches, seed=0):
-    windows = np.concatenate(batches)
-    return trainer.run_epoch(windows, len(batches[0]), seed)
+def run_epoch(trainer, batches, seed=0, rates=0.05):
+    rates = np.broadcast_to(rates, len(batches))
+    return trainer.run_epoch(np.concatenate(batches), len(batches[0]), rates, seed)
 
 
 def into_ball(rows, radius):
@@ -129,7 +129,13 @@ def reference_gradients(weights, rows, alpha):
 
 
 def reference_weights(
-    n_epochs, optimizer, alpha=0.0, lazy=False, radius=None, n_steps=None
+    n_epochs,
+    optimizer,
+    alpha=0.0,
+    lazy=False,
+    radius=None,
+    rates=None,
+    beta_2=0.999,
 ):
     """Adam and Adagrad as published, a loop over epochs, batches and weights."""
     weights = {
@@ -141,7 +147,7 @@ def reference_weights(
     if radius is not None:
         weights["W"] = into_ball(weights["W"], radius)
     for step, rows in enumerate(BATCHES * n_epochs, start=1):
-        rate = 0.05 if n_steps is None else 0.05 * (1 - (step - 1) / n_steps)
+        rate = 0.05 if rates is None else rates[step - 1]
         for name, gradient in reference_gradients(weights, rows, alpha).items():
             touched = np.arange(len(gradient))
             if lazy and name == "W":
@@ -149,9 +155,9 @@ def reference_weights(
             g, m, v = gradient[touched], first[name], second[name]
             if optimizer == "adam":
                 m[touched] = 0.9 * m[touched] + 0.1 * g
-                v[touched] = 0.999 * v[touched] + 0.001 * g**2
+                v[touched] = beta_2 * v[touched] + (1 - beta_2) * g**2
                 unbiased = m[touched] / (1 - 0.9**step)
-                spread = np.sqrt(v[touched] / (1 - 0.999**step))
+                spread = np.sqrt(v[touched] / (1 - beta_2**step))
                 weights[name][touched] -= rate * unbiased / (spread + 1e-8)
             else:
                 v[touched] += g**2
@@ -171,14 +177,41 @@ def test_updates_equal_numpy(training, optimizer, alpha):
         assert_same_weights(trainer.snapshot(), expected, rtol=1e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
-def test_a_linear_schedule_ends_at_zero(training, optimizer):
-    trainer = make_trainer(training, optimizer=optimizer, n_steps=9)
+@pytest.mark.parametrize("batch_loss", [quadratic_loss, lazy_loss])
+@pytest.mark.parametrize("beta_2", [0.9, 0.98])
+def test_adam_forgets_by_beta_2(training, batch_loss, beta_2, monkeypatch):
+    lazy = batch_loss is lazy_loss
+    if lazy:
+        monkeypatch.setattr(training, "LAZY_ROWS", 4)
+    trainer = make_trainer(training, batch_loss, beta_2=beta_2)
     for epoch in range(1, 4):
         run_epoch(trainer, BATCHES, seed=epoch)
-        expected = reference_weights(epoch, optimizer, n_steps=9)
+    expected = reference_weights(3, "adam", lazy=lazy, beta_2=beta_2)
+    assert_same_weights(trainer.snapshot(), expected, rtol=1e-4, atol=2e-5)
+    other = reference_weights(3, "adam", lazy=lazy)
+    assert np.abs(other["W"] - trainer.snapshot()["W"]).max() > 1e-3
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -7.5, 7.5])
+def test_largest_weight(training, value):
+    trainer = make_trainer(training)
+    weights = 0.1 * trainer.snapshot()["W"]
+    for row in range(len(weights)):
+        changed = weights.copy()
+        changed[row, 1] = value
+        trainer.weights["W"].assign(changed)
+        assert_array_equal(trainer.largest_weight(), abs(value))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adagrad"])
+def test_each_step_has_its_own_learning_rate(training, optimizer):
+    trainer = make_trainer(training, optimizer=optimizer)
+    rates = np.array([[0.05, 0.2, 0.01], [0.03, 0.0, 0.1], [0.0, 0.04, 0.0]])
+    for epoch in range(1, 4):
+        run_epoch(trainer, BATCHES, seed=epoch, rates=rates[epoch - 1])
+        expected = reference_weights(epoch, optimizer, rates=rates.ravel())
         assert_same_weights(trainer.snapshot(), expected, rtol=1e-4, atol=2e-5)
-    run_epoch(trainer, [[0]])  # the step after the last one
+    run_epoch(trainer, [[0]], rates=0.0)
     assert_same_weights(trainer.snapshot(), expected, rtol=1e-4, atol=2e-5)
 
 
@@ -196,22 +229,24 @@ def test_lazy_adam_moves_only_the_rows_of_a_batch(training, monkeypatch):
 
 
 def test_loss_is_the_mean_over_windows(training):
-    trainer = make_trainer(training, learning_rate=STANDING_STILL)
+    trainer = make_trainer(training)
     weights, goals = start_weights(), DATA["goals"]
     expected = [
         SCALE * np.sum((weights["W"][ids] - goal) ** 2)
         + np.sum((goal @ weights["D"]) ** 2)
         for ids, goal in zip(DATA["ids"], goals, strict=True)
     ]
-    loss = run_epoch(trainer, BATCHES)
+    loss = run_epoch(trainer, BATCHES, rates=0.0)
     assert loss == pytest.approx(np.mean(expected), rel=1e-5)
 
 
 def test_alpha_adds_all_squared_weights_to_the_loss(training):
-    plain = make_trainer(training, learning_rate=STANDING_STILL)
-    penalised = make_trainer(training, learning_rate=STANDING_STILL, alpha=0.3)
     squares = sum(np.sum(value**2) for value in start_weights().values())
-    difference = run_epoch(penalised, BATCHES) - run_epoch(plain, BATCHES)
+    plain, penalised = (
+        run_epoch(make_trainer(training, alpha=alpha), BATCHES, rates=0.0)
+        for alpha in (0.0, 0.3)
+    )
+    difference = penalised - plain
     assert difference == pytest.approx(0.3 * squares, rel=1e-4)
 
 
@@ -273,6 +308,32 @@ def test_dropout_scales_up_what_it_keeps(training, rate):
 def test_the_largest_dropout_gives_numbers(training):
     trainer = make_trainer(training, kept_by_dropout, scale=0.9999)
     assert np.isfinite(run_epoch(trainer, [[0, 1]]))
+
+
+@pytest.mark.parametrize(
+    "shape", [(40_001,), (30, 1_001), (7, 11, 401), (3, 5, 7, 301)]
+)
+def test_dropout_takes_tensors_of_any_rank(training, shape):
+    from sklearn_attrec._training_ops import BatchRandom
+
+    random = BatchRandom(
+        training.tf.constant(3, "int64"), training.tf.constant(1, "int64")
+    )
+    kept = random.dropout(training.ops.ones(shape), 0.25).numpy()
+    assert kept.shape == shape
+    assert set(np.unique(kept)) == {0, np.float32(4 / 3)}
+    assert np.mean(kept == 0) == pytest.approx(0.25, abs=0.02)
+    again = random.dropout(training.ops.ones(shape), 0.25).numpy()
+    assert (kept != again).any()  # each call has a stream of its own
+
+
+def test_dropout_of_nothing_is_nothing(training):
+    from sklearn_attrec._training_ops import BatchRandom
+
+    random = BatchRandom(
+        training.tf.constant(3, "int64"), training.tf.constant(1, "int64")
+    )
+    assert random.dropout(training.ops.ones((0, 4, 4)), 0.25).shape == (0, 4, 4)
 
 
 @pytest.mark.parametrize("loss", ["hinge", "softmax"])
@@ -385,6 +446,57 @@ def test_learning_rate_scales_the_step(small_interactions):
     steps = [np.abs(m.weights_["V"] - still.weights_["V"]).max() for m in (one, two)]
     assert 0 < steps[0] < 0.02
     assert steps[1] == pytest.approx(2 * steps[0], rel=0.01)
+
+
+# Schedules ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def rates(training, monkeypatch):
+    """Learning rates of the steps of a fit, an array an epoch."""
+    seen = []
+    run_epoch = training.Trainer.run_epoch
+
+    def recorded(self, windows, batch_size, learning_rates, seed):
+        seen.append(np.array(learning_rates))
+        return run_epoch(self, windows, batch_size, learning_rates, seed)
+
+    monkeypatch.setattr(training.Trainer, "run_epoch", recorded)
+    return seen
+
+
+def test_a_constant_schedule_stays(small_interactions, rates):
+    fit(small_interactions, schedule="constant", learning_rate=0.02, batch_size=7)
+    assert_array_equal(np.concatenate(rates), np.full(2 * 9, 0.02))  # 60 windows
+
+
+def test_a_linear_schedule_falls_to_zero(small_interactions, rates):
+    settings = {"learning_rate": 0.02, "batch_size": 7, "max_iter": 4}
+    fit(small_interactions, schedule="linear", **settings)
+    assert [len(epoch) for epoch in rates] == [9] * 4
+    assert_allclose(np.concatenate(rates), 0.02 * (1 - np.arange(36) / 36))
+
+
+def test_a_cosine_schedule_rises_then_falls_to_zero(small_interactions, rates):
+    settings = {"learning_rate": 0.02, "batch_size": 6, "max_iter": 10}
+    fit(small_interactions, schedule="cosine", **settings)
+    steps = np.concatenate(rates)
+    assert len(steps) == 100
+    peak = int(np.argmax(steps))
+    assert 1 <= peak <= 10  # a few steps of a hundred
+    assert 0 < steps[0] < 0.5 * steps[peak]
+    assert (np.diff(steps[: peak + 1]) > 0).all()
+    assert 0.95 * 0.02 < steps[peak] <= 0.02
+    assert (np.diff(steps[peak:]) < 0).all()
+    assert 0 <= steps[-1] < 0.001 * 0.02
+    # Half a turn of the cosine on the way down: at half the way half the rate.
+    assert steps[50] == pytest.approx(0.01, rel=0.05)
+    assert_allclose(steps[10:], 0.01 * (1 + np.cos(np.pi * np.arange(10, 100) / 100)))
+
+
+def test_few_steps_leave_no_room_to_warm_up(small_interactions, rates):
+    fit(small_interactions, schedule="cosine", learning_rate=0.02, max_iter=3)
+    assert_allclose(np.ravel(rates), 0.02 * np.array([1, 0.75, 0.25]))
 
 
 # Clipping and penalty in the estimator ------------------------------------------
@@ -534,12 +646,25 @@ def test_early_stopping_stops_when_nothing_grows(small_interactions):
     assert model.n_iter_ == len(model.history_) == 3
 
 
-def test_validation_score_is_the_hit_rate_of_the_held_out_items(epochs):
+def gain(places, k):
+    """NDCG of one target an answer: 1 / log2(1 + rank) for those in the list."""
+    return [1 / np.log2(2 + place) if place < k else 0 for place in places]
+
+
+@pytest.mark.parametrize(
+    "scoring, value",
+    [("hit_rate", lambda places, k: places < k), ("ndcg", gain)],
+)
+@pytest.mark.parametrize("validation_fraction", [0.999, 1.0])  # both mean all users
+def test_validation_score_is_that_of_the_held_out_items(
+    validation_fraction, scoring, value, epochs
+):
     interactions = make_interactions(40, 20, n_per_user=9, random_state=1)
     model = fit(
         interactions,
         early_stopping=True,
-        validation_fraction=0.999,  # rounds to all users
+        scoring=scoring,
+        validation_fraction=validation_fraction,
         exclude_seen=False,
         learning_rate=0.02,
         max_iter=4,
@@ -549,11 +674,16 @@ def test_validation_score_is_the_hit_rate_of_the_held_out_items(epochs):
     by_user = interactions.groupby("user_id")["item_id"].agg(list)
     assert all(len(windows) == 40 * 7 for windows, _ in epochs)  # not 40 · 8
     lists = model.predict(
-        by_user.index.tolist(), history=[items[:-1] for items in by_user]
+        by_user.index.tolist(), history=[items[:-1] for items in by_user], k=20
     )
-    hits = [items[-1] in found for items, found in zip(by_user, lists, strict=True)]
+    places = np.array(
+        [
+            found.index(row[-1])
+            for row, found in zip(by_user, lists.tolist(), strict=True)
+        ]
+    )
     best = max(record["validation_score"] for record in model.history_)
-    assert np.mean(hits) == best
+    assert best == pytest.approx(np.mean(value(places, 5)), rel=1e-12)
     assert 0 < best < 1
 
 
@@ -581,17 +711,27 @@ def test_loss_falls(small_interactions):
     assert losses[-1] < 0.7 * losses[0]
 
 
+@pytest.mark.parametrize(
+    "scoring, printed", [("hit_rate", "HR@10"), ("ndcg", "NDCG@10")]
+)
 @pytest.mark.parametrize("early_stopping", [False, True])
-def test_verbose_prints_a_line_an_epoch(early_stopping, small_interactions, capsys):
+def test_verbose_prints_a_line_an_epoch(
+    early_stopping, scoring, printed, small_interactions, capsys
+):
     model = fit(
-        small_interactions, verbose=1, max_iter=3, early_stopping=early_stopping
+        small_interactions,
+        verbose=1,
+        max_iter=3,
+        early_stopping=early_stopping,
+        scoring=scoring,
     )
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == model.n_iter_ == 3
     for line, record in zip(lines, model.history_, strict=True):
         assert line.startswith(f"Epoch {record['epoch']}/3 ")
         assert f"loss {record['loss']:.4f}" in line
-        assert ("HR@10" in line) == early_stopping
+        assert (f"{printed} " in line) == early_stopping
+        assert line.count("@") == early_stopping
 
 
 def test_nothing_is_printed_by_default(small_interactions, capsys):

@@ -18,7 +18,6 @@ __all__ = [
     "item_vectors",
     "query_vectors",
     "short_term",
-    "time_signal",
 ]
 
 
@@ -42,25 +41,6 @@ class Settings(NamedTuple):
     time_signal: np.ndarray  # (L, d)
     before: np.ndarray  # (L,) −L … −1
     ahead: np.ndarray  # (T,) 0 … T − 1
-
-
-def time_signal(L, d):
-    """Sinusoids that tell the attention the order of the window.
-
-    TE(t, 2i) = sin(t / 10000^(2i/d)), TE(t, 2i + 1) = cos(t / 10000^(2i/d)).
-
-    Parameters
-    ----------
-    L, d : int
-        Window length and embedding size; d may be odd.
-
-    Returns
-    -------
-    ndarray of shape (L, d), float32
-    """
-    column = np.arange(d)
-    angle = np.arange(L)[:, None] / 10000.0 ** ((column - column % 2) / d)  # (L, d)
-    return np.where(column % 2 == 0, np.sin(angle), np.cos(angle)).astype(np.float32)
 
 
 def attention(ops, weights, settings, window, real, random=None):

@@ -8,11 +8,17 @@ from numpy import amax as max
 from numpy import amin as min
 from numpy import (
     any,
+    arange,
+    argsort,
     concatenate,
+    cumsum,
     einsum,
+    log,
     matmul,
     maximum,
     minimum,
+    nonzero,
+    repeat,
     reshape,
     searchsorted,
     shape,
@@ -20,33 +26,45 @@ from numpy import (
     square,
     sum,
     take,
+    transpose,
     where,
 )
 
 __all__ = [
     "any",
+    "arange",
+    "argsort",
     "cast",
     "concatenate",
+    "cumsum",
     "einsum",
+    "log",
     "logsumexp",
     "matmul",
     "max",
     "maximum",
     "min",
     "minimum",
+    "nonzero",
     "ones_like",
+    "pad_rows",
     "relu",
+    "repeat",
     "reshape",
     "row_products",
     "searchsorted",
     "shape",
     "softmax",
+    "softmax_loss",
     "softplus",
     "sqrt",
     "square",
     "squared_distances",
+    "standardize",
     "sum",
     "take",
+    "transpose",
+    "unpad_rows",
     "where",
 ]
 
@@ -89,4 +107,32 @@ def squared_distances(table, indices, vectors):
 
 def row_products(a, b):
     """Return the inner products of the rows of a with those of b."""
-    return a @ np.swapaxes(b, 1, 2)
+    return a @ np.swapaxes(b, -1, -2)
+
+
+def pad_rows(x, layout):
+    """Bring the rows of sequences side by side, a list of (n, W, d)."""
+    return [x[part.places] for part in layout.parts]
+
+
+def unpad_rows(padded, layout):
+    """Lay the rows of padded sequences out one after the other again, (T, d)."""
+    rows = [
+        x.reshape(-1, x.shape[2])[part.filled]
+        for x, part in zip(padded, layout.parts, strict=True)
+    ]
+    return np.concatenate(rows)
+
+
+def standardize(x):
+    """Shift and scale each row to mean 0 and variance 1."""
+    centred = x - np.mean(x, axis=1, keepdims=True)
+    variance = np.mean(np.square(centred), axis=1, keepdims=True)
+    return centred / np.sqrt(variance + np.float32(1e-6))
+
+
+def softmax_loss(queries, table, targets):
+    """Return the mean cross-entropy of targets against all items."""
+    scores = queries @ table.T
+    of_target = scores[np.arange(len(targets)), targets]
+    return np.mean(logsumexp(scores, axis=1) - of_target)

@@ -1,0 +1,25 @@
+"""Position vectors that need no training."""
+
+import numpy as np
+
+__all__ = ["sinusoids"]
+
+
+def sinusoids(L, width):
+    """Sines and cosines that tell the attention the order of a window.
+
+    Vaswani et al.: Attention Is All You Need, NeurIPS 2017, section 3.5:
+    TE(t, 2i) = sin(t / 10000^(2i/width)), TE(t, 2i + 1) = cos(t / 10000^(2i/width)).
+
+    Parameters
+    ----------
+    L, width : int
+        Number of positions and embedding size; it may be odd.
+
+    Returns
+    -------
+    ndarray of shape (L, width), float32
+    """
+    column = np.arange(width)
+    angle = np.arange(L)[:, None] / 10000.0 ** ((column - column % 2) / width)
+    return np.where(column % 2 == 0, np.sin(angle), np.cos(angle)).astype(np.float32)
