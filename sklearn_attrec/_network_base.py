@@ -139,6 +139,12 @@ class BaseNetworkRecommender(BaseRecommender):
             max_norm=getattr(self, "max_norm", None) or 1.0,
         )
         del weights  # a large catalogue's are too many to keep twice
+
+        def snapshot():
+            weights = trainer.snapshot()
+            self._finish(weights, full, unlearned)
+            return weights
+
         history, best, best_weights, waited = [], -np.inf, None, 0
         for epoch in range(1, self.max_iter + 1):
             epoch_task = task.subcontext(task_name="epoch")
@@ -152,7 +158,7 @@ class BaseNetworkRecommender(BaseRecommender):
             self._check_finite(trainer, epoch, loss)
             record = {"epoch": epoch, "loss": loss, "seconds": seconds}
             if held_out is not None:
-                weights = trainer.snapshot()
+                weights = snapshot()
                 score = self._validation_score(state | {"weights_": weights}, *held_out)
                 record["validation_score"] = score
                 waited = 0 if score > best + self.tol else waited + 1
@@ -164,15 +170,13 @@ class BaseNetworkRecommender(BaseRecommender):
             stopped = epoch_task.call_on_fit_task_end(
                 estimator=self,
                 reconstruction_attributes=lambda: (
-                    state | {"weights_": trainer.snapshot(), "_cache": {}}
+                    state | {"weights_": snapshot(), "_cache": {}}
                 ),
             )
             if stopped or waited >= self.n_iter_no_change:
                 break
-        weights = best_weights or trainer.snapshot()
-        self._finish(weights, full, unlearned)
         return {
-            "weights_": weights,
+            "weights_": best_weights or snapshot(),
             "history_": history,
             "n_iter_": len(history),
             "n_users_skipped_": len(inputs.untrained),
