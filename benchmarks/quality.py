@@ -81,6 +81,8 @@ MODELS = {
     "sse-pt": ("SSE-PT", SSEPTRecommender()),
 }
 
+COSTS = ("epochs", "fit, s", "ranking, s", "peak, MB", "parameters")
+
 # Settings chosen on validation rows, by data set and model.
 BEAUTY = {
     "L": 50,
@@ -184,11 +186,14 @@ def run(name, settings, seed, arguments):
     start = time.perf_counter()
     model.fit(train)
     fitted = time.perf_counter()
-    ranks, memory = model.target_ranks(test), highest_memory() - before
+    memory = highest_memory() - before
+    ranks = model.target_ranks(test)
+    ranked = time.perf_counter()
     record = figures(ranks) | {
         "coverage": catalogue_coverage(model.predict(test, k=10), model.items_),
         "epochs": getattr(model, "n_iter_", None),
         "fit, s": fitted - start,
+        "ranking, s": ranked - fitted,
         "peak, MB": memory / 1e6,
         "parameters": sum(map(np.size, getattr(model, "weights_", {}).values())),
     }
@@ -258,7 +263,7 @@ def summary(label, records):
     frame = pd.DataFrame(records)
     row = {"model": label}
     for column in frame:
-        if column in ("epochs", "fit, s", "peak, MB", "parameters"):
+        if column in COSTS:
             median = frame[column].median()
             row[column] = "" if np.isnan(median) else f"{median:,.0f}"
         else:
