@@ -31,6 +31,7 @@ from _shared import DATA_SETS, assignments, load_or_make, markdown
 from sklearn.base import clone
 
 from sklearn_attrec import AttRecRecommender, SASRecRecommender, SSEPTRecommender
+from sklearn_attrec._transformer_base import DEFAULT_NEGATIVES
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
 MODELS = {
@@ -93,7 +94,7 @@ def operations(model, lengths, n_items):
     read = np.minimum(lengths[lengths > 1] - 1, model.L)
     width = model.d + getattr(model, "d_user", 0)
     of_block = 2 * 6 * width**2 * read.sum() + 2 * width * (read**2).sum()
-    negatives = {"bce": 1, "gbce": 256, "sampled_softmax": 512, "softmax": n_items}
+    negatives = DEFAULT_NEGATIVES | {"softmax": n_items}
     scored = model.n_negatives or negatives[model.loss]
     scores = 2 * model.d * scored * read.sum()
     return 3 * (model.n_blocks * of_block + scores)

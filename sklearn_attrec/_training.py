@@ -1,4 +1,4 @@
-"""The training loop: epochs, one compiled step, optimiser state, early stopping.
+"""The training loop: epochs, one compiled step, optimiser state.
 
 Importing this module imports TensorFlow; only `fit` does so.
 """
@@ -175,16 +175,16 @@ def _run_epoch(
     return tf.math.divide_no_nan(total, tf.cast(n_windows, tf.float32))
 
 
-def _adam(weight, slots, gradient, learning_rate, beta2, steps, radius):
+def _adam(weight, slots, gradient, learning_rate, beta_2, steps, radius):
     """Adam (Kingma, Ba 2015), dense or on the touched rows alone."""
-    beta1, epsilon = 0.9, 1e-8
+    beta_1, epsilon = 0.9, 1e-8
     mean, square = slots
     power = tf.cast(steps, tf.float32)
     if isinstance(gradient, tf.IndexedSlices) and tf.shape(weight)[0] > LAZY_ROWS:
         rows, gradient = _sum_repeated(gradient)
-        scale = tf.sqrt(1 - beta2**power) / (1 - beta1**power)
-        new_mean = beta1 * tf.gather(mean, rows) + (1 - beta1) * gradient
-        new_square = beta2 * tf.gather(square, rows) + (1 - beta2) * gradient**2
+        scale = tf.sqrt(1 - beta_2**power) / (1 - beta_1**power)
+        new_mean = beta_1 * tf.gather(mean, rows) + (1 - beta_1) * gradient
+        new_square = beta_2 * tf.gather(square, rows) + (1 - beta_2) * gradient**2
         mean.scatter_update(tf.IndexedSlices(new_mean, rows))
         square.scatter_update(tf.IndexedSlices(new_square, rows))
         step = learning_rate * scale * new_mean / (tf.sqrt(new_square) + epsilon)
@@ -195,11 +195,11 @@ def _adam(weight, slots, gradient, learning_rate, beta2, steps, radius):
             var=weight.handle,
             m=mean.handle,
             v=square.handle,
-            beta1_power=beta1**power,
-            beta2_power=beta2**power,
+            beta1_power=beta_1**power,
+            beta2_power=beta_2**power,
             lr=learning_rate,
-            beta1=beta1,
-            beta2=beta2,
+            beta1=beta_1,
+            beta2=beta_2,
             epsilon=epsilon,
             grad=tf.convert_to_tensor(gradient),  # adds up repeated rows
         )
@@ -207,7 +207,7 @@ def _adam(weight, slots, gradient, learning_rate, beta2, steps, radius):
             weight.assign(_into_ball(weight, radius))
 
 
-def _adagrad(weight, slots, gradient, learning_rate, beta2, steps, radius):
+def _adagrad(weight, slots, gradient, learning_rate, beta_2, steps, radius):
     """Adagrad (Duchi, Hazan, Singer 2011); untouched rows stay as they are."""
     if isinstance(gradient, tf.IndexedSlices):
         rows, gradient = _sum_repeated(gradient)

@@ -7,6 +7,7 @@ of their own are faster by it, or need far less memory; NumPy's side is in
 
 from types import SimpleNamespace
 
+from sklearn_attrec.utils._numpy_ops import EPSILON
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
 tf = import_tensorflow()
@@ -18,8 +19,6 @@ __all__ = ["BatchRandom", "ops"]
 # Scores that `softmax_loss` holds at a time: 64 MB of them, but never fewer rows than
 # keep the matrix products busy.
 SCORES_AT_ONCE = 2**24
-
-EPSILON = 1e-6  # of `standardize`, the same in NumPy
 
 
 def squared_distances(table, indices, vectors):

@@ -31,6 +31,7 @@ from numpy import (
 )
 
 __all__ = [
+    "EPSILON",
     "any",
     "arange",
     "argsort",
@@ -67,6 +68,9 @@ __all__ = [
     "unpad_rows",
     "where",
 ]
+
+# Added to the variance by `standardize`, here and while training.
+EPSILON = np.float32(1e-6)
 
 
 def cast(x, dtype):
@@ -128,7 +132,7 @@ def standardize(x):
     """Shift and scale each row to mean 0 and variance 1."""
     centred = x - np.mean(x, axis=1, keepdims=True)
     variance = np.mean(np.square(centred), axis=1, keepdims=True)
-    return centred / np.sqrt(variance + np.float32(1e-6))
+    return centred / np.sqrt(variance + EPSILON)
 
 
 def softmax_loss(queries, table, targets):
