@@ -6,6 +6,7 @@ from sklearn_attrec._markov import MarkovRecommender
 from sklearn_attrec._popularity import PopularityRecommender
 from sklearn_attrec._sasrec import SASRecRecommender
 from sklearn_attrec._sse_pt import SSEPTRecommender
+from sklearn_attrec.persistence import load_model, save_model
 
 __all__ = [
     "AttRecRecommender",
@@ -14,6 +15,8 @@ __all__ = [
     "PopularityRecommender",
     "SASRecRecommender",
     "SSEPTRecommender",
+    "load_model",
+    "save_model",
 ]
 
 __version__ = "0.1.0"

@@ -183,6 +183,8 @@ class AttRecRecommender(BaseNetworkRecommender):
         "max_norm": Optional(Real(0, low_open=True)),
     }
 
+    _network = attrec
+
     def __init__(
         self,
         *,
@@ -330,14 +332,13 @@ class AttRecRecommender(BaseNetworkRecommender):
         bounded = self.similarity == "euclidean" and self.max_norm is not None
         return ("U", "V", "X") if bounded else ()
 
+    def _weight_layout(self, settings, names):
+        return attrec.weight_layout()
+
     def _row_kind(self, name):
         return {"U": "users_", "V": "items_", "X": "items_"}.get(name)
 
     # The two sides of the inner product -----------------------------------------
-
-    def _fitted(self):
-        """Settings of the fit: parameters that were set since change no answer."""
-        return attrec.Settings(**self.settings_)
 
     def _item_matrix(self):
         weights = self.weights_

@@ -67,6 +67,11 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         "handle_unknown": OneOf("popular", "error"),
     }
 
+    # What a model file holds besides ids and histories: fitted attributes that are
+    # single values, with a constraint each, and the settings of a network.
+    _fitted_scalars = {}
+    _network = None
+
     # `history` belongs to a call by hand; no meta-estimator can split it row by row.
     __metadata_request__predict = {"history": UNUSED, "k": None}
 
@@ -110,6 +115,16 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     def _popularity_weight(self):
         """How much an item's popularity adds to its score for a known history."""
         return 0
+
+    def _weight_layout(self, settings, names):
+        """Dtype and names of the sizes of each of `weights_`, for model files.
+
+        `names` are those of a file, for weights of which there may be more or fewer.
+        """
+        return {}
+
+    def _check_fitted(self):
+        """Raise a ValueError if loaded weights contradict each other."""
 
     def _likeness_matrix(self):
         """Points whose angle tells how alike two items are, (n_items, D)."""

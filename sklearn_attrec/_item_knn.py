@@ -4,6 +4,7 @@ import numpy as np
 from scipy.sparse import coo_array, csr_array
 
 from sklearn_attrec._base import BaseRecommender
+from sklearn_attrec.utils._csr import SQUARE, check_csr
 from sklearn_attrec.utils._param_validation import Integer, Real
 
 __all__ = ["ItemKNNRecommender"]
@@ -133,6 +134,13 @@ class ItemKNNRecommender(BaseRecommender):
         found = _neighbours(taken, self.n_neighbors, self.shrinkage)
         weights = {"data": found.data, "indices": found.indices, "indptr": found.indptr}
         return {"weights_": weights}
+
+    def _weight_layout(self, settings, names):
+        return SQUARE
+
+    def _check_fitted(self):
+        weights, n_items = self.weights_, len(self.items_)
+        check_csr("weights", weights["indptr"], weights["indices"], n_items, True)
 
     def _item_matrix(self):
         parts = self.weights_["data"], self.weights_["indices"], self.weights_["indptr"]

@@ -5,6 +5,7 @@ from scipy.sparse import coo_array, csr_array
 
 from sklearn_attrec._base import BaseRecommender
 from sklearn_attrec._sequences import last_items, training_windows
+from sklearn_attrec.utils._csr import SQUARE, check_csr
 from sklearn_attrec.utils._param_validation import Real
 
 __all__ = ["MarkovRecommender"]
@@ -110,6 +111,7 @@ class MarkovRecommender(BaseRecommender):
         **BaseRecommender._parameter_constraints,
         "smoothing": Real(0, 1, low_open=True),
     }
+    _fitted_scalars = {"smoothing_": Real(0, 1, low_open=True)}
 
     def __init__(
         self, *, smoothing=0.5, k=10, exclude_seen=True, handle_unknown="popular"
@@ -132,6 +134,13 @@ class MarkovRecommender(BaseRecommender):
             "indptr": counts.indptr,
         }
         return {"weights_": weights, "smoothing_": float(self.smoothing)}
+
+    def _weight_layout(self, settings, names):
+        return SQUARE
+
+    def _check_fitted(self):
+        weights, n_items = self.weights_, len(self.items_)
+        check_csr("weights", weights["indptr"], weights["indices"], n_items, True)
 
     def _item_matrix(self):
         parts = self.weights_["data"], self.weights_["indices"], self.weights_["indptr"]

@@ -73,7 +73,11 @@ class BaseNetworkRecommender(BaseRecommender):
         "verbose": Integer(0),
     }
 
+    _fitted_scalars = {"n_users_skipped_": Integer(0), "interrupted_": Boolean()}
+
     # Blanks for subclasses ------------------------------------------------------
+
+    _network = None  # module of `_networks` with `Settings` and `batch_loss`
 
     _beta_2 = 0.999  # of Adam
 
@@ -99,6 +103,10 @@ class BaseNetworkRecommender(BaseRecommender):
     def _row_kind(self, name):
         """What a weight's rows stand for: 'users_', 'items_', 'positions' or None."""
         raise NotImplementedError
+
+    def _fitted(self):
+        """Settings of the fit: parameters that were set since change no answer."""
+        return self._network.Settings(**self.settings_)
 
     # The loop -------------------------------------------------------------------
 
@@ -180,6 +188,7 @@ class BaseNetworkRecommender(BaseRecommender):
             "history_": history,
             "n_iter_": len(history),
             "n_users_skipped_": len(inputs.untrained),
+            "interrupted_": False,
         }
 
     def _learning_rates(self, epoch, n_windows):

@@ -45,8 +45,6 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
     # otherwise be remembered for thousands of steps, in which nothing moves.
     _beta_2 = 0.98
 
-    _network = None  # module with `Settings`, `batch_loss` and `query_vector`
-
     def _width(self):
         """Numbers in a row that the encoder reads."""
         return self.d
@@ -105,6 +103,15 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
     def _row_kind(self, name):
         return {"E": "items_", "U": "users_", "P": "positions"}.get(name)
 
+    def _weight_layout(self, settings, names):
+        n_blocks = sum(name.endswith(".W_Q") for name in names)
+        return self._network.weight_layout(settings, n_blocks)
+
+    def _check_fitted(self):
+        settings = self._fitted()
+        if not settings.n_heads or settings.signal.shape[1] % settings.n_heads:
+            raise ValueError(f"'settings': n_heads is {settings.n_heads}")
+
     def _check_heads(self):
         if self._width() % self.n_heads:
             raise InvalidParameterError(
@@ -118,7 +125,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         return self.weights_["E"]
 
     def _query_matrix(self, users, histories):
-        settings = self._network.Settings(**self.settings_)
+        settings = self._fitted()
         L, d = len(settings.signal), self.weights_["E"].shape[1]
         found = np.zeros((len(users), d), dtype=np.float32)
         # One history after the other: nothing is padded, and no query's last bit

@@ -1,10 +1,14 @@
 """Errors and warnings, each a subclass of what scikit-learn would raise."""
 
 __all__ = [
+    "CheckpointMismatchError",
     "ForkedTensorFlowError",
     "InteractionsError",
     "InvalidParameterError",
     "LeakageWarning",
+    "ModelCorruptError",
+    "ModelFileError",
+    "ModelVersionError",
     "TrainingDivergedError",
     "UnknownUserError",
 ]
@@ -28,6 +32,22 @@ class TrainingDivergedError(ArithmeticError):
 
 class ForkedTensorFlowError(RuntimeError):
     """Fit was called in a forked child of a process that already ran TensorFlow."""
+
+
+class CheckpointMismatchError(ValueError):
+    """The checkpoint belongs to another fit than the one that would go on from it."""
+
+
+class ModelFileError(ValueError):
+    """The file is no model file, or holds what no model file may hold."""
+
+
+class ModelVersionError(ModelFileError):
+    """The model file has a format that this version does not read."""
+
+
+class ModelCorruptError(ModelFileError):
+    """The model file is damaged: cut short, or changed since it was written."""
 
 
 class LeakageWarning(UserWarning):

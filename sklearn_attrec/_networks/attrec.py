@@ -17,7 +17,9 @@ __all__ = [
     "batch_loss",
     "item_vectors",
     "query_vectors",
+    "setting_layout",
     "short_term",
+    "weight_layout",
 ]
 
 
@@ -41,6 +43,21 @@ class Settings(NamedTuple):
     time_signal: np.ndarray  # (L, d)
     before: np.ndarray  # (L,) −L … −1
     ahead: np.ndarray  # (T,) 0 … T − 1
+
+
+def setting_layout():
+    """Dtype and names of the sizes of each array among the settings."""
+    return {
+        "time_signal": ("f4", ("L", "d")),
+        "before": ("i8", ("L",)),
+        "ahead": ("i8", ("T",)),
+    }
+
+
+def weight_layout():
+    """Dtype and names of the sizes of each weight."""
+    tables = {"U": "n_users", "V": "n_items", "X": "n_items", "W_Q": "d", "W_K": "d"}
+    return {name: ("f4", (rows, "d")) for name, rows in tables.items()}
 
 
 def attention(ops, weights, settings, window, real, random=None):

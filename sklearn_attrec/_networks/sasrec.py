@@ -11,7 +11,14 @@ import numpy as np
 
 from sklearn_attrec._networks import losses, transformer
 
-__all__ = ["Settings", "batch_loss", "initial_weights", "query_vector"]
+__all__ = [
+    "Settings",
+    "batch_loss",
+    "initial_weights",
+    "query_vector",
+    "setting_layout",
+    "weight_layout",
+]
 
 # Into how many parts of like length attention splits a batch.
 N_PARTS = 4
@@ -54,6 +61,29 @@ def initial_weights(random, settings, n_items, d, n_blocks):
     if settings.positions == "learned":
         weights["P"] = small(random, settings.signal.shape)
     return weights | transformer.initial_blocks(random, settings, n_blocks, d)
+
+
+def setting_layout():
+    """Dtype and names of the sizes of each array among the settings."""
+    return {"signal": ("f4", ("L", "d"))}
+
+
+def weight_layout(settings, n_blocks):
+    """Dtype and names of the sizes of each weight.
+
+    Parameters
+    ----------
+    settings : Settings
+    n_blocks : int
+
+    Returns
+    -------
+    dict of (dtype, names of sizes)
+    """
+    layout = {"E": ("f4", ("n_items", "d"))}
+    if settings.positions == "learned":
+        layout["P"] = ("f4", ("L", "d"))
+    return layout | transformer.block_layout(settings, n_blocks, "d")
 
 
 def small(random, shape):

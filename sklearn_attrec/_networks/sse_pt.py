@@ -14,7 +14,14 @@ import numpy as np
 
 from sklearn_attrec._networks import losses, sasrec, transformer
 
-__all__ = ["Settings", "batch_loss", "initial_weights", "query_vector"]
+__all__ = [
+    "Settings",
+    "batch_loss",
+    "initial_weights",
+    "query_vector",
+    "setting_layout",
+    "weight_layout",
+]
 
 
 class Settings(NamedTuple):
@@ -58,6 +65,29 @@ def initial_weights(random, settings, n_users, n_items, d, d_user, n_blocks):
         tables["P"] = settings.signal.shape
     weights = {name: sasrec.small(random, shape) for name, shape in tables.items()}
     return weights | transformer.initial_blocks(random, settings, n_blocks, d + d_user)
+
+
+def setting_layout():
+    """Dtype and names of the sizes of each array among the settings."""
+    return {"signal": ("f4", ("L", "d+d_user"))}
+
+
+def weight_layout(settings, n_blocks):
+    """Dtype and names of the sizes of each weight.
+
+    Parameters
+    ----------
+    settings : Settings
+    n_blocks : int
+
+    Returns
+    -------
+    dict of (dtype, names of sizes)
+    """
+    layout = {"E": ("f4", ("n_items", "d")), "U": ("f4", ("n_users", "d_user"))}
+    if settings.positions == "learned":
+        layout["P"] = ("f4", ("L", "d+d_user"))
+    return layout | transformer.block_layout(settings, n_blocks, "d+d_user")
 
 
 def embed(ops, weights, settings, items, user_rows, back):

@@ -11,7 +11,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Layout", "Part", "encode", "initial_blocks", "lay_out"]
+__all__ = [
+    "Layout",
+    "Part",
+    "block_layout",
+    "encode",
+    "initial_blocks",
+    "lay_out",
+]
+
+PROJECTIONS = ("W_Q", "W_K", "W_V", "W_O", "W_1", "W_2")
+SHIFTS = ("b_1", "b_2", "s_att", "s_ff")
+GAINS = ("g_att", "g_ff")
 
 
 class Part(NamedTuple):
@@ -92,15 +103,38 @@ def initial_blocks(random, settings, n_blocks, width):
     weights = {}
     bound = np.sqrt(6 / (2 * width))  # Glorot, Bengio 2010
     for b in range(n_blocks):
-        for name in ("W_Q", "W_K", "W_V", "W_O", "W_1", "W_2"):
+        for name in PROJECTIONS:
             weights[f"{b}.{name}"] = random.uniform(-bound, bound, (width, width))
-        for name in ("b_1", "b_2", "s_att", "s_ff"):
+        for name in SHIFTS:
             weights[f"{b}.{name}"] = np.zeros(width)
-        for name in ("g_att", "g_ff"):
+        for name in GAINS:
             weights[f"{b}.{name}"] = np.ones(width)
     if settings.norm == "pre":
         weights |= {"g_out": np.ones(width), "s_out": np.zeros(width)}
     return {name: value.astype(np.float32) for name, value in weights.items()}
+
+
+def block_layout(settings, n_blocks, width):
+    """Dtype and names of the sizes of the weights of `initial_blocks`.
+
+    Parameters
+    ----------
+    settings : NamedTuple
+        With `norm`.
+    n_blocks : int
+    width : str
+        Name of the length of a row.
+
+    Returns
+    -------
+    dict of (dtype, names of sizes)
+    """
+    square, row = ("f4", (width, width)), ("f4", (width,))
+    layout = {}
+    for b in range(n_blocks):
+        layout |= {f"{b}.{name}": square for name in PROJECTIONS}
+        layout |= {f"{b}.{name}": row for name in SHIFTS + GAINS}
+    return layout | ({"g_out": row, "s_out": row} if settings.norm == "pre" else {})
 
 
 def encode(ops, weights, settings, x, layout, random=None, last=False):

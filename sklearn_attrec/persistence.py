@@ -1,0 +1,599 @@
+"""Model files: fitted recommenders as checked arrays, never as code."""
+
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_attrec._attrec import AttRecRecommender
+from sklearn_attrec._item_knn import ItemKNNRecommender
+from sklearn_attrec._markov import MarkovRecommender
+from sklearn_attrec._popularity import PopularityRecommender
+from sklearn_attrec._queries import missing_id
+from sklearn_attrec._sasrec import SASRecRecommender
+from sklearn_attrec._sse_pt import SSEPTRecommender
+from sklearn_attrec.exceptions import InvalidParameterError, ModelFileError
+from sklearn_attrec.utils._csr import check_csr, row_mates
+from sklearn_attrec.utils._ids import show
+from sklearn_attrec.utils._packed_ids import pack_ids, unpack_ids
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    Integer,
+    OneOf,
+    validate_parameters,
+)
+from sklearn_attrec.utils._tensor_file import (
+    FORMAT,
+    file_errors,
+    read_manifest,
+    read_tensors,
+    write_tensors,
+)
+from sklearn_attrec.utils._validation import ITEM, TIME, USER
+
+__all__ = ["inspect_model", "load_model", "save_model"]
+
+# The classes that a file may name. Nothing a file says is ever imported.
+_CLASSES = {
+    cls.__name__: cls
+    for cls in (
+        AttRecRecommender,
+        ItemKNNRecommender,
+        MarkovRecommender,
+        PopularityRecommender,
+        SASRecRecommender,
+        SSEPTRecommender,
+    )
+}
+
+# Where and how a fit ran is not part of the model.
+_LEFT_OUT = ("checkpoint", "resume")
+
+_UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
+
+
+def save_model(estimator, path):
+    """Save a fitted recommender as one file that is safe to load.
+
+    The file holds arrays and text, no code: who loads it need not trust who wrote it.
+    Written beside the target, flushed to the disk and renamed, it is there as a whole
+    or not at all, and an older file stays until then. The same model gives the same
+    bytes: no path, name, time or duration is part of it.
+
+    Parameters
+    ----------
+    estimator : recommender
+        Fitted, of one of the classes of this package. Of a pipeline save the last step,
+        `pipeline[-1]`: filters of rows do nothing after fit.
+    path : str or PathLike
+        Where to; '.attrec' is the usual ending. Permissions of a file that is replaced
+        are kept.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is of another class.
+    InvalidParameterError
+        If a parameter has a value that a file cannot hold, such as a RandomState.
+    OSError
+        If the file cannot be written.
+
+    See Also
+    --------
+    load_model : Loads it.
+
+    Notes
+    -----
+    The layout is that of safetensors [1]_, with a manifest in JSON and the SHA-256 of
+    each array. Files stay readable by later versions with the same major number of the
+    format; pickles need the version that wrote them. What `fit` keeps is kept, but for
+    the seconds of `history_` and the parameters `checkpoint` and `resume`.
+
+    References
+    ----------
+    .. [1] Hugging Face, "Safetensors", https://huggingface.co/docs/safetensors.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from sklearn_attrec import MarkovRecommender, load_model, save_model
+    >>> from sklearn_attrec.datasets import make_interactions
+    >>> model = MarkovRecommender().fit(make_interactions(random_state=0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "markov.attrec"
+    ...     save_model(model, path)
+    ...     loaded = load_model(path)
+    >>> bool((loaded.predict([0, 1]) == model.predict([0, 1])).all())
+    True
+    """
+    cls = type(estimator)
+    if _CLASSES.get(cls.__name__) is not cls:
+        raise TypeError(
+            f"save_model: 'estimator' must be one of {', '.join(_CLASSES)}. Got "
+            f"{cls.__name__} instead.{_way_out(estimator)}"
+        )
+    check_is_fitted(estimator)
+    validate_parameters(estimator)
+    manifest, tensors = _describe(estimator)
+    _build(manifest, tensors)  # what could not be loaded is not written
+    write_tensors(path, manifest, tensors)
+
+
+def load_model(path, *, mmap=False, verify="full", expected_sha256=None):
+    """Load a recommender from a file of `save_model`.
+
+    Everything is checked before anything is built, and nothing in the file is run. Only
+    NumPy is needed to load and to predict, not TensorFlow.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A regular file.
+    mmap : bool, default=False
+        Whether to leave the arrays in the file and read them when they are used, so
+        that processes share them. The file must not be changed in place meanwhile: a
+        file that is cut short kills the process. `save_model` replaces files and is
+        safe.
+    verify : {'full', 'header'}, default='full'
+        'header' leaves out what needs every byte: the checksums of the arrays, whether
+        weights are finite, whether ids repeat. Sizes and codes are checked always. For
+        files that were checked before.
+    expected_sha256 : str, default=None
+        SHA-256 of the whole file, 64 hexadecimal digits, from a source you trust. The
+        checksums inside a file tell damage, not forgery.
+
+    Returns
+    -------
+    recommender
+        Fitted; every prediction equals the saved one's, bit for bit.
+
+    Raises
+    ------
+    ModelFileError
+        If the file is no model file, or holds anything unexpected; the message names
+        it. `ModelVersionError` for a format of another major version,
+        `ModelCorruptError` for a damaged file.
+    OSError
+        If the file cannot be read.
+
+    See Also
+    --------
+    save_model : Saves one.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_attrec import PopularityRecommender, load_model, save_model
+    >>> from sklearn_attrec.datasets import make_interactions
+    >>> model = PopularityRecommender(k=3).fit(make_interactions(random_state=0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/popular.attrec")
+    ...     loaded = load_model(f"{folder}/popular.attrec")
+    >>> loaded
+    PopularityRecommender(k=3)
+    """
+    _check_option("mmap", mmap, Boolean())
+    _check_option("verify", verify, OneOf("full", "header"))
+    _check_digest(expected_sha256)
+    manifest, tensors = read_tensors(
+        path, mmap=mmap, verify=verify, expected_sha256=expected_sha256
+    )
+    with file_errors(path):
+        return _build(manifest, tensors, thorough=verify == "full")
+
+
+def inspect_model(path):
+    """Tell what a model file holds, without loading it.
+
+    Parameters
+    ----------
+    path : str or PathLike
+        A file of `save_model`.
+
+    Returns
+    -------
+    dict
+        `class`, `params`, `n_users`, `n_items`, `n_rows` (interactions), `interrupted`
+        (whether its fit was cut short), `format`, `written_by` (version of the
+        package), `size` (bytes) and `tensors`, from each array's name to its dtype and
+        shape. The arrays themselves are not checked.
+
+    Raises
+    ------
+    ModelFileError
+        As of `load_model`, for what can be seen without the arrays.
+
+    See Also
+    --------
+    load_model : Loads it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from sklearn_attrec import PopularityRecommender, save_model
+    >>> from sklearn_attrec.datasets import make_interactions
+    >>> from sklearn_attrec.persistence import inspect_model
+    >>> model = PopularityRecommender().fit(make_interactions(random_state=0))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/popular.attrec")
+    ...     found = inspect_model(f"{folder}/popular.attrec")
+    >>> found["class"], found["n_users"], found["n_items"]
+    ('PopularityRecommender', 200, 50)
+    """
+    manifest, header, size = read_manifest(path)
+    with file_errors(path):
+        _check_manifest(manifest)
+        shapes = {name: entry["shape"] for name, entry in header.items()}
+        counts = {
+            "n_users": _count(shapes, "users"),
+            "n_items": _count(shapes, "items"),
+            "n_rows": shapes.get("history.items", [0])[0],
+        }
+    return {
+        "class": manifest["class"],
+        "params": manifest["params"],
+        **counts,
+        "interrupted": bool(manifest["fitted"].get("interrupted_", False)),
+        "format": ".".join(map(str, manifest["format"])),
+        "written_by": manifest["written_by"],
+        "size": size,
+        "tensors": {
+            name: (entry["dtype"], tuple(entry["shape"]))
+            for name, entry in header.items()
+        },
+    }
+
+
+# From a model to manifest and arrays ----------------------------------------------
+
+
+def _describe(model):
+    """Take a fitted model apart."""
+    manifest = {
+        "kind": "model",
+        "class": type(model).__name__,
+        "written_by": sys.modules[__package__].__version__,
+        "params": _params(model),
+        "n_features": int(model.n_features_in_),
+        "from_frame": hasattr(model, "feature_names_in_"),
+        "time_unit": None,
+        "fitted": {name: getattr(model, name) for name in model._fitted_scalars},
+        "settings": None,
+    }
+    tensors = pack_ids("users", model.users_) | pack_ids("items", model.items_)
+    tensors["item_counts"] = model.item_counts_.astype(np.int64, copy=False)
+    tensors["history.indptr"] = model.history_indptr_
+    tensors["history.items"] = model.history_items_
+    times = model.history_times_
+    if times is not None:
+        if times.dtype.kind == "M":
+            manifest["time_unit"] = np.datetime_data(times.dtype)[0]
+            times = times.view(np.int64)
+        tensors["history.times"] = times
+    weights = getattr(model, "weights_", {})
+    tensors |= {f"weights.{name}": value for name, value in weights.items()}
+    if model._network is not None:
+        arrays = model._network.setting_layout()
+        settings = model.settings_
+        tensors |= {f"settings.{name}": settings[name] for name in arrays}
+        manifest["settings"] = {k: v for k, v in settings.items() if k not in arrays}
+        for name in ("loss", "validation_score"):
+            if name in model.history_[0]:
+                values = [record[name] for record in model.history_]
+                tensors[f"training.{name}"] = np.array(values, dtype=np.float64)
+    return manifest, tensors
+
+
+def _params(model):
+    """Take the parameters as what JSON can hold."""
+    params = model.get_params(deep=False)
+    for name, value in params.items():
+        if isinstance(value, np.generic):
+            params[name] = value = value.item()
+        if name not in _LEFT_OUT and not isinstance(value, (bool, int, float, str)):
+            if value is None:
+                continue
+            raise InvalidParameterError(
+                f"save_model: the '{name}' parameter of {type(model).__name__} is a "
+                f"{type(value).__name__}, which a model file cannot hold. Predictions "
+                f"do not need it: estimator.set_params({name}=None)."
+            )
+    return {name: value for name, value in params.items() if name not in _LEFT_OUT}
+
+
+def _way_out(estimator):
+    if hasattr(estimator, "steps"):
+        return " Save its last step, pipeline[-1]; its filters do nothing after fit."
+    if hasattr(estimator, "best_estimator_"):
+        return " Save its best_estimator_."
+    return ""
+
+
+# From manifest and arrays to a model ----------------------------------------------
+
+
+def _build(manifest, tensors, thorough=True):
+    """Put a model together from what a file holds, if all of it fits.
+
+    Not thorough leaves out the checks that read every weight; nothing is left out that
+    keeps compiled code within its memory.
+    """
+    cls = _check_manifest(manifest)
+    model = _make(cls, manifest["params"])
+    state = _read_scalars(model, manifest)
+    settings = _read_settings(model, manifest)
+    _check_tensors(model, manifest, settings, tensors)
+    try:
+        users = unpack_ids("users", tensors, thorough)
+        items = unpack_ids("items", tensors, thorough)
+        indptr, codes = tensors["history.indptr"], tensors["history.items"]
+        check_csr("history", indptr, codes, len(items))
+    except ValueError as error:
+        raise ModelFileError(str(error)) from error
+    counts, times = tensors["item_counts"], tensors.get("history.times")
+    if manifest["time_unit"]:
+        times = times.view(f"M8[{manifest['time_unit']}]")
+    weights = _part(tensors, "weights.")
+    if thorough:
+        _check_values(indptr, codes, counts, times, weights)
+    state |= {
+        "users_": users,
+        "items_": items,
+        "missing_item_": missing_id(items),
+        "item_counts_": counts,
+        "history_indptr_": indptr,
+        "history_items_": codes,
+        "history_times_": times,
+    }
+    if weights:
+        state["weights_"] = weights
+    if model._network is not None:
+        state["settings_"] = settings
+        state["history_"] = _records(_part(tensors, "training."))
+        state["n_iter_"] = len(state["history_"])
+    vars(model).update(state, _cache={})
+    try:
+        model._check_fitted()
+    except ValueError as error:
+        raise ModelFileError(str(error)) from error
+    return model
+
+
+def _check_manifest(manifest):
+    """Check what a manifest must have and return the class it names."""
+    expected = {
+        "class": str,
+        "fitted": dict,
+        "format": list,
+        "from_frame": bool,
+        "kind": str,
+        "n_features": int,
+        "params": dict,
+        "settings": (dict, type(None)),
+        "sha256": dict,
+        "time_unit": (str, type(None)),
+        "written_by": str,
+    }
+    version = tuple(manifest.get("format", FORMAT))
+    if unknown := sorted(set(manifest) - set(expected)):
+        _unless_newer(version, f"the manifest has unknown entries: {show(unknown)}")
+    for name, kind in expected.items():
+        if name in ("format", "sha256"):  # checked, and written, with the file
+            continue
+        if not isinstance(manifest.get(name, ...), kind):
+            raise ModelFileError(
+                f"'{name}' is missing or of a wrong type: {show(manifest.get(name))}"
+            )
+    if manifest["kind"] != "model":
+        raise ModelFileError(
+            f"is not a model but a {show(manifest['kind'])}. A checkpoint is read by "
+            "fit, with resume=True."
+        )
+    if manifest["class"] not in _CLASSES:
+        raise ModelFileError(
+            f"'class' must be one of {', '.join(_CLASSES)}. Got "
+            f"{show(manifest['class'])} instead."
+        )
+    if manifest["time_unit"] not in (None, *_UNITS):
+        raise ModelFileError(f"'time_unit' is unknown: {show(manifest['time_unit'])}")
+    return _CLASSES[manifest["class"]]
+
+
+def _unless_newer(version, message):
+    """Refuse what is unknown, but for files of a later minor version."""
+    if version[1] <= FORMAT[1]:
+        raise ModelFileError(message)
+
+
+def _make(cls, params):
+    """Make the unfitted estimator."""
+    model = cls()
+    known = set(model.get_params(deep=False)) - set(_LEFT_OUT)
+    if unknown := sorted(set(params) - known):
+        raise ModelFileError(f"'params': {cls.__name__} has no {show(unknown)}")
+    for name, value in params.items():
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise ModelFileError(f"'params': '{name}' is beyond 64 bits")
+    model.set_params(**params)
+    try:
+        validate_parameters(model)
+    except InvalidParameterError as error:
+        raise ModelFileError(f"'params': {error}") from error
+    return model
+
+
+def _read_scalars(model, manifest):
+    """Check the fitted attributes that are single values."""
+    fitted = manifest["fitted"]
+    if set(fitted) != set(model._fitted_scalars):
+        raise ModelFileError(f"'fitted' must have {[*model._fitted_scalars]}")
+    for name, constraint in model._fitted_scalars.items():
+        if not constraint.allows(fitted[name]):
+            raise ModelFileError(
+                f"'fitted': {name} must be {constraint}. Got {show(fitted[name])}."
+            )
+    names = [USER, ITEM] if manifest["from_frame"] else []
+    if manifest["from_frame"] and manifest["n_features"] == 3:
+        names.append(TIME)
+    fits = Integer(2, 2**31).allows(manifest["n_features"])
+    if not fits or (names and len(names) != manifest["n_features"]):
+        raise ModelFileError(f"'n_features' is {show(manifest['n_features'])}")
+    state = {**fitted, "n_features_in_": manifest["n_features"]}
+    if names:
+        state["feature_names_in_"] = np.array(names, dtype=object)
+    return state
+
+
+def _read_settings(model, manifest):
+    """Check what shaped the network besides its weights; its arrays come later."""
+    found = manifest["settings"]
+    if model._network is None:
+        if found is not None:
+            raise ModelFileError(f"'settings': {type(model).__name__} has none")
+        return None
+    kinds = model._network.Settings.__annotations__
+    kinds = {k: v for k, v in kinds.items() if v is not np.ndarray}
+    if found is None or set(found) != set(kinds):
+        raise ModelFileError(f"'settings' must have {[*kinds]}")
+    for name, kind in kinds.items():
+        value = found[name]
+        constraint = model._parameter_constraints.get(name)
+        if kind is int:
+            constraint = Integer(0, 2**63 - 1)
+        right = constraint is None or constraint.allows(value)
+        if type(value) is not kind or not right:
+            raise ModelFileError(f"'settings': {name} is {show(value)}")
+    return dict(found)
+
+
+def _check_tensors(model, manifest, settings, tensors):
+    """Check names, dtypes and shapes of all arrays, and add those of the settings.
+
+    A layout names the sizes of each array; a name means the same size everywhere.
+    """
+    expected = {
+        "item_counts": ("i8", ("n_items",)),
+        "history.indptr": ("i8", ("n_users+1",)),
+        "history.items": ("i4", ("n_rows",)),
+    }
+    for name in ("users", "items"):
+        expected |= _id_layout(name, tensors)
+    if "history.times" in tensors:
+        dtypes = "i8" if manifest["time_unit"] else "i8 u8 f8"
+        expected["history.times"] = (dtypes, ("n_rows",))
+    if settings is not None:
+        arrays = model._network.setting_layout()
+        expected |= {f"settings.{name}": layout for name, layout in arrays.items()}
+        expected["training.loss"] = ("f8", ("n_iter",))
+        if "training.validation_score" in tensors:
+            expected["training.validation_score"] = ("f8", ("n_iter",))
+    names = _part(tensors, "weights.")
+    weights = model._weight_layout(SimpleNamespace(**settings or {}), names)
+    expected |= {f"weights.{name}": layout for name, layout in weights.items()}
+    if missing := sorted(set(expected) - set(tensors)):
+        raise ModelFileError(f"{show(missing[0])} is missing")
+    if unknown := sorted(set(tensors) - set(expected)):
+        raise ModelFileError(f"{show(unknown[0])} does not belong here")
+    _check_sizes(expected, tensors)
+    if settings is not None:
+        settings |= {name: tensors[f"settings.{name}"] for name in arrays}
+
+
+def _id_layout(name, tensors):
+    if name in tensors:
+        dtypes = "i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8"
+        return {name: (dtypes, (f"n_{name}",))}
+    return {
+        f"{name}.offsets": ("i8", (f"n_{name}+1",)),
+        f"{name}.utf8": ("u1", (f"{name}.bytes",)),
+    }
+
+
+def _check_sizes(expected, tensors):
+    sizes = {"1": 1}
+    # A single name stands for what is found; a sum is then computed from names.
+    for name, (dtypes, shape) in expected.items():
+        found = tensors[name]
+        if found.dtype.str[1:] not in dtypes.split():
+            raise ModelFileError(f"'{name}' has dtype {found.dtype}, not {dtypes}")
+        if found.ndim != len(shape):
+            raise ModelFileError(f"'{name}' has {found.ndim} dimensions")
+        for size, label in zip(found.shape, shape, strict=True):
+            if label.endswith("+1"):
+                sizes.setdefault(label.removesuffix("+1"), size - 1)
+            elif "+" not in label:
+                sizes.setdefault(label, size)
+    for name, (_, shape) in expected.items():
+        needed = tuple(sum(sizes[part] for part in label.split("+")) for label in shape)
+        if tensors[name].shape != needed:
+            raise ModelFileError(
+                f"'{name}' has shape {tensors[name].shape}; {' × '.join(shape)} is "
+                f"{needed}"
+            )
+    for label in ("n_users", "n_items", "n_rows", "n_iter", "L", "d"):
+        if sizes.get(label, 1) < 1:
+            raise ModelFileError(f"'{label}' must be at least 1")
+
+
+def _check_values(indptr, codes, counts, times, weights):
+    """Check what needs a look at every number."""
+    if (counts != np.bincount(codes, minlength=len(counts))).any():
+        raise ModelFileError("'item_counts' does not count 'history.items'")
+    if times is not None:
+        if not np.isfinite(times).all():
+            raise ModelFileError("'history.times' holds what is no time")
+        if (times[1:] < times[:-1])[row_mates(indptr, len(times))].any():
+            raise ModelFileError("'history.times' must not fall within a user")
+    for name, value in weights.items():
+        if not np.isfinite(value).all():
+            raise ModelFileError(f"'weights.{name}' holds what is not a finite number")
+
+
+def _records(training):
+    """Turn columns into the records of `history_`."""
+    columns = {name: values.tolist() for name, values in sorted(training.items())}
+    n_epochs = len(columns["loss"])
+    return [
+        {
+            "epoch": epoch + 1,
+            **{name: values[epoch] for name, values in columns.items()},
+        }
+        for epoch in range(n_epochs)
+    ]
+
+
+def _part(tensors, prefix):
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
+def _count(shapes, name):
+    if name in shapes:
+        return shapes[name][0]
+    return shapes.get(f"{name}.offsets", [1])[0] - 1
+
+
+# Arguments ------------------------------------------------------------------------
+
+
+def _check_option(name, value, constraint):
+    if not constraint.allows(value):
+        raise InvalidParameterError(
+            f"load_model: '{name}' must be {constraint}. Got {value!r} instead."
+        )
+
+
+def _check_digest(value):
+    fits = isinstance(value, str) and len(value) == 64
+    if value is not None and not (
+        fits and set(value.lower()) <= set("0123456789abcdef")
+    ):
+        raise InvalidParameterError(
+            "load_model: 'expected_sha256' must be 64 hexadecimal digits, as sha256sum "
+            f"prints them. Got {show(value)} instead."
+        )
