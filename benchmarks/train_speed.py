@@ -105,14 +105,14 @@ def start_up(model, interactions):
     start = time.perf_counter()
     import_tensorflow()
     print(f"import TensorFlow: {time.perf_counter() - start:.2f} s")
-    from sklearn_attrec._training import _run_epoch
+    from sklearn_attrec._training import _run_steps
 
     for which in ("first", "second", "third"):
-        before = _run_epoch.experimental_get_tracing_count()
+        before = _run_steps.experimental_get_tracing_count()
         start = time.perf_counter()
         model.fit(interactions)
         total = time.perf_counter() - start
-        traced = _run_epoch.experimental_get_tracing_count() - before
+        traced = _run_steps.experimental_get_tracing_count() - before
         epoch = model.history_[0]["seconds"]
         print(
             f"{which} fit: {total:.2f} s, of which its one epoch {epoch:.2f} s and "

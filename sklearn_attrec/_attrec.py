@@ -110,6 +110,20 @@ class AttRecRecommender(BaseNetworkRecommender):
     warm_start : bool, default=False
         Whether `fit` starts from the weights of the fit before, for the users and
         items that are still there.
+    checkpoint : str, PathLike or None, default=None
+        File in which `fit` keeps its state, to go on after a crash; the one before it
+        stays in a second file that ends in '.previous'. Both are removed when `fit` is
+        finished. Each fit needs its own: leave it None in a search.
+    checkpoint_every : int or str, default=1
+        How often: a number of epochs, or a time such as '10min', which is kept within
+        epochs, too.
+    resume : bool, default=False
+        Whether `fit` goes on from `checkpoint`, if that is there, to the same bits as
+        if it had never stopped. Other data, parameters or seeds are refused.
+    keep_interrupted : bool, default=False
+        Whether a fit that ends with Ctrl-C or `TrainingDivergedError` leaves the model
+        of its last complete epoch, with `interrupted_` True. The exception is raised
+        all the same.
     random_state : int, RandomState or None, default=None
         Seed. The same data, seed, versions and number of threads give the same bits.
     verbose : int, default=0
@@ -128,6 +142,8 @@ class AttRecRecommender(BaseNetworkRecommender):
         `validation_score`.
     n_iter_ : int
         Epochs run.
+    interrupted_ : bool
+        Whether the fit was stopped before its end; see `keep_interrupted`.
     n_users_skipped_ : int
         Users that gave nothing to train on: those with one interaction and, for the
         pairwise losses, those who touched every item.
@@ -216,6 +232,10 @@ class AttRecRecommender(BaseNetworkRecommender):
         exclude_seen=True,
         handle_unknown="popular",
         warm_start=False,
+        checkpoint=None,
+        checkpoint_every=1,
+        resume=False,
+        keep_interrupted=False,
         random_state=None,
         verbose=0,
     ):
@@ -247,6 +267,10 @@ class AttRecRecommender(BaseNetworkRecommender):
         self.exclude_seen = exclude_seen
         self.handle_unknown = handle_unknown
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.resume = resume
+        self.keep_interrupted = keep_interrupted
         self.random_state = random_state
         self.verbose = verbose
 

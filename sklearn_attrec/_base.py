@@ -1,5 +1,6 @@
 """BaseRecommender: everything that is the same for every model."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -42,7 +43,15 @@ from sklearn_attrec.utils._param_validation import (
 )
 from sklearn_attrec.utils._validation import ITEM, TIME, USER, check_interactions
 
-__all__ = ["BaseRecommender"]
+__all__ = ["BaseRecommender", "UnfinishedFitError"]
+
+
+class UnfinishedFitError(Exception):
+    """A fit was stopped and leaves a model; why is the cause."""
+
+    def __init__(self, state):
+        super().__init__()
+        self.state = state
 
 
 class BaseRecommender(CallbackSupportMixin, BaseEstimator):
@@ -84,7 +93,19 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     def __getstate__(self):
         state = dict(super().__getstate__())
         state.pop("_cache", None)
-        return state
+        return state | {"_sklearn_attrec_version": _version()}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop("_sklearn_attrec_version", "older")
+        if version != _version():
+            warnings.warn(
+                f"a pickled {type(self).__name__} of sklearn_attrec {version} is used "
+                f"with {_version()}, which may not understand it. Only files of "
+                "save_model are meant to outlast a version.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
 
     # Blanks for subclasses ------------------------------------------------------
 
@@ -171,12 +192,22 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         features = X[names] if isinstance(X, pd.DataFrame) else X
         task = self._init_callback_context(max_subtasks=self._n_epochs())
         task.call_on_fit_task_begin(estimator=self, X=X, y=interactions.items)
-        # All that can fail comes before the first attribute is set, so that an error
-        # leaves an earlier fit as it was.
+        # All that can fail comes before the attributes are set, at one go, so that an
+        # error or Ctrl-C leaves an earlier fit as it was.
         strict = isinstance(X, pd.DataFrame)
-        state |= self._fit(sequences, state, task, strict)
-        validate_data(self, features, reset=True, skip_check_array=True)
-        vars(self).update(state, _cache={})
+        stopped = None
+        try:
+            state |= self._fit(sequences, state, task, strict)
+        except UnfinishedFitError as unfinished:
+            state |= unfinished.state
+            stopped = unfinished.__cause__
+        seen = BaseEstimator()
+        validate_data(seen, features, reset=True, skip_check_array=True)
+        vars(self).update(state, **vars(seen), _cache={})
+        if not hasattr(seen, "feature_names_in_"):  # those of an earlier fit
+            vars(self).pop("feature_names_in_", None)
+        if stopped is not None:
+            raise stopped
         task.call_on_fit_task_end(
             estimator=self, X=X, y=interactions.items, reconstruction_attributes={}
         )
@@ -562,6 +593,10 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
                 LeakageWarning,
                 stacklevel=4,
             )
+
+
+def _version():
+    return sys.modules[__package__].__version__
 
 
 def _encoded_state(sequences, users, items):

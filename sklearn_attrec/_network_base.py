@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_attrec._base import BaseRecommender
+from sklearn_attrec._base import BaseRecommender, UnfinishedFitError
+from sklearn_attrec._checkpoints import Checkpoints, Progress, fingerprint
 from sklearn_attrec._queries import Queries, lookup
 from sklearn_attrec._sequences import hold_out_last
 from sklearn_attrec.exceptions import (
@@ -19,8 +20,11 @@ from sklearn_attrec.exceptions import (
 from sklearn_attrec.metrics import hit_rate, ndcg
 from sklearn_attrec.utils._param_validation import (
     Boolean,
+    EpochsOrTime,
+    FilePath,
     Integer,
     OneOf,
+    Optional,
     RandomState,
     Real,
 )
@@ -33,6 +37,9 @@ SCORES = {"hit_rate": ("HR", hit_rate), "ndcg": ("NDCG", ndcg)}
 
 # Share of the steps over which the cosine schedule rises first.
 WARM_UP = 0.05
+
+# Steps that TensorFlow does at one go: Ctrl-C waits for no more than these.
+STEPS_A_CALL = 50
 
 # Beyond this size a weight has lost its meaning in float32, finite or not.
 LARGEST_WEIGHT = 1e6
@@ -69,6 +76,10 @@ class BaseNetworkRecommender(BaseRecommender):
         "n_iter_no_change": Integer(1),
         "tol": Real(0),
         "warm_start": Boolean(),
+        "checkpoint": Optional(FilePath()),
+        "checkpoint_every": EpochsOrTime(),
+        "resume": Boolean(),
+        "keep_interrupted": Boolean(),
         "random_state": RandomState(),
         "verbose": Integer(0),
     }
@@ -114,10 +125,11 @@ class BaseNetworkRecommender(BaseRecommender):
         return self.max_iter
 
     def _fit(self, sequences, state, task, strict):
-        random = _generator(self.random_state)
         n_users, n_items = len(state["users_"]), len(state["items_"])
         longest = int(np.diff(sequences.indptr).max())
         self._check_memory(n_users, n_items, longest)
+        checkpoints, progress, found = self._take_up(sequences, state)
+        random = np.random.default_rng(progress.entropy)
         full, held_out = sequences, None
         if self.early_stopping:
             sequences, held_out = self._hold_out(sequences, random)
@@ -147,49 +159,147 @@ class BaseNetworkRecommender(BaseRecommender):
             max_norm=getattr(self, "max_norm", None) or 1.0,
         )
         del weights  # a large catalogue's are too many to keep twice
+        best_weights = None
+        if found:
+            trainer.restore(found, progress.steps)
+            random.bit_generator.state = progress.random
+            best_weights = _named(found, "best.")
+            unlearned = found["unlearned"]
 
         def snapshot():
             weights = trainer.snapshot()
             self._finish(weights, full, unlearned)
             return weights
 
-        history, best, best_weights, waited = [], -np.inf, None, 0
-        for epoch in range(1, self.max_iter + 1):
-            epoch_task = task.subcontext(task_name="epoch")
-            epoch_task.call_on_fit_task_begin(estimator=self)
-            start = time.perf_counter()
-            windows = inputs.draw_windows(random)
-            rates = self._learning_rates(epoch, len(windows))
-            seed = int(random.integers(2**31))
-            loss = trainer.run_epoch(windows, self.batch_size, rates, seed)
-            seconds = time.perf_counter() - start
-            self._check_finite(trainer, epoch, loss)
-            record = {"epoch": epoch, "loss": loss, "seconds": seconds}
-            if held_out is not None:
-                weights = snapshot()
-                score = self._validation_score(state | {"weights_": weights}, *held_out)
-                record["validation_score"] = score
-                waited = 0 if score > best + self.tol else waited + 1
-                if score > best:
-                    best, best_weights = score, weights
-            history.append(record)
-            if self.verbose:
-                self._print(record, len(windows))
-            stopped = epoch_task.call_on_fit_task_end(
-                estimator=self,
-                reconstruction_attributes=lambda: (
-                    state | {"weights_": snapshot(), "_cache": {}}
-                ),
+        def finished():
+            return {
+                "weights_": best_weights or snapshot(),
+                "history_": list(progress.history),
+                "n_iter_": progress.epoch,
+                "n_users_skipped_": len(inputs.untrained),
+                "interrupted_": False,
+            }
+
+        def save(progress):
+            best = {f"best.{k}": value for k, value in (best_weights or {}).items()}
+            arrays = trainer.state() | best | {"unlearned": unlearned}
+            checkpoints.save(progress, arrays)
+
+        kept = None  # what an interruption leaves, if it shall leave anything
+        if self.keep_interrupted and progress.epoch and not progress.step:
+            kept = finished()
+        try:
+            while not self._is_done(progress):
+                epoch = progress.epoch + 1
+                epoch_task = task.subcontext(task_name="epoch")
+                epoch_task.call_on_fit_task_begin(estimator=self)
+                start = time.perf_counter()
+                progress = progress._replace(random=random.bit_generator.state)
+                windows = inputs.draw_windows(random)
+                rates = self._learning_rates(epoch, len(windows))
+                seed = int(random.integers(2**31))
+                steps = self._steps(trainer, windows, rates, seed, progress)
+                for progress in steps:
+                    if checkpoints and checkpoints.due():
+                        self._check_weights(trainer, progress, rates)
+                        save(progress)
+                self._check_weights(trainer, progress, rates)
+                loss = _mean(progress.loss, len(windows))
+                seconds = time.perf_counter() - start
+                record = {"epoch": epoch, "loss": loss, "seconds": seconds}
+                best, waited = progress.best, 0
+                if held_out is not None:
+                    weights = snapshot()
+                    fitted = state | {"weights_": weights}
+                    score = self._validation_score(fitted, *held_out)
+                    record["validation_score"] = score
+                    waited = 0 if score > best + self.tol else progress.waited + 1
+                    if score > best:
+                        best, best_weights = score, weights
+                progress = progress._replace(
+                    epoch=epoch,
+                    step=0,
+                    loss=0.0,
+                    random=random.bit_generator.state,
+                    best=best,
+                    waited=waited,
+                    history=(*progress.history, record),
+                )
+                if checkpoints and checkpoints.due(epoch):
+                    save(progress)
+                if self.keep_interrupted:
+                    kept = finished()
+                if self.verbose:
+                    self._print(record, len(windows))
+                stopped = epoch_task.call_on_fit_task_end(
+                    estimator=self,
+                    reconstruction_attributes=lambda: (
+                        state | {"weights_": snapshot(), "_cache": {}}
+                    ),
+                )
+                if stopped:
+                    break
+        except (KeyboardInterrupt, TrainingDivergedError) as error:
+            if kept is None:
+                raise
+            raise UnfinishedFitError(kept | {"interrupted_": True}) from error
+        fitted = finished()
+        if checkpoints:
+            checkpoints.remove()
+        return fitted
+
+    def _take_up(self, sequences, state):
+        """Find where an interrupted fit was, or begin.
+
+        Returns
+        -------
+        checkpoints : Checkpoints or None
+        progress : Progress
+        found : dict of ndarray
+            Empty at the beginning.
+        """
+        caller, entropy = self._caller("fit"), _entropy(self.random_state)
+        progress = Progress(entropy)
+        if self.checkpoint is None:
+            if self.resume:
+                raise InvalidParameterError(
+                    f"{caller}: resume=True goes on from the file that 'checkpoint' "
+                    "names. Got checkpoint=None."
+                )
+            return None, progress, {}
+        seed = None if self.random_state is None else entropy
+        users, items = state["users_"], state["items_"]
+        identity = fingerprint(self, sequences, users, items, seed)
+        checkpoints = Checkpoints(self.checkpoint, self.checkpoint_every, identity)
+        if not self.resume:
+            checkpoints.check_free(caller)
+            return checkpoints, progress, {}
+        last, found = checkpoints.load()
+        if last and self.verbose:
+            print(f"Going on after epoch {last.epoch}, step {last.step}", flush=True)
+        return checkpoints, last or progress, found
+
+    def _is_done(self, progress):
+        waited = self.early_stopping and progress.waited >= self.n_iter_no_change
+        return waited or progress.epoch >= self.max_iter
+
+    def _steps(self, trainer, windows, rates, seed, progress):
+        """Train on what is left of an epoch, and yield the progress now and then.
+
+        Python hears Ctrl-C, and checkpoints are written, between two calls only.
+        """
+        while progress.step < len(rates):
+            stop = min(progress.step + STEPS_A_CALL, len(rates))
+            batches = slice(progress.step, stop)
+            some = slice(batches.start * self.batch_size, stop * self.batch_size)
+            loss = trainer.run(
+                windows[some], self.batch_size, rates[batches], seed, progress.loss
             )
-            if stopped or waited >= self.n_iter_no_change:
-                break
-        return {
-            "weights_": best_weights or snapshot(),
-            "history_": history,
-            "n_iter_": len(history),
-            "n_users_skipped_": len(inputs.untrained),
-            "interrupted_": False,
-        }
+            step = progress.step + trainer.steps - progress.steps
+            progress = progress._replace(step=step, steps=trainer.steps, loss=loss)
+            if not np.isfinite(loss):
+                self._refuse_weights(trainer, progress, rates)
+            yield progress
 
     def _learning_rates(self, epoch, n_windows):
         """Learning rate of each step of an epoch, (n_steps,)."""
@@ -264,14 +374,19 @@ class BaseNetworkRecommender(BaseRecommender):
             raise InteractionsError(message)
         warnings.warn(f"{message} The weights stay random.", stacklevel=6)
 
-    def _check_finite(self, trainer, epoch, loss):
-        largest = trainer.largest_weight()
-        if np.isfinite(loss) and largest <= LARGEST_WEIGHT:
-            return
+    def _check_weights(self, trainer, progress, rates):
+        # Written so that NaN is refused, too.
+        if not trainer.largest_weight() <= LARGEST_WEIGHT:
+            self._refuse_weights(trainer, progress, rates)
+
+    def _refuse_weights(self, trainer, progress, rates):
+        loss = _mean(progress.loss, progress.step * self.batch_size)
         raise TrainingDivergedError(
-            f"{self._caller('fit')}: training diverged in epoch {epoch} (step "
-            f"{trainer.steps}): loss {loss:.4g}, largest weight {largest:.4g}, "
-            f"learning_rate={self.learning_rate}. Pass a smaller learning_rate."
+            f"{self._caller('fit')}: training diverged in epoch {progress.epoch + 1}, "
+            f"step {progress.step} of {len(rates)}: loss {loss:.4g}, "
+            f"largest weight {trainer.largest_weight():.4g}, learning rate "
+            f"{rates[progress.step - 1]:.3g} (learning_rate={self.learning_rate}). Pass "
+            "a smaller learning_rate."
         )
 
     def _print(self, record, n_windows):
@@ -294,8 +409,23 @@ class BaseNetworkRecommender(BaseRecommender):
             )
 
 
-def _generator(random_state):
-    """Make the one generator of a fit; the global ones stay untouched."""
+def _entropy(random_state):
+    """Draw the seed of a fit's one generator; the global ones stay untouched."""
+    if random_state is None:
+        return np.random.SeedSequence().entropy
     if isinstance(random_state, np.random.RandomState):
-        random_state = random_state.randint(2**31)
-    return np.random.default_rng(random_state)
+        return random_state.randint(2**31)
+    return int(random_state)
+
+
+def _mean(total, n):
+    return float(np.float32(total) / np.float32(max(n, 1)))
+
+
+def _named(arrays, prefix):
+    """Take the arrays whose names begin so, under what follows."""
+    return {
+        name.removeprefix(prefix): value
+        for name, value in arrays.items()
+        if name.startswith(prefix)
+    }

@@ -1,4 +1,4 @@
-"""The training loop: epochs, one compiled step, optimiser state.
+"""The training loop: one compiled step, repeated, and the state of the optimiser.
 
 Importing this module imports TensorFlow; only `fit` does so.
 """
@@ -20,9 +20,9 @@ LAZY_ROWS = 30_000
 
 
 class Trainer:
-    """Weights and optimiser state in TensorFlow, moved on by one epoch at a time.
+    """Weights and optimiser state in TensorFlow, moved on by some steps at a time.
 
-    The compiled epoch belongs to the module and takes all that changes between fits
+    The compiled loop belongs to the module and takes all that changes between fits
     as an argument of unknown shape, so that every fit of a grid search shares one
     trace and repeated fits leave nothing behind.
 
@@ -73,8 +73,10 @@ class Trainer:
         self.scalars = tuple(map(_scalar, (beta_2, alpha, max_norm)))
         self.steps = 0
 
-    def run_epoch(self, windows, batch_size, learning_rates, seed):
-        """Train on every window once.
+    def run(self, windows, batch_size, learning_rates, seed, total=0.0):
+        """Train on some windows of an epoch, once each.
+
+        However an epoch is cut into calls, between two batches, it gives the same bits.
 
         Parameters
         ----------
@@ -86,13 +88,16 @@ class Trainer:
             Of each step.
         seed : int
             Of this epoch's random numbers.
+        total : float, default=0.0
+            Summed loss of the epoch's windows before these.
 
         Returns
         -------
         float
-            Mean loss of a window.
+            Summed loss of the epoch's windows. If it is not finite, the last of `steps`
+            made it so.
         """
-        loss = _run_epoch(
+        total, steps = _run_steps(
             self.batch_loss,
             self.settings,
             self.options,
@@ -105,9 +110,10 @@ class Trainer:
             _variable(learning_rates.astype(np.float32)),
             _integer(seed),
             _integer(self.steps),
+            _scalar(total),
         )
-        self.steps += -(-len(windows) // batch_size)
-        return float(loss)
+        self.steps = int(steps)
+        return float(total)
 
     def largest_weight(self):
         """Size of the largest weight; NaN if one is not a number."""
@@ -121,6 +127,32 @@ class Trainer:
         """Copy the weights out as NumPy arrays."""
         return {name: value.numpy() for name, value in self.weights.items()}
 
+    def state(self):
+        """Copy weights and optimiser state out, under names of their own."""
+        return {name: value.numpy() for name, value in self._variables()}
+
+    def restore(self, state, steps):
+        """Go on where another trainer of the same kind was.
+
+        Parameters
+        ----------
+        state : dict of ndarray
+            Of `state`; other arrays are ignored.
+        steps : int
+            Steps done until then.
+        """
+        for name, variable in self._variables():
+            if state[name].shape != variable.numpy().shape:
+                raise ValueError(f"the checkpoint's {name!r} has another shape")
+            variable.assign(state[name])
+        self.steps = steps
+
+    def _variables(self):
+        for name, weight in self.weights.items():
+            yield f"weights.{name}", weight
+            for number, slot in enumerate(self.slots[name]):
+                yield f"optimizer.{number}.{name}", slot
+
 
 # Networks are plain functions: there is nothing in them for AutoGraph to rewrite.
 _plain = tf.autograph.experimental.do_not_convert
@@ -129,12 +161,12 @@ _plain = tf.autograph.experimental.do_not_convert
 # TensorFlow complains of functions that are traced often. This one is, rightly: once
 # for each kind of network, loss and optimiser.
 logging.getLogger("tensorflow").addFilter(
-    lambda record: "_run_epoch" not in record.getMessage()
+    lambda record: "_run_steps" not in record.getMessage()
 )
 
 
 @tf.function
-def _run_epoch(
+def _run_steps(
     batch_loss,
     settings,
     options,
@@ -147,13 +179,13 @@ def _run_epoch(
     learning_rates,
     seed,
     steps,
+    total,
 ):
     """Loop over the batches inside the graph."""
     optimizer, clipped, penalised = options
     beta_2, alpha, max_norm = scalars
     names = sorted(weights)
     n_windows = tf.shape(windows, tf.int64)[0]
-    total = 0.0
     for start in tf.range(0, n_windows, batch_size):
         rate = learning_rates[start // batch_size]
         steps += 1
@@ -172,7 +204,9 @@ def _run_epoch(
             update = _UPDATES[optimizer]
             update(weights[name], slots[name], gradient, rate, beta_2, steps, radius)
         total += loss * tf.cast(tf.shape(batch)[0], tf.float32)
-    return tf.math.divide_no_nan(total, tf.cast(n_windows, tf.float32))
+        if not tf.math.is_finite(total):
+            break
+    return total, steps
 
 
 def _adam(weight, slots, gradient, learning_rate, beta_2, steps, radius):

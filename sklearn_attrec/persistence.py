@@ -23,6 +23,7 @@ from sklearn_attrec.utils._param_validation import (
     OneOf,
     validate_parameters,
 )
+from sklearn_attrec.utils._records import pack_records, unpack_records
 from sklearn_attrec.utils._tensor_file import (
     FORMAT,
     file_errors,
@@ -76,6 +77,8 @@ def save_model(estimator, path):
         If the estimator is of another class.
     InvalidParameterError
         If a parameter has a value that a file cannot hold, such as a RandomState.
+    ModelFileError
+        If what was fitted cannot be loaded again, such as weights that were set to NaN.
     OSError
         If the file cannot be written.
 
@@ -279,10 +282,8 @@ def _describe(model):
         settings = model.settings_
         tensors |= {f"settings.{name}": settings[name] for name in arrays}
         manifest["settings"] = {k: v for k, v in settings.items() if k not in arrays}
-        for name in ("loss", "validation_score"):
-            if name in model.history_[0]:
-                values = [record[name] for record in model.history_]
-                tensors[f"training.{name}"] = np.array(values, dtype=np.float64)
+        # How long an epoch took would make the same fit another file.
+        tensors |= pack_records(model.history_, ("loss", "validation_score"))
     return manifest, tensors
 
 
@@ -337,7 +338,7 @@ def _build(manifest, tensors, thorough=True):
         times = times.view(f"M8[{manifest['time_unit']}]")
     weights = _part(tensors, "weights.")
     if thorough:
-        _check_values(indptr, codes, counts, times, weights)
+        _check_values(tensors, times)
     state |= {
         "users_": users,
         "items_": items,
@@ -351,7 +352,7 @@ def _build(manifest, tensors, thorough=True):
         state["weights_"] = weights
     if model._network is not None:
         state["settings_"] = settings
-        state["history_"] = _records(_part(tensors, "training."))
+        state["history_"] = unpack_records(tensors)
         state["n_iter_"] = len(state["history_"])
     vars(model).update(state, _cache={})
     try:
@@ -414,6 +415,8 @@ def _make(cls, params):
     if unknown := sorted(set(params) - known):
         raise ModelFileError(f"'params': {cls.__name__} has no {show(unknown)}")
     for name, value in params.items():
+        if not isinstance(value, (bool, int, float, str, type(None))):
+            raise ModelFileError(f"'params': '{name}' is {show(value)}")
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise ModelFileError(f"'params': '{name}' is beyond 64 bits")
     model.set_params(**params)
@@ -462,8 +465,8 @@ def _read_settings(model, manifest):
         constraint = model._parameter_constraints.get(name)
         if kind is int:
             constraint = Integer(0, 2**63 - 1)
-        right = constraint is None or constraint.allows(value)
-        if type(value) is not kind or not right:
+        right = type(value) is kind
+        if not right or not (constraint is None or constraint.allows(value)):
             raise ModelFileError(f"'settings': {name} is {show(value)}")
     return dict(found)
 
@@ -480,15 +483,15 @@ def _check_tensors(model, manifest, settings, tensors):
     }
     for name in ("users", "items"):
         expected |= _id_layout(name, tensors)
-    if "history.times" in tensors:
+    if manifest["time_unit"] or "history.times" in tensors:
         dtypes = "i8" if manifest["time_unit"] else "i8 u8 f8"
         expected["history.times"] = (dtypes, ("n_rows",))
     if settings is not None:
         arrays = model._network.setting_layout()
         expected |= {f"settings.{name}": layout for name, layout in arrays.items()}
-        expected["training.loss"] = ("f8", ("n_iter",))
-        if "training.validation_score" in tensors:
-            expected["training.validation_score"] = ("f8", ("n_iter",))
+        expected["history.loss"] = ("f8", ("n_iter",))
+        if "history.validation_score" in tensors:
+            expected["history.validation_score"] = ("f8", ("n_iter",))
     names = _part(tensors, "weights.")
     weights = model._weight_layout(SimpleNamespace(**settings or {}), names)
     expected |= {f"weights.{name}": layout for name, layout in weights.items()}
@@ -503,7 +506,7 @@ def _check_tensors(model, manifest, settings, tensors):
 
 def _id_layout(name, tensors):
     if name in tensors:
-        dtypes = "i1 i2 i4 i8 u1 u2 u4 u8 f2 f4 f8"
+        dtypes = "i1 i2 i4 i8 u1 u2 u4 u8 f4 f8"
         return {name: (dtypes, (f"n_{name}",))}
     return {
         f"{name}.offsets": ("i8", (f"n_{name}+1",)),
@@ -537,31 +540,20 @@ def _check_sizes(expected, tensors):
             raise ModelFileError(f"'{label}' must be at least 1")
 
 
-def _check_values(indptr, codes, counts, times, weights):
+def _check_values(tensors, times):
     """Check what needs a look at every number."""
+    codes, counts = tensors["history.items"], tensors["item_counts"]
     if (counts != np.bincount(codes, minlength=len(counts))).any():
         raise ModelFileError("'item_counts' does not count 'history.items'")
     if times is not None:
         if not np.isfinite(times).all():
             raise ModelFileError("'history.times' holds what is no time")
-        if (times[1:] < times[:-1])[row_mates(indptr, len(times))].any():
+        mates = row_mates(tensors["history.indptr"], len(times))
+        if (times[1:] < times[:-1])[mates].any():
             raise ModelFileError("'history.times' must not fall within a user")
-    for name, value in weights.items():
-        if not np.isfinite(value).all():
-            raise ModelFileError(f"'weights.{name}' holds what is not a finite number")
-
-
-def _records(training):
-    """Turn columns into the records of `history_`."""
-    columns = {name: values.tolist() for name, values in sorted(training.items())}
-    n_epochs = len(columns["loss"])
-    return [
-        {
-            "epoch": epoch + 1,
-            **{name: values[epoch] for name, values in columns.items()},
-        }
-        for epoch in range(n_epochs)
-    ]
+    for name, value in tensors.items():
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise ModelFileError(f"'{name}' holds what is not a finite number")
 
 
 def _part(tensors, prefix):

@@ -97,6 +97,7 @@ def results_of(search):
     }
 
 
+@pytest.mark.case("F14")
 def test_grid_search_in_one_process_and_in_two(interactions):
     grid = {"omega": [0.2, 0.8], "L": [1, 3], "d": [3]}
     searches = [
@@ -138,14 +139,14 @@ def test_grid_search_over_losses_and_lengths(cls, interactions):
 
 @pytest.mark.parametrize("cls", [SASRecRecommender, SSEPTRecommender])
 def test_grid_search_compiles_each_structure_once(cls, interactions):
-    from sklearn_attrec._training import _run_epoch  # imports TensorFlow
+    from sklearn_attrec._training import _run_steps  # imports TensorFlow
 
     transformer(cls).fit(interactions)
-    count = _run_epoch.experimental_get_tracing_count()
+    count = _run_steps.experimental_get_tracing_count()
     grid = {"L": [1, 4], "d": [4, 6], "learning_rate": [0.1], "dropout": [0.1, 0.5]}
     grid |= {"windows": ["all", "last"], "schedule": ["constant", "cosine"]}
     GridSearchCV(transformer(cls), grid, cv=LeaveLastOut()).fit(interactions)
-    assert _run_epoch.experimental_get_tracing_count() == count
+    assert _run_steps.experimental_get_tracing_count() == count
 
 
 @pytest.mark.parametrize(

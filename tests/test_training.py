@@ -30,14 +30,15 @@ def training():
 def epochs(training, monkeypatch):
     """Windows in the order each epoch of a fit took them, and the weights it left."""
     seen = []
-    run_epoch = training.Trainer.run_epoch
+    run = training.Trainer.run
+    monkeypatch.setattr("sklearn_attrec._network_base.STEPS_A_CALL", 10**6)
 
     def recorded(self, windows, *args):
-        loss = run_epoch(self, windows, *args)
+        loss = run(self, windows, *args)
         seen.append((np.array(windows), self.snapshot()))
         return loss
 
-    monkeypatch.setattr(training.Trainer, "run_epoch", recorded)
+    monkeypatch.setattr(training.Trainer, "run", recorded)
     return seen
 
 
@@ -109,8 +110,8 @@ def make_trainer(training, batch_loss=quadratic_loss, scale=SCALE, **options):
 
 
 def run_epoch(trainer, batches, seed=0, rates=0.05):
-    rates = np.broadcast_to(rates, len(batches))
-    return trainer.run_epoch(np.concatenate(batches), len(batches[0]), rates, seed)
+    rates, windows = np.broadcast_to(rates, len(batches)), np.concatenate(batches)
+    return trainer.run(windows, len(batches[0]), rates, seed) / len(windows)
 
 
 def into_ball(rows, radius):
@@ -250,6 +251,7 @@ def test_alpha_adds_all_squared_weights_to_the_loss(training):
     assert difference == pytest.approx(0.3 * squares, rel=1e-4)
 
 
+@pytest.mark.case("P17")
 def test_the_last_partial_batch_is_trained(training):
     trainer = make_trainer(training)
     run_epoch(trainer, BATCHES)
@@ -351,6 +353,7 @@ def test_negatives_differ_between_epochs(loss, small_interactions):
     assert (np.abs(np.diff(losses)) > 1e-4 * losses[0]).all()
 
 
+@pytest.mark.case("P8")
 @pytest.mark.parametrize("params", [{}, {"loss": "softmax", "dropout": 0.3}])
 def test_same_seed_same_bits(params, small_interactions):
     one = fit(small_interactions, random_state=3, **params)
@@ -427,6 +430,7 @@ def test_any_batch_size_trains_every_weight(batch_size, small_interactions):
             assert change.max() > 1e-4, name
 
 
+@pytest.mark.case("P17")
 def test_a_user_who_touched_every_item_may_begin_a_padded_batch():
     # The first user has no negatives; what fills up the last batch must not ask for
     # one.
@@ -455,13 +459,13 @@ def test_learning_rate_scales_the_step(small_interactions):
 def rates(training, monkeypatch):
     """Learning rates of the steps of a fit, an array an epoch."""
     seen = []
-    run_epoch = training.Trainer.run_epoch
+    run = training.Trainer.run
 
-    def recorded(self, windows, batch_size, learning_rates, seed):
+    def recorded(self, windows, batch_size, learning_rates, *args):
         seen.append(np.array(learning_rates))
-        return run_epoch(self, windows, batch_size, learning_rates, seed)
+        return run(self, windows, batch_size, learning_rates, *args)
 
-    monkeypatch.setattr(training.Trainer, "run_epoch", recorded)
+    monkeypatch.setattr(training.Trainer, "run", recorded)
     return seen
 
 
@@ -561,7 +565,7 @@ def test_alpha_reaches_loss_and_gradient(small_interactions):
 @pytest.mark.parametrize("loss", ["hinge", "softmax"])
 def test_fits_of_a_kind_share_one_trace(loss, small_interactions, training):
     fit(small_interactions, loss=loss)
-    count = training._run_epoch.experimental_get_tracing_count()
+    count = training._run_steps.experimental_get_tracing_count()
     fit(small_interactions, loss=loss)
     grid = [(0.0, 0.1, 1, 1), (0.2, 0.5, 2, 3), (1.0, 0.9, 7, 6)]
     for omega, gamma, L, d in grid:
@@ -569,7 +573,7 @@ def test_fits_of_a_kind_share_one_trace(loss, small_interactions, training):
     others = {"learning_rate": 0.1, "batch_size": 8, "temperature": 0.5, "max_norm": 2}
     others |= {"n_targets": 2, "n_negatives": 4, "max_iter": 3}
     fit(make_interactions(9, 20, random_state=0), loss=loss, **others)
-    assert training._run_epoch.experimental_get_tracing_count() == count
+    assert training._run_steps.experimental_get_tracing_count() == count
 
 
 # Warm start ---------------------------------------------------------------------
@@ -739,6 +743,7 @@ def test_nothing_is_printed_by_default(small_interactions, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.case("F17")
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_divergence_is_an_error_that_keeps_the_earlier_fit(
     early_stopping, small_interactions
@@ -746,7 +751,7 @@ def test_divergence_is_an_error_that_keeps_the_earlier_fit(
     model = fit(small_interactions)
     before, answer = digest(model), model.predict(1)
     model.set_params(learning_rate=1e30, batch_size=16, early_stopping=early_stopping)
-    message = r"epoch 1 \(step \d+\): loss \S+, .*learning_rate=1e\+30"
+    message = r"epoch 1, step \d of 4: loss \S+, .*learning rate 1e\+30"
     with pytest.raises(TrainingDivergedError, match=message) as error:
         model.fit(small_interactions.replace({"user_id": {1: 101}}))
     assert re.search(r"smaller learning_rate", str(error.value))

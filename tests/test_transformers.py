@@ -63,14 +63,14 @@ def epochs(monkeypatch):
     """Windows, learning rates and, afterwards, weights of each epoch of a fit."""
     from sklearn_attrec._training import Trainer  # imports TensorFlow
 
-    seen, run_epoch = [], Trainer.run_epoch
+    seen, run = [], Trainer.run
 
-    def recorded(self, windows, batch_size, learning_rates, seed):
-        loss = run_epoch(self, windows, batch_size, learning_rates, seed)
+    def recorded(self, windows, batch_size, learning_rates, *args):
+        loss = run(self, windows, batch_size, learning_rates, *args)
         seen.append((np.array(windows), np.array(learning_rates), self.snapshot()))
         return loss
 
-    monkeypatch.setattr(Trainer, "run_epoch", recorded)
+    monkeypatch.setattr(Trainer, "run", recorded)
     return seen
 
 
@@ -326,10 +326,10 @@ def test_the_first_loss_is_that_of_the_first_weights(cls, batch_size):
 @both
 @pytest.mark.parametrize("loss", ["softmax", "gbce"])
 def test_fits_of_a_kind_share_one_trace(cls, loss, interactions):
-    from sklearn_attrec._training import _run_epoch  # imports TensorFlow
+    from sklearn_attrec._training import _run_steps  # imports TensorFlow
 
     fit(cls, interactions, loss=loss)
-    count = _run_epoch.experimental_get_tracing_count()
+    count = _run_steps.experimental_get_tracing_count()
     for params in [
         {"L": 1, "d": 3, "n_heads": 1, "batch_size": 1},
         {"L": 9, "d": 16, "n_heads": 4, "max_iter": 1},
@@ -341,7 +341,7 @@ def test_fits_of_a_kind_share_one_trace(cls, loss, interactions):
     if cls is SSEPTRecommender:
         fit(cls, interactions, loss=loss, d_user=8, sse_user=1.0, sse_item=0.0)
     fit(cls, make_interactions(9, 50, n_per_user=4, random_state=0), loss=loss)
-    assert _run_epoch.experimental_get_tracing_count() == count
+    assert _run_steps.experimental_get_tracing_count() == count
 
 
 # Parameters do what they say ----------------------------------------------------

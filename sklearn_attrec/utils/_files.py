@@ -44,7 +44,7 @@ def replacing(path):
     try:
         mode = _permissions(target)
         _sweep(target.parent)
-        scratch, descriptor = _create_beside(target)
+        scratch, descriptor = _create_beside(target, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
@@ -74,14 +74,17 @@ def _permissions(target):
     return stat.S_IMODE(found.st_mode)
 
 
-def _create_beside(target):
+def _create_beside(target, mode):
     """Create a file in the same folder, locked for as long as it is open."""
+    # Nobody reads what is to become a private file before it is one; the umask takes
+    # its part of the permissions of a new one.
+    mode = 0o666 if mode is None else 0o600
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR
     flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     while True:
         name = f".{target.name[:40]}.{secrets.token_hex(8)}{UNFINISHED}"
         scratch = target.with_name(name)
-        descriptor = os.open(scratch, flags, 0o666)  # less what the umask takes away
+        descriptor = os.open(scratch, flags, mode)
         if fcntl is None:
             return scratch, descriptor
         with contextlib.suppress(OSError):  # a file system without locks

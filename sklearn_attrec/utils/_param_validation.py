@@ -1,15 +1,20 @@
 """Constructor parameters checked against a declared constraint each."""
 
+import os
+import sys
 from dataclasses import dataclass
 from numbers import Integral
 from numbers import Real as RealNumber
 
 import numpy as np
+import pandas as pd
 
 from sklearn_attrec.exceptions import InvalidParameterError
 
 __all__ = [
     "Boolean",
+    "EpochsOrTime",
+    "FilePath",
     "Integer",
     "OneOf",
     "Optional",
@@ -64,7 +69,7 @@ class Real:
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
         return bool(
-            np.isfinite(value)
+            abs(value) <= sys.float_info.max  # an int may be of any length
             and (value > low or (value == low and not self.low_open))
             and (value < high or (value == high and not self.high_open))
         )
@@ -111,6 +116,43 @@ class Optional:
     def allows(self, value):
         """Tell whether value meets the constraint."""
         return value is None or self.constraint.allows(value)
+
+
+@dataclass(frozen=True)
+class FilePath:
+    """Where a file is or shall be."""
+
+    def __str__(self):
+        return "a path"
+
+    def allows(self, value):
+        """Tell whether value meets the constraint."""
+        return isinstance(value, (str, os.PathLike)) and bool(os.fspath(value))
+
+
+@dataclass(frozen=True)
+class EpochsOrTime:
+    """How often something is done."""
+
+    def __str__(self):
+        return "an int in the range [1, inf) (epochs) or a time such as '10min'"
+
+    def allows(self, value):
+        """Tell whether value meets the constraint."""
+        try:
+            epochs, seconds = self.split(value)
+        except (ValueError, TypeError):
+            return False
+        return Integer(1).allows(epochs) if seconds is None else seconds > 0
+
+    @staticmethod
+    def split(value):
+        """Return epochs and seconds, one of which is None."""
+        if isinstance(value, str):
+            if not any(letter.isalpha() or letter == ":" for letter in value):
+                raise ValueError("a time needs a unit")  # pandas would take ns
+            return None, pd.Timedelta(value).total_seconds()
+        return value, None
 
 
 @dataclass(frozen=True)

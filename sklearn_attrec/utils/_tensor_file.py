@@ -28,6 +28,7 @@ from sklearn_attrec.exceptions import (
     ModelVersionError,
 )
 from sklearn_attrec.utils._files import replacing
+from sklearn_attrec.utils._ids import show
 
 __all__ = [
     "FORMAT",
@@ -47,7 +48,7 @@ MAX_HEADER = 2**20
 DTYPES = {
     **{f"I{8 * size}": f"<i{size}" for size in (1, 2, 4, 8)},
     **{f"U{8 * size}": f"<u{size}" for size in (1, 2, 4, 8)},
-    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+    **{f"F{8 * size}": f"<f{size}" for size in (4, 8)},
 }
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 
@@ -205,8 +206,10 @@ def _read_header(file):
     size = os.fstat(file.fileno()).st_size
     start = file.read(8 + len(MAGIC))
     if start[8:] != MAGIC:
+        # A damaged length may look like another's mark, but not all of the rest.
+        ours = b"metadata" in start or MANIFEST.encode() in start
         for mark, kind in OTHER_FORMATS.items():
-            if start.startswith(mark):
+            if start.startswith(mark) and not ours:
                 raise ModelFileError(
                     f"is not a model file of sklearn_attrec but {kind}"
                 )
@@ -258,7 +261,7 @@ def _json(value):
 def _check_version(manifest):
     found = manifest.get("format")
     if not (_is_sizes(found) and len(found) == 2):
-        raise ModelFileError(f"'format' must be two version numbers, not {found!r}")
+        raise ModelFileError(f"'format' must be two version numbers, not {show(found)}")
     ours, theirs = ".".join(map(str, FORMAT)), ".".join(map(str, found))
     if found[0] != FORMAT[0]:
         raise ModelVersionError(
@@ -282,21 +285,30 @@ def _check_table(header, manifest, size):
             "shape",
             "data_offsets",
         }:
-            raise ModelFileError(f"'{name}' must have dtype, shape and data_offsets")
+            raise ModelFileError(
+                f"{show(name)} must have dtype, shape and data_offsets"
+            )
         shape, place = entry["shape"], entry["data_offsets"]
         if not isinstance(entry["dtype"], str) or entry["dtype"] not in DTYPES:
-            raise ModelFileError(f"'{name}' has the unknown dtype {entry['dtype']!r}")
-        if not (_is_sizes(shape) and len(shape) <= 2):
-            raise ModelFileError(f"'{name}' has the impossible shape {shape!r}")
+            raise ModelFileError(
+                f"{show(name)} has the unknown dtype {show(entry['dtype'])}"
+            )
+        # No dimension is longer than all data, not even beside one of length 0.
+        if not (_is_sizes(shape) and 1 <= len(shape) <= 2 and max(shape) <= size):
+            raise ModelFileError(f"{show(name)} has the impossible shape {show(shape)}")
         if not (_is_sizes(place) and len(place) == 2):
-            raise ModelFileError(f"'{name}' has the impossible place {place!r}")
+            raise ModelFileError(f"{show(name)} has the impossible place {show(place)}")
         width = np.dtype(DTYPES[entry["dtype"]]).itemsize
         if place[1] - place[0] != width * math.prod(shape) or place[0] % width:
-            raise ModelFileError(f"'{name}' has a place that does not fit its shape")
+            raise ModelFileError(
+                f"{show(name)} has a place that does not fit its shape"
+            )
     end = 0
     for name in sorted(header, key=lambda name: header[name]["data_offsets"]):
         if header[name]["data_offsets"][0] != end:
-            raise ModelFileError(f"'{name}' overlaps another array or leaves a hole")
+            raise ModelFileError(
+                f"{show(name)} overlaps another array or leaves a hole"
+            )
         end = header[name]["data_offsets"][1]
     if end != size:
         raise ModelCorruptError(f"is damaged: {size} bytes of data instead of {end}")
@@ -320,7 +332,7 @@ def _read_bytes(file, size):
 
 def _check_hash(name, part, expected):
     if hashlib.sha256(part.data).hexdigest() != expected:
-        raise ModelCorruptError(f"is damaged: '{name}' does not match its SHA-256")
+        raise ModelCorruptError(f"is damaged: {show(name)} does not match its SHA-256")
 
 
 def _check_file_hash(file, begin, data, expected):

@@ -1,0 +1,226 @@
+"""Checkpoints: the state of an unfinished fit, kept to be taken up again."""
+
+import hashlib
+import json
+import os
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from sklearn_attrec.exceptions import (
+    CheckpointMismatchError,
+    InvalidParameterError,
+    ModelCorruptError,
+    ModelFileError,
+    ModelVersionError,
+)
+from sklearn_attrec.utils._ids import show
+from sklearn_attrec.utils._packed_ids import pack_ids
+from sklearn_attrec.utils._param_validation import EpochsOrTime
+from sklearn_attrec.utils._records import pack_records, unpack_records
+from sklearn_attrec.utils._tensor_file import file_errors, read_tensors, write_tensors
+
+__all__ = ["Checkpoints", "Progress", "fingerprint"]
+
+# The seed is compared by itself; the others may differ between start and resumption.
+FREE = {"checkpoint", "checkpoint_every", "keep_interrupted", "random_state", "resume"}
+FREE |= {"handle_unknown", "verbose", "warm_start"}
+
+
+class Progress(NamedTuple):
+    """How far a fit has come, besides weights and optimiser state."""
+
+    entropy: int  # seed of the fit's generator
+    epoch: int = 0  # complete epochs
+    step: int = 0  # steps done in the epoch after them
+    steps: int = 0  # steps done in all
+    loss: float = 0.0  # summed over the windows of these steps
+    random: dict | None = None  # state of the generator where this epoch begins
+    best: float = -np.inf  # validation score
+    waited: int = 0  # epochs since it grew
+    history: tuple = ()  # one record an epoch
+
+
+class Checkpoints:
+    """Writes the state of a fit from time to time, and finds it again.
+
+    The one before the last is kept, too, under a name that ends in '.previous'.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    every : int or str
+        Epochs, or a time such as '10min'.
+    identity : dict
+        What tells this fit from others: a file with another identity is refused.
+    """
+
+    def __init__(self, path, every, identity):
+        self.path = Path(path)
+        self.previous = self.path.with_name(f"{self.path.name}.previous")
+        self.identity = identity | {"version": sys.modules[__package__].__version__}
+        self.epochs, self.seconds = EpochsOrTime.split(every)
+        self.saved_at = time.monotonic()
+
+    def check_free(self, caller):
+        """Refuse to overwrite an unfinished fit that nobody asked to take up."""
+        for path in (self.path, self.previous):
+            if path.exists():
+                raise InvalidParameterError(
+                    f"{caller}: 'checkpoint' is {os.fspath(self.path)!r}, and "
+                    f"{os.fspath(path)!r} holds an unfinished fit. Pass resume=True to "
+                    "go on with it, delete it, or pass another path."
+                )
+
+    def load(self):
+        """Read the last checkpoint, or the one before if the last is damaged.
+
+        Returns
+        -------
+        progress : Progress, or None without a checkpoint
+        tensors : dict of ndarray
+
+        Raises
+        ------
+        CheckpointMismatchError
+            If it belongs to another fit; the message says in what they differ.
+        ModelFileError
+            If no checkpoint can be read.
+        """
+        problem = None
+        for path in (self.path, self.previous):
+            try:
+                manifest, tensors = read_tensors(path)
+                with file_errors(path):
+                    progress = _read_progress(manifest, tensors)
+            except FileNotFoundError:
+                continue
+            except ModelVersionError as error:
+                raise CheckpointMismatchError(f"checkpoint {error}") from error
+            except ModelFileError as error:
+                problem = problem or error
+                continue
+            self._compare(manifest["identity"], path)
+            if problem:
+                warnings.warn(
+                    f"checkpoint {problem}. The one before it is used, of epoch "
+                    f"{progress.epoch}.",
+                    stacklevel=6,
+                )
+            return progress, tensors
+        if problem:
+            raise ModelCorruptError(
+                f"checkpoint {problem}. There is none before it to go on from: delete "
+                "it to start anew."
+            ) from problem
+        return None, {}
+
+    def _compare(self, found, path):
+        for name in sorted(set(self.identity) | set(found)):
+            ours, theirs = self.identity.get(name), found.get(name)
+            if ours != theirs:
+                what = {"data": "other interactions"}.get(
+                    name, f"{name}={show(theirs)}, and this one has {name}={show(ours)}"
+                )
+                raise CheckpointMismatchError(
+                    f"checkpoint {os.fspath(path)!r} belongs to a fit with {what}. "
+                    "Fit the same again, delete the file to start anew, or pass "
+                    "another path as 'checkpoint'."
+                )
+
+    def due(self, epoch=None):
+        """Tell whether to write one now.
+
+        Parameters
+        ----------
+        epoch : int, default=None
+            The epoch that was just completed; None within one.
+        """
+        if self.seconds is not None:
+            return time.monotonic() - self.saved_at >= self.seconds
+        return epoch is not None and epoch % self.epochs == 0
+
+    def save(self, progress, tensors):
+        """Write a checkpoint, and keep the one before.
+
+        Parameters
+        ----------
+        progress : Progress
+        tensors : dict of ndarray
+        """
+        manifest = {
+            "kind": "checkpoint",
+            "identity": self.identity,
+            "progress": _as_json(progress),
+        }
+        if self.path.exists():
+            self.path.replace(self.previous)
+        write_tensors(self.path, manifest, tensors | pack_records(progress.history))
+        self.saved_at = time.monotonic()
+
+    def remove(self):
+        """Remove both: the fit is finished."""
+        self.path.unlink(missing_ok=True)
+        self.previous.unlink(missing_ok=True)
+
+
+def _as_json(progress):
+    record = progress._asdict()
+    del record["history"]
+    # As text, integers of any length and floats of any kind come back exactly.
+    for name in ("entropy", "best"):
+        record[name] = str(record[name])
+    return record | {"random": json.dumps(progress.random)}
+
+
+def _read_progress(manifest, tensors):
+    if manifest.get("kind") != "checkpoint" or "identity" not in manifest:
+        raise ModelFileError("is no checkpoint of a fit")
+    try:
+        record = dict(manifest["progress"])
+        record["entropy"] = int(record["entropy"])
+        record["best"] = float(record["best"])
+        record["random"] = json.loads(record["random"])
+        np.random.PCG64().state = record["random"]  # raises if it is none
+        return Progress(**record, history=tuple(unpack_records(tensors)))
+    except (KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"'progress' cannot be used: {error}") from error
+
+
+def fingerprint(model, sequences, users, items, seed):
+    """Tell fits apart by what decides their weights.
+
+    Parameters
+    ----------
+    model : estimator
+    sequences : Sequences
+    users, items : ndarray
+        Ids.
+    seed : int or None
+        None where any will do.
+
+    Returns
+    -------
+    dict
+        Parameters by name, the class, the seed and a SHA-256 of the interactions.
+    """
+    arrays = pack_ids("users", users) | pack_ids("items", items)
+    arrays |= {"indptr": sequences.indptr, "codes": sequences.items}
+    if sequences.times is not None:
+        arrays["times"] = sequences.times
+    digest = hashlib.sha256()
+    for name, value in arrays.items():
+        digest.update(f"{name} {value.dtype.str} {len(value)} ".encode())
+        digest.update(np.ascontiguousarray(value).view(np.uint8).data)
+    params = model.get_params(deep=False)
+    params = {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in params.items()
+        if name not in FREE
+    }
+    identity = {"class": type(model).__name__, "data": digest.hexdigest()}
+    return params | identity | {"random_state": seed}
