@@ -385,8 +385,8 @@ class BaseNetworkRecommender(BaseRecommender):
             f"{self._caller('fit')}: training diverged in epoch {progress.epoch + 1}, "
             f"step {progress.step} of {len(rates)}: loss {loss:.4g}, "
             f"largest weight {trainer.largest_weight():.4g}, learning rate "
-            f"{rates[progress.step - 1]:.3g} (learning_rate={self.learning_rate}). Pass "
-            "a smaller learning_rate."
+            f"{rates[progress.step - 1]:.3g} (learning_rate={self.learning_rate}). "
+            "Pass a smaller learning_rate."
         )
 
     def _print(self, record, n_windows):

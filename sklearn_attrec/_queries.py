@@ -160,15 +160,16 @@ def known_items(model, items, name, caller):
     codes = lookup(model, "items_", ids)
     unknown = np.flatnonzero(codes < 0)
     if len(ids) == 0 or len(unknown):
-        what = (
-            f"{show(ids[unknown[0]])} at position {unknown[0]} ({len(unknown)} of "
-            f"{len(ids)} unknown)"
-            if len(ids)
-            else "none"
-        )
+        got, fix = "none", "Pass at least one."
+        if len(ids):
+            got = (
+                f"{show(ids[unknown[0]])} at position {unknown[0]} ({len(unknown)} of "
+            )
+            got += f"{len(ids)} unknown)"
+            fix = "Leave the unknown ones out."
         raise InteractionsError(
-            f"{caller}: '{name}' must hold item ids seen in fit. Got {what}. Fit saw "
-            f"{_like(model.items_)}."
+            f"{caller}: '{name}' must hold item ids seen in fit. Got {got}. Fit saw "
+            f"{_like(model.items_)}. {fix}"
         )
     return ids, codes
 

@@ -7,6 +7,7 @@ import argparse
 import ast
 import contextlib
 import csv
+import hashlib
 import os
 import re
 import sys
@@ -25,11 +26,17 @@ from sklearn_attrec._popularity import PopularityRecommender
 from sklearn_attrec._sasrec import SASRecRecommender
 from sklearn_attrec._sse_pt import SSEPTRecommender
 from sklearn_attrec.datasets import read_interactions
-from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.exceptions import (
+    InteractionsError,
+    InvalidParameterError,
+    ModelFileError,
+)
 from sklearn_attrec.metrics import evaluate
 from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
+from sklearn_attrec.persistence import inspect_model, load_model, save_model
+from sklearn_attrec.utils._files import replacing
 from sklearn_attrec.utils._param_validation import validate_parameters
-from sklearn_attrec.utils._validation import USER, check_interactions
+from sklearn_attrec.utils._validation import ITEM, TIME, USER, check_interactions
 
 __all__ = ["main"]
 
@@ -54,8 +61,8 @@ def main(argv=None):
     Returns
     -------
     int
-        The exit code: 0, 2 after an error, which standard error tells in one line, or
-        130 after an interruption.
+        The exit code: 0, 2 after an error, which standard error tells in one line, 3 if
+        it is about a model file, or 130 after an interruption.
     """
     argv = sys.argv[1:] if argv is None else argv
     try:
@@ -74,44 +81,95 @@ def main(argv=None):
         if "--debug" in argv:
             raise
         _note(f"error: {_one_line(error)}")
-        return 2
+        return 3 if isinstance(error, ModelFileError) else 2
     return 0
 
 
 # The commands ---------------------------------------------------------------------
 
 
+def _fit_and_save(arguments):
+    """Fit on all rows and write a model file."""
+    model = _model(arguments)
+    out = _output(arguments.out)
+    try:
+        _fit(model, _read(arguments))
+    finally:
+        if hasattr(model, "items_"):  # also after Ctrl-C, with keep_interrupted=True
+            save_model(model, out)
+            words = "unfinished model" if getattr(model, "interrupted_", 0) else "model"
+            _note(f"{words} of {type(model).__name__} saved as {arguments.out!r}")
+
+
+def _inspect(arguments):
+    """Print what a model file holds."""
+    found = inspect_model(arguments.model)
+    tensors, params = found.pop("tensors"), found.pop("params")
+    with Path(arguments.model).open("rb") as file:
+        found["sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
+    for name, value in found.items():
+        print(f"{name:12}{value:,}" if type(value) is int else f"{name:12}{value}")
+    print("params")
+    for name, value in params.items():
+        print(f"  {name} = {value!r}")
+    print("tensors")
+    for name, (dtype, shape) in tensors.items():
+        print(f"  {name}  {dtype}  {' × '.join(map(str, shape))}")
+
+
 def _evaluate(arguments):
     """Print the metrics of the model beside those of the popularity baseline."""
-    model = _model(arguments)
-    train, test = leave_last_out_split(_read(arguments))
-    _note(f"{len(test):,} last items held out, {len(train):,} rows to train on")
+    if arguments.model_file:
+        model, test = _load(arguments), _read(arguments)
+        train = _fitted_rows(model)
+        _note(f"{len(test):,} rows to score, {len(train):,} were trained on")
+    else:
+        model = _model(arguments)
+        train, test = leave_last_out_split(_read(arguments))
+        _note(f"{len(test):,} last items held out, {len(train):,} rows to train on")
+        _fit(model, train)
     models = [model]
     if not isinstance(model, PopularityRecommender):
-        models.append(_baseline(model))
-    rows = [evaluate(_fit(each, train), test, arguments.k) for each in models]
+        models.append(_baseline(model).fit(train))
+    rows = [evaluate(each, test, arguments.k) for each in models]
     print(pd.concat(rows).T.to_string(float_format="{:.4f}".format))
 
 
 def _recommend(arguments):
     """Write recommendations as CSV."""
-    model = _model(arguments)
+    if not (arguments.file or arguments.model_file):
+        raise InvalidParameterError("recommend needs FILE or --model-file, or both.")
     out = _output(arguments.out)
-    interactions = _read(arguments)
-    users = None if arguments.all_users else _users(arguments.users, interactions)
-    known = set(_fit(model, interactions).users_.tolist())
-    if new := [user for user in users or () if user not in known]:
-        _note(
-            f"{len(new)} user(s) are not in the file, the first is {new[0]!r}; popular "
-            "items go to them"
-        )
-    table = model.recommend(users, k=arguments.k).to_csv(
-        index=False, lineterminator="\n"
-    )
-    if out is None:
-        sys.stdout.write(table)
+    model = _load(arguments) if arguments.model_file else _model(arguments)
+    histories = None
+    if not arguments.model_file:
+        _fit(model, _read(arguments))
+    elif arguments.file:
+        histories = _histories(_read(arguments))
+    known = model.users_ if histories is None else histories.index
+    if arguments.all_users:
+        users = None if histories is None else known.tolist()
     else:
-        _write(out, table)
+        users = _users(arguments.users, known)
+        everyone = set(known.tolist())
+        if new := [user for user in users if user not in everyone]:
+            where = "file" if arguments.file else "model"
+            _note(
+                f"{len(new)} user(s) are not in the {where}, the first is {new[0]!r}; "
+                "popular items go to them"
+            )
+    if histories is not None:
+        histories = [histories.get(user, []) for user in users]
+    table = model.recommend(users, histories, k=arguments.k)
+    if arguments.excel_safe:
+        table = table.assign(
+            **{name: table[name].map(_as_text) for name in (USER, ITEM)}
+        )
+    text = table.to_csv(index=False, lineterminator="\n")
+    if out is None:
+        sys.stdout.write(text)
+    else:
+        _write(out, text)
 
 
 def _tune(arguments):
@@ -144,7 +202,7 @@ def _tune(arguments):
 
 def _model(arguments):
     """Make the model with the parameters that --set names."""
-    model = _MODELS[arguments.model]()
+    model = _MODELS[arguments.model or "attrec"]()
     if "random_state" in model.get_params():
         model.set_params(random_state=0)  # the same command gives the same answer
     for text in arguments.set:
@@ -152,6 +210,40 @@ def _model(arguments):
         model.set_params(**{name: _value(value)})
     validate_parameters(model)
     return model
+
+
+def _load(arguments):
+    """Load the model that --model-file names."""
+    if arguments.model or arguments.set:
+        raise InvalidParameterError(
+            "--model and --set are for training; --model-file names a trained model."
+        )
+    return load_model(arguments.model_file)
+
+
+def _fitted_rows(model):
+    """Put the interactions that a model was fitted on into a table again."""
+    lengths = model.history_indptr_[1:] - model.history_indptr_[:-1]
+    table = {
+        USER: model.users_.repeat(lengths),
+        ITEM: model.items_[model.history_items_],
+    }
+    if model.history_times_ is not None:
+        table[TIME] = model.history_times_
+    return pd.DataFrame(table)
+
+
+def _histories(interactions):
+    """List each user's items, the oldest first; a Series with the users as index."""
+    if TIME in interactions:
+        interactions = interactions.sort_values(TIME, kind="stable")
+    return interactions.groupby(USER, sort=False)[ITEM].agg(list)
+
+
+def _as_text(value):
+    """Keep a spreadsheet from taking an id for a formula."""
+    risky = isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r")
+    return f"'{value}" if risky else value
 
 
 def _baseline(model):
@@ -210,22 +302,23 @@ def _read(arguments):
         columns=arguments.columns,
         sep=arguments.sep,
         header={"yes": True, "no": False}.get(arguments.header, "infer"),
+        encoding=arguments.encoding,
     )
     check_interactions(interactions, caller=repr(arguments.file))
     return interactions
 
 
-def _users(text, interactions):
-    """Split a line of CSV into ids of the type that the file's have."""
+def _users(text, known):
+    """Split a line of CSV into ids of the type that those known have."""
     (users,) = csv.reader([text])
     if not users:
         raise InteractionsError("--users names nobody. Pass ids, or --all-users.")
-    if interactions[USER].dtype.kind not in "iu":
+    if known.dtype.kind not in "iu":
         return users
     for user in users:
         if not re.fullmatch("0|-?[1-9][0-9]{0,18}", user):
             raise InteractionsError(
-                f"--users: the user ids of the file are integers, and {user!r} is none."
+                f"--users: the known user ids are integers, and {user!r} is none."
             )
     return [int(user) for user in users]
 
@@ -237,7 +330,7 @@ def _output(out):
     path = Path(out)
     if path.is_dir() or not path.parent.is_dir():
         raise InvalidParameterError(f"--out must be a file in a folder. Got {out!r}.")
-    return path.resolve() if path.is_file() else path
+    return path
 
 
 def _write(path, text):
@@ -245,12 +338,8 @@ def _write(path, text):
     if path.exists() and not path.is_file():  # a pipe, a terminal
         path.write_text(text, "utf-8")
         return
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        scratch.write_text(text, "utf-8", newline="\n")
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
+    with replacing(path) as file:
+        file.write(text.encode())
 
 
 # Words ----------------------------------------------------------------------------
@@ -280,7 +369,7 @@ def _in_options(text):
         return "--columns " + ",".join(f"{old}={new}" for old, new in names.items())
 
     text = re.sub(r"X\.rename\(columns=(\{[^{}]*\})\)", rename, text)
-    text = re.sub(r"\bsep=(?=')", "--sep=", text)
+    text = re.sub(r"\b(sep|encoding)=(?=')", r"--\1=", text)
     text = text.replace("header=True", "--header=yes")
     return text.replace("header=False", "--header=no")
 
@@ -323,13 +412,30 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
+    command = _command(commands, "fit", _fit_and_save, "train and write a model file")
+    command.add_argument("--out", metavar="MODEL", required=True, help="model.attrec")
+
     command = _command(
-        commands, "evaluate", _evaluate, "hold out each user's last item"
+        commands,
+        "evaluate",
+        _evaluate,
+        "hold out each user's last item; with --model-file, score every row",
     )
+    _add_model_file(command)
     command.add_argument("--k", type=_positives, default=[10, 50], metavar="K,K")
 
     command = _command(
-        commands, "recommend", _recommend, "write recommendations as CSV"
+        commands,
+        "recommend",
+        _recommend,
+        "write recommendations as CSV; with --model-file, FILE gives the histories",
+        file="?",
+    )
+    _add_model_file(command)
+    command.add_argument(
+        "--excel-safe",
+        action="store_true",
+        help="put ' before ids that a spreadsheet would take for a formula",
     )
     whom = command.add_mutually_exclusive_group(required=True)
     whom.add_argument("--users", metavar="ID,ID", help="user ids")
@@ -346,16 +452,30 @@ def _parser():
     command.add_argument(
         "--jobs", type=int, default=1, help="processes; -1: every core"
     )
+
+    words = "tell what a model file holds"
+    command = commands.add_parser("inspect", help=words, description=words)
+    command.set_defaults(run=_inspect)
+    command.add_argument("model", metavar="MODEL", help="a file of fit --out")
+    command.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
 
 
-def _command(commands, name, run, words):
-    """Add a command with the options that all have."""
+def _add_model_file(command):
+    command.add_argument(
+        "--model-file", metavar="MODEL", help="a file of fit --out, instead of training"
+    )
+
+
+def _command(commands, name, run, words, file=None):
+    """Add a command with the options that all that read interactions have."""
     command = commands.add_parser(
         name, help=words, description=words, allow_abbrev=False
     )
     command.set_defaults(run=run)
-    command.add_argument("file", metavar="FILE", help="interactions: CSV, Parquet, …")
+    command.add_argument(
+        "file", metavar="FILE", nargs=file, help="interactions: CSV, Parquet, …"
+    )
     command.add_argument(
         "--columns",
         type=_columns,
@@ -368,7 +488,10 @@ def _command(commands, name, run, words):
     command.add_argument(
         "--header", choices=["yes", "no"], help="whether line 1 names the columns"
     )
-    command.add_argument("--model", choices=_MODELS, default="attrec")
+    command.add_argument(
+        "--encoding", default="utf-8", help="of the text; default: utf-8"
+    )
+    command.add_argument("--model", choices=_MODELS, help="default: attrec")
     command.add_argument(
         "--set",
         action="append",

@@ -1,14 +1,17 @@
 """The command line: what it prints, what it refuses, and how it ends."""
 
+import hashlib
 import io
 import re
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 
 import sklearn_attrec
 from sklearn_attrec import (
@@ -17,6 +20,7 @@ from sklearn_attrec import (
     MarkovRecommender,
     PopularityRecommender,
     cli,
+    load_model,
 )
 from sklearn_attrec.metrics import evaluate
 from sklearn_attrec.model_selection import leave_last_out_split
@@ -167,7 +171,7 @@ def test_users_are_read_as_the_files_ids_are(run, tmp_path, small_interactions):
 @pytest.mark.parametrize("users", ["x", "01", "1.0", "1,", " 1", "1_0", "9" * 20])
 def test_users_of_another_type_are_refused(fail, file, users):
     line = fail("recommend", file, *POPULARITY, "--users", users)
-    assert line.startswith("--users: the user ids of the file are integers, and '")
+    assert line.startswith("--users: the known user ids are integers, and '")
 
 
 def test_recommend_needs_users(fail, file):
@@ -187,13 +191,12 @@ def test_recommend_writes_a_file(run, file, tmp_path):
 
 
 def test_a_file_is_written_whole_or_not_at_all(fail, file, tmp_path, monkeypatch):
-    def full(self, *_, **__):
-        self.touch()
+    def full(descriptor):
         raise OSError(28, "No space left on device")
 
     out = tmp_path / "out.csv"
     out.write_text("old")
-    monkeypatch.setattr(cli.Path, "write_text", full)
+    monkeypatch.setattr(cli.os, "fsync", full)
     command = ["recommend", file, *POPULARITY, "--all-users", "--out", str(out)]
     assert "No space left" in fail(*command)
     assert out.read_bytes() == b"old"
@@ -435,3 +438,129 @@ def test_a_reader_that_stops_early_is_no_error(tmp_path):
         process.stdout.close()
         assert process.stderr.read() == ""
         assert process.wait(60) == 0
+
+
+# -- Model files -----------------------------------------------------------------
+
+
+@pytest.fixture
+def model_file(run, file, tmp_path):
+    path = str(tmp_path / "markov.attrec")
+    printed = run("fit", file, "--model", "markov", "--set", "k=3", "--out", path)
+    assert "model of MarkovRecommender saved as" in printed.err
+    return path
+
+
+def test_fit_saves_what_the_library_fits(model_file, small_interactions):
+    loaded = load_model(model_file)
+    fitted = MarkovRecommender(k=3).fit(small_interactions)
+    assert loaded.get_params() == fitted.get_params()
+    assert_frame_equal(loaded.recommend(), fitted.recommend(), check_exact=True)
+
+
+def test_recommend_with_a_model_file(run, model_file, small_interactions):
+    printed = run("recommend", "--model-file", model_file, "--users", "3,1", "--k", "2")
+    expected = MarkovRecommender().fit(small_interactions).recommend([3, 1], k=2)
+    assert_frame_equal(read_csv(printed.out), expected, check_dtype=False)
+    printed = run("recommend", "--model-file", model_file, "--all-users")
+    assert set(read_csv(printed.out)["user_id"]) == set(small_interactions["user_id"])
+
+
+def test_recommend_reads_other_histories(run, model_file, tmp_path):
+    """A file beside a model file says what the users did since, new users too."""
+    path = tmp_path / "since.csv"
+    path.write_text("user_id,item_id,timestamp\n1,15,20\n99,11,7\n1,14,10\n")
+    arguments = ["recommend", str(path), "--model-file", model_file, "--k", "1"]
+    printed = run(*arguments, "--all-users")
+    # The cycle goes on, 11, 12 and 14, 15, 16; users in the order of time.
+    assert read_csv(printed.out)["item_id"].tolist() == [12, 16]
+    printed = run(*arguments, "--users", "99,1,2")
+    assert read_csv(printed.out)["user_id"].tolist() == [99, 1, 2]
+    assert "1 user(s) are not in the file, the first is 2" in printed.err
+
+
+def test_evaluate_scores_every_row_with_a_model_file(run, tmp_path, small_interactions):
+    train, test = leave_last_out_split(small_interactions)
+    paths = [str(tmp_path / name) for name in ("train.csv", "test.csv", "m.attrec")]
+    train.to_csv(paths[0], index=False)
+    test.to_csv(paths[1], index=False)
+    run("fit", paths[0], "--model", "markov", "--out", paths[2])
+    printed = run("evaluate", paths[1], "--model-file", paths[2], "--k", "3")
+    for model in (MarkovRecommender(), PopularityRecommender()):
+        expected = evaluate(model.fit(train), test, 3)
+        for name, value in expected.iloc[0].items():
+            line = re.search(rf"^{name} .*$", printed.out, re.MULTILINE)[0]
+            assert f"{value:.4f}" in line.split()
+
+
+def test_inspect_tells_what_a_file_holds(run, model_file):
+    printed = run("inspect", model_file).out
+    digest = hashlib.sha256(Path(model_file).read_bytes()).hexdigest()
+    for line in ["MarkovRecommender", "n_users     12", "smoothing = 0.5", digest]:
+        assert line in printed
+    assert re.search(r"history\.items  I32  72", printed)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["inspect", "{csv}"],
+        ["recommend", "--model-file", "{csv}", "--all-users"],
+        ["evaluate", "{csv}", "--model-file", "{csv}"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_what_is_no_model_file_ends_with_3(file, arguments, capsys):
+    assert cli.main([part.format(csv=file) for part in arguments]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "is not a model file of sklearn_attrec" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["recommend", "--users", "1"], "needs FILE or --model-file"),
+        (["recommend", "--model-file", "{m}", "--users", "x"], "ids are integers"),
+        (
+            ["recommend", "--model-file", "{m}", "--all-users", "--set", "k=1"],
+            "--model and --set are for training",
+        ),
+        (["inspect", "no.attrec"], "No such file or directory: 'no.attrec'"),
+        (["fit", "{file}", "--out", "no/m.attrec"], "--out must be a file in a folder"),
+    ],
+)
+def test_options_of_model_files_are_checked(fail, file, model_file, arguments, message):
+    filled = [part.format(m=model_file, file=file) for part in arguments]
+    assert message in fail(*filled)
+
+
+def test_an_interrupted_fit_is_saved_when_asked(file, tmp_path, monkeypatch, capsys):
+    def stopped(self, record, n_windows):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(AttRecRecommender, "_print", stopped)
+    settings = ["d=2", "verbose=1", "keep_interrupted=True"]
+    settings = [part for setting in settings for part in ("--set", setting)]
+    path = tmp_path / "cut.attrec"
+    assert cli.main(["fit", file, "--out", str(path), *settings]) == 130
+    assert "unfinished model of AttRecRecommender saved" in capsys.readouterr().err
+    loaded = load_model(path)
+    assert loaded.interrupted_
+    assert loaded.n_iter_ == 1
+    assert cli.main(["fit", file, "--out", str(path), *settings[:4]]) == 130
+    assert path.read_bytes()  # nothing was fitted, and the file before stays
+
+
+@pytest.mark.case("S15")
+def test_ids_are_written_as_they_are_or_safe_for_spreadsheets(run, tmp_path):
+    path = tmp_path / "formulas.csv"
+    path.write_text(
+        "user_id,item_id\nu,=1+1\nu,+x\nu,-y\nv,@z\nv,=1+1\nw,plain\nw,+x\n"
+    )
+    arguments = ["recommend", str(path), "--model", "popularity", "--all-users"]
+    plain = read_csv(run(*arguments).out)
+    assert {"=1+1", "@z", "plain"} <= set(plain["item_id"])
+    safe = read_csv(run(*arguments, "--excel-safe").out)
+    assert {"'=1+1", "'@z", "plain"} <= set(safe["item_id"])
+    assert [text.lstrip("'") for text in safe["item_id"]] == plain["item_id"].tolist()

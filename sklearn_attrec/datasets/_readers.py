@@ -310,8 +310,9 @@ def _read_parquet(raw, source):
         OSError,
         pyarrow.ArrowException,
     ) as error:
+        reason = str(error).rstrip(".")
         raise InteractionsError(
-            f"{source} is not a sound Parquet file: {error}. Fetch or write it again."
+            f"{source} is not a sound Parquet file: {reason}. Fetch or write it again."
         ) from error
     return frame, lambda row: f"{source}, row {row}"
 

@@ -232,9 +232,10 @@ def _refuse(bad, values, head, kind, fix):
     """Raise if any of `bad` is set, with the count and the first of the bad values."""
     if count := int(np.count_nonzero(bad)):
         row = int(np.argmax(bad))
+        value = values.iloc[row] if isinstance(values, pd.Series) else values[row]
         raise InteractionsError(
             f"{head}: {count} {kind}{'s' * (count > 1)}, first at row {row}: "
-            f"{show(np.asarray(values)[row])}. {fix}"
+            f"{show(value)}. {fix}"
         )
 
 

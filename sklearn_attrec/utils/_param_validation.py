@@ -1,7 +1,7 @@
 """Constructor parameters checked against a declared constraint each."""
 
+import math
 import os
-import sys
 from dataclasses import dataclass
 from numbers import Integral
 from numbers import Real as RealNumber
@@ -68,8 +68,12 @@ class Real:
             return False
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # an integer beyond every float
+            return False
         return bool(
-            abs(value) <= sys.float_info.max  # an int may be of any length
+            finite
             and (value > low or (value == low and not self.low_open))
             and (value < high or (value == high and not self.high_open))
         )
