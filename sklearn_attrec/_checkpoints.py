@@ -62,7 +62,8 @@ class Checkpoints:
     def __init__(self, path, every, identity):
         self.path = Path(path)
         self.previous = self.path.with_name(f"{self.path.name}.previous")
-        self.identity = identity | {"version": sys.modules[__package__].__version__}
+        version = sys.modules[__package__].__version__
+        self.identity = {"version": version, **identity}
         self.epochs, self.seconds = EpochsOrTime.split(every)
         self.saved_at = time.monotonic()
 
@@ -120,7 +121,7 @@ class Checkpoints:
         return None, {}
 
     def _compare(self, found, path):
-        for name in sorted(set(self.identity) | set(found)):
+        for name in dict.fromkeys([*self.identity, *found]):
             ours, theirs = self.identity.get(name), found.get(name)
             if ours != theirs:
                 what = {"data": "other interactions"}.get(
@@ -222,5 +223,5 @@ def fingerprint(model, sequences, users, items, seed):
         for name, value in params.items()
         if name not in FREE
     }
-    identity = {"class": type(model).__name__, "data": digest.hexdigest()}
-    return params | identity | {"random_state": seed}
+    data = digest.hexdigest()
+    return {"class": type(model).__name__, "data": data, **params, "random_state": seed}

@@ -364,6 +364,11 @@ def _build(manifest, tensors, thorough=True):
 
 def _check_manifest(manifest):
     """Check what a manifest must have and return the class it names."""
+    if (kind := manifest.get("kind")) != "model":
+        raise ModelFileError(
+            f"is not a model but a {show(kind)}. A checkpoint is read by fit, with "
+            "resume=True."
+        )
     expected = {
         "class": str,
         "fitted": dict,
@@ -387,11 +392,6 @@ def _check_manifest(manifest):
             raise ModelFileError(
                 f"'{name}' is missing or of a wrong type: {show(manifest.get(name))}"
             )
-    if manifest["kind"] != "model":
-        raise ModelFileError(
-            f"is not a model but a {show(manifest['kind'])}. A checkpoint is read by "
-            "fit, with resume=True."
-        )
     if manifest["class"] not in _CLASSES:
         raise ModelFileError(
             f"'class' must be one of {', '.join(_CLASSES)}. Got "

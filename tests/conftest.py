@@ -19,6 +19,7 @@ import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 import pytest  # noqa: E402
 
+COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
 def pytest_collection_modifyitems(items):
@@ -28,7 +29,11 @@ def pytest_collection_modifyitems(items):
             item.user_properties += [("case", str(name)) for name in marker.args]
 
 
-COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+@pytest.fixture(scope="session")
+def times():
+    """Choose how often something is tried: ``times(ordinary, soak)``."""
+    soaking = bool(os.environ.get("SKLEARN_ATTREC_SOAK"))
+    return lambda ordinary, soak: soak if soaking else ordinary
 
 
 @pytest.fixture(scope="session")

@@ -121,7 +121,10 @@ def _flush_folder(folder):
     """Make the new name last through a power cut."""
     if fcntl is None:
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:  # it may be written to, but not read
+        return
     try:
         os.fsync(descriptor)
     finally:

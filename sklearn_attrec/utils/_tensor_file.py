@@ -293,8 +293,11 @@ def _check_table(header, manifest, size):
             raise ModelFileError(
                 f"{show(name)} has the unknown dtype {show(entry['dtype'])}"
             )
-        # No dimension is longer than all data, not even beside one of length 0.
-        if not (_is_sizes(shape) and 1 <= len(shape) <= 2 and max(shape) <= size):
+        # Beside a dimension of 0 another could be of any length.
+        if not (
+            _is_sizes(shape)
+            and (len(shape) == 1 or (len(shape) == 2 and 0 not in shape))
+        ):
             raise ModelFileError(f"{show(name)} has the impossible shape {show(shape)}")
         if not (_is_sizes(place) and len(place) == 2):
             raise ModelFileError(f"{show(name)} has the impossible place {show(place)}")
