@@ -339,7 +339,7 @@ class AttRecRecommender(BaseNetworkRecommender):
             ahead=np.arange(n_targets),
         )
 
-    def _finish(self, weights, sequences, unlearned):
+    def _finish(self, sequences, weights, unlearned):
         lengths = np.delete(np.linalg.norm(weights["U"], axis=1), unlearned)
         if len(lengths):
             weights["U"][unlearned] = strangers(

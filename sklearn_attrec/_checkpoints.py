@@ -7,10 +7,10 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_attrec._progress import Progress
 from sklearn_attrec.exceptions import (
     CheckpointMismatchError,
     InvalidParameterError,
@@ -24,25 +24,11 @@ from sklearn_attrec.utils._param_validation import EpochsOrTime
 from sklearn_attrec.utils._records import pack_records, unpack_records
 from sklearn_attrec.utils._tensor_file import file_errors, read_tensors, write_tensors
 
-__all__ = ["Checkpoints", "Progress", "fingerprint"]
+__all__ = ["Checkpoints", "fingerprint"]
 
 # The seed is compared by itself; the others may differ between start and resumption.
 FREE = {"checkpoint", "checkpoint_every", "keep_interrupted", "random_state", "resume"}
 FREE |= {"handle_unknown", "verbose", "warm_start"}
-
-
-class Progress(NamedTuple):
-    """How far a fit has come, besides weights and optimiser state."""
-
-    entropy: int  # seed of the fit's generator
-    epoch: int = 0  # complete epochs
-    step: int = 0  # steps done in the epoch after them
-    steps: int = 0  # steps done in all
-    loss: float = 0.0  # summed over the windows of these steps
-    random: dict | None = None  # state of the generator where this epoch begins
-    best: float = -np.inf  # validation score
-    waited: int = 0  # epochs since it grew
-    history: tuple = ()  # one record an epoch
 
 
 class Checkpoints:

@@ -4,12 +4,14 @@ import copy
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_attrec._base import BaseRecommender, UnfinishedFitError
-from sklearn_attrec._checkpoints import Checkpoints, Progress, fingerprint
+from sklearn_attrec._checkpoints import Checkpoints, fingerprint
+from sklearn_attrec._progress import Progress, Run
 from sklearn_attrec._queries import Queries, lookup
 from sklearn_attrec._sequences import hold_out_last
 from sklearn_attrec.exceptions import (
@@ -104,7 +106,7 @@ class BaseNetworkRecommender(BaseRecommender):
         """Return `TrainingInputs`."""
         raise NotImplementedError
 
-    def _finish(self, weights, sequences, unlearned):
+    def _finish(self, sequences, weights, unlearned):
         """Give users that had nothing to learn from a sensible row, in place."""
 
     def _clipped_weights(self):
@@ -159,94 +161,60 @@ class BaseNetworkRecommender(BaseRecommender):
             max_norm=getattr(self, "max_norm", None) or 1.0,
         )
         del weights  # a large catalogue's are too many to keep twice
-        best_weights = None
+        run = Run(trainer, progress, random, unlearned, partial(self._finish, full))
         if found:
-            trainer.restore(found, progress.steps)
-            random.bit_generator.state = progress.random
-            best_weights = _named(found, "best.")
-            unlearned = found["unlearned"]
-
-        def snapshot():
-            weights = trainer.snapshot()
-            self._finish(weights, full, unlearned)
-            return weights
-
-        def finished():
-            return {
-                "weights_": best_weights or snapshot(),
-                "history_": list(progress.history),
-                "n_iter_": progress.epoch,
-                "n_users_skipped_": len(inputs.untrained),
-                "interrupted_": False,
-            }
-
-        def save(progress):
-            best = {f"best.{k}": value for k, value in (best_weights or {}).items()}
-            arrays = trainer.state() | best | {"unlearned": unlearned}
-            checkpoints.save(progress, arrays)
-
-        kept = None  # what an interruption leaves, if it shall leave anything
-        if self.keep_interrupted and progress.epoch and not progress.step:
-            kept = finished()
+            run.restore(found)
+        kept = {"n_users_skipped_": len(inputs.untrained), "interrupted_": False}
         try:
-            while not self._is_done(progress):
-                epoch = progress.epoch + 1
-                epoch_task = task.subcontext(task_name="epoch")
-                epoch_task.call_on_fit_task_begin(estimator=self)
-                start = time.perf_counter()
-                progress = progress._replace(random=random.bit_generator.state)
-                windows = inputs.draw_windows(random)
-                rates = self._learning_rates(epoch, len(windows))
-                seed = int(random.integers(2**31))
-                steps = self._steps(trainer, windows, rates, seed, progress)
-                for progress in steps:
-                    if checkpoints and checkpoints.due():
-                        self._check_weights(trainer, progress, rates)
-                        save(progress)
-                self._check_weights(trainer, progress, rates)
-                loss = _mean(progress.loss, len(windows))
-                seconds = time.perf_counter() - start
-                record = {"epoch": epoch, "loss": loss, "seconds": seconds}
-                best, waited = progress.best, 0
-                if held_out is not None:
-                    weights = snapshot()
-                    fitted = state | {"weights_": weights}
-                    score = self._validation_score(fitted, *held_out)
-                    record["validation_score"] = score
-                    waited = 0 if score > best + self.tol else progress.waited + 1
-                    if score > best:
-                        best, best_weights = score, weights
-                progress = progress._replace(
-                    epoch=epoch,
-                    step=0,
-                    loss=0.0,
-                    random=random.bit_generator.state,
-                    best=best,
-                    waited=waited,
-                    history=(*progress.history, record),
-                )
-                if checkpoints and checkpoints.due(epoch):
-                    save(progress)
-                if self.keep_interrupted:
-                    kept = finished()
-                if self.verbose:
-                    self._print(record, len(windows))
-                stopped = epoch_task.call_on_fit_task_end(
-                    estimator=self,
-                    reconstruction_attributes=lambda: (
-                        state | {"weights_": snapshot(), "_cache": {}}
-                    ),
-                )
-                if stopped:
-                    break
+            self._train(run, inputs, held_out, checkpoints, state, task)
         except (KeyboardInterrupt, TrainingDivergedError) as error:
-            if kept is None:
+            if run.last is None:
                 raise
-            raise UnfinishedFitError(kept | {"interrupted_": True}) from error
-        fitted = finished()
+            raise UnfinishedFitError(
+                run.last | kept | {"interrupted_": True}
+            ) from error
+        fitted = run.fitted() | kept
         if checkpoints:
             checkpoints.remove()
         return fitted
+
+    def _train(self, run, inputs, held_out, checkpoints, state, task):
+        """Train epoch by epoch, from wherever the run is."""
+        if self.keep_interrupted and run.progress.epoch and not run.progress.step:
+            run.last = run.fitted()
+        while not self._is_done(run.progress):
+            epoch = run.progress.epoch + 1
+            epoch_task = task.subcontext(task_name="epoch")
+            epoch_task.call_on_fit_task_begin(estimator=self)
+            start = time.perf_counter()
+            windows = inputs.draw_windows(run.random)
+            rates = self._learning_rates(epoch, len(windows))
+            seed = int(run.random.integers(2**31))
+            for _ in self._steps(run, windows, rates, seed):
+                if checkpoints and checkpoints.due():
+                    self._check_weights(run, rates)
+                    checkpoints.save(run.progress, run.state())
+            self._check_weights(run, rates)
+            loss = _mean(run.progress.loss, len(windows))
+            seconds = time.perf_counter() - start
+            record = {"epoch": epoch, "loss": loss, "seconds": seconds}
+            if held_out is not None:
+                record["validation_score"] = self._validate(run, state, held_out)
+            run.end_epoch(record)
+            if checkpoints and checkpoints.due(epoch):
+                checkpoints.save(run.progress, run.state())
+            if self.keep_interrupted:
+                run.last = run.fitted()
+            if self.verbose:
+                self._print(record, len(windows))
+            stopped = epoch_task.call_on_fit_task_end(
+                estimator=self,
+                reconstruction_attributes=lambda: (
+                    state | {"weights_": run.weights(), "_cache": {}}
+                ),
+            )
+            if stopped:
+                break
 
     def _take_up(self, sequences, state):
         """Find where an interrupted fit was, or begin.
@@ -283,23 +251,18 @@ class BaseNetworkRecommender(BaseRecommender):
         waited = self.early_stopping and progress.waited >= self.n_iter_no_change
         return waited or progress.epoch >= self.max_iter
 
-    def _steps(self, trainer, windows, rates, seed, progress):
-        """Train on what is left of an epoch, and yield the progress now and then.
+    def _steps(self, run, windows, rates, seed):
+        """Train on what is left of an epoch, and stop over now and then.
 
-        Python hears Ctrl-C, and checkpoints are written, between two calls only.
+        Python hears Ctrl-C, and checkpoints are written, at these stops only.
         """
-        while progress.step < len(rates):
-            stop = min(progress.step + STEPS_A_CALL, len(rates))
-            batches = slice(progress.step, stop)
-            some = slice(batches.start * self.batch_size, stop * self.batch_size)
-            loss = trainer.run(
-                windows[some], self.batch_size, rates[batches], seed, progress.loss
-            )
-            step = progress.step + trainer.steps - progress.steps
-            progress = progress._replace(step=step, steps=trainer.steps, loss=loss)
-            if not np.isfinite(loss):
-                self._refuse_weights(trainer, progress, rates)
-            yield progress
+        while (step := run.progress.step) < len(rates):
+            stop = min(step + STEPS_A_CALL, len(rates))
+            some = windows[step * self.batch_size : stop * self.batch_size]
+            run.advance(some, self.batch_size, rates[step:stop], seed)
+            if not np.isfinite(run.progress.loss):
+                self._refuse_weights(run, rates)
+            yield
 
     def _learning_rates(self, epoch, n_windows):
         """Learning rate of each step of an epoch, (n_steps,)."""
@@ -329,8 +292,18 @@ class BaseNetworkRecommender(BaseRecommender):
         sequences, targets = hold_out_last(sequences, users)
         return sequences, (sequences, users, targets)
 
+    def _validate(self, run, state, held_out):
+        """Score the held-out items by full ranking, and keep the best weights."""
+        weights = run.weights()
+        score = self._validation_score(state | {"weights_": weights}, *held_out)
+        best, waited = run.progress.best, run.progress.waited
+        waited = 0 if score > best + self.tol else waited + 1
+        if score > best:
+            best, run.best_weights = score, weights
+        run.progress = run.progress._replace(best=best, waited=waited)
+        return score
+
     def _validation_score(self, state, sequences, users, targets):
-        """Score the held-out items by full ranking."""
         model = copy.copy(self)
         vars(model).update(state, _cache={})
         queries = Queries(users, users, sequences, users, None)
@@ -374,17 +347,18 @@ class BaseNetworkRecommender(BaseRecommender):
             raise InteractionsError(message)
         warnings.warn(f"{message} The weights stay random.", stacklevel=6)
 
-    def _check_weights(self, trainer, progress, rates):
+    def _check_weights(self, run, rates):
         # Written so that NaN is refused, too.
-        if not trainer.largest_weight() <= LARGEST_WEIGHT:
-            self._refuse_weights(trainer, progress, rates)
+        if not run.trainer.largest_weight() <= LARGEST_WEIGHT:
+            self._refuse_weights(run, rates)
 
-    def _refuse_weights(self, trainer, progress, rates):
+    def _refuse_weights(self, run, rates):
+        progress = run.progress
         loss = _mean(progress.loss, progress.step * self.batch_size)
         raise TrainingDivergedError(
             f"{self._caller('fit')}: training diverged in epoch {progress.epoch + 1}, "
-            f"step {progress.step} of {len(rates)}: loss {loss:.4g}, "
-            f"largest weight {trainer.largest_weight():.4g}, learning rate "
+            f"step {progress.step} of {len(rates)}: loss {loss:.4g}, largest weight "
+            f"{run.trainer.largest_weight():.4g}, learning rate "
             f"{rates[progress.step - 1]:.3g} (learning_rate={self.learning_rate}). "
             "Pass a smaller learning_rate."
         )
@@ -420,12 +394,3 @@ def _entropy(random_state):
 
 def _mean(total, n):
     return float(np.float32(total) / np.float32(max(n, 1)))
-
-
-def _named(arrays, prefix):
-    """Take the arrays whose names begin so, under what follows."""
-    return {
-        name.removeprefix(prefix): value
-        for name, value in arrays.items()
-        if name.startswith(prefix)
-    }

@@ -286,7 +286,7 @@ class SSEPTRecommender(BaseTransformerRecommender):
             random, settings, n_users, n_items, self.d, self.d_user, self.n_blocks
         )
 
-    def _finish(self, weights, sequences, unlearned):
+    def _finish(self, sequences, weights, unlearned):
         # A row that was never trained answers like the average of those that were.
         learned = np.delete(weights["U"], unlearned, axis=0)
         if len(learned):

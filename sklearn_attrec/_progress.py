@@ -1,0 +1,94 @@
+"""How far a fit has come, and what it would leave were it to end now."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+__all__ = ["Progress", "Run"]
+
+
+class Progress(NamedTuple):
+    """How far a fit has come, besides weights and optimiser state."""
+
+    entropy: int  # seed of the fit's generator
+    epoch: int = 0  # complete epochs
+    step: int = 0  # steps done in the epoch after them
+    steps: int = 0  # steps done in all
+    loss: float = 0.0  # summed over the windows of these steps
+    random: dict | None = None  # state of the generator where this epoch begins
+    best: float = -np.inf  # validation score
+    waited: int = 0  # epochs since it grew
+    history: tuple = ()  # one record an epoch
+
+
+class Run:
+    """A fit on its way: the trainer, how far it has come, and what it would leave.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    progress : Progress
+    random : numpy Generator
+        Draws the windows of each epoch.
+    unlearned : ndarray
+        Users that have nothing to learn from.
+    finish : callable
+        ``finish(weights, unlearned)`` gives these a sensible row.
+    """
+
+    def __init__(self, trainer, progress, random, unlearned, finish):
+        self.trainer = trainer
+        if progress.random:
+            random.bit_generator.state = progress.random
+        self.progress = progress._replace(random=random.bit_generator.state)
+        self.random = random
+        self.unlearned = unlearned
+        self.finish = finish
+        self.best_weights = None  # by the validation score
+        self.last = None  # what was fitted after the last complete epoch, if asked for
+
+    def advance(self, windows, batch_size, rates, seed):
+        """Train on some more windows of an epoch."""
+        loss = self.trainer.run(windows, batch_size, rates, seed, self.progress.loss)
+        steps = self.trainer.steps
+        step = self.progress.step + steps - self.progress.steps
+        self.progress = self.progress._replace(step=step, steps=steps, loss=loss)
+
+    def end_epoch(self, record):
+        """Count a complete epoch."""
+        self.progress = self.progress._replace(
+            epoch=self.progress.epoch + 1,
+            step=0,
+            loss=0.0,
+            random=self.random.bit_generator.state,
+            history=(*self.progress.history, record),
+        )
+
+    def weights(self):
+        """Copy the weights as they are now."""
+        weights = self.trainer.snapshot()
+        self.finish(weights, self.unlearned)
+        return weights
+
+    def fitted(self):
+        """Fitted attributes, were the fit to end now."""
+        return {
+            "weights_": self.best_weights or self.weights(),
+            "history_": list(self.progress.history),
+            "n_iter_": self.progress.epoch,
+        }
+
+    def state(self):
+        """Arrays of a checkpoint."""
+        best = {f"best.{k}": value for k, value in (self.best_weights or {}).items()}
+        return self.trainer.state() | best | {"unlearned": self.unlearned}
+
+    def restore(self, found):
+        """Go on from the arrays of a checkpoint."""
+        self.trainer.restore(found, self.progress.steps)
+        self.best_weights = {
+            name.removeprefix("best."): value
+            for name, value in found.items()
+            if name.startswith("best.")
+        }
+        self.unlearned = found["unlearned"]
