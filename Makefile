@@ -10,7 +10,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 INSTALL := -m pip --disable-pip-version-check install --quiet
 INSTALLING = @echo "Installing into $(@D): TensorFlow is large, this takes minutes"
 
-.PHONY: test demo lint format test-oldest clean
+.PHONY: test demo lint format test-oldest evidence soak clean
 
 test: lint
 	$(VENV)/bin/python -m pytest
@@ -30,9 +30,25 @@ format: $(VENV)/installed-test
 test-oldest: $(OLDEST)/installed
 	$(OLDEST)/bin/python -m pytest -W default tests
 
+# The page is written even where a test failed, and says so.
+evidence: $(VENV)/installed-test
+	-$(VENV)/bin/python -m pytest --junitxml=.reports/test.xml
+	$(VENV)/bin/python .ci/evidence.py docs/reliability.md .reports/test.xml
+
+# Each fuzz target takes FUZZ_SECONDS; all together stays below 90 minutes.
+FUZZ_SECONDS ?= 300
+soak: $(VENV)/installed-soak
+	SKLEARN_ATTREC_SOAK=1 $(VENV)/bin/python -m pytest -m soak tests \
+	    --timeout=3600 --junitxml=.reports/soak.xml
+	for target in model csv ids arguments; do \
+	    $(VENV)/bin/python tests/fuzz.py $$target --seconds $(FUZZ_SECONDS) || exit 1; \
+	done
+	$(VENV)/bin/python benchmarks/load.py
+	$(VENV)/bin/python .ci/evidence.py --print .reports/soak.xml
+
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info
-	rm -rf .pytest_cache .ruff_cache .hypothesis
+	rm -rf .pytest_cache .ruff_cache .hypothesis .reports
 	find sklearn_attrec tests examples benchmarks -name __pycache__ -prune \
 	    -exec rm -rf {} +
 

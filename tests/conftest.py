@@ -22,9 +22,12 @@ import pytest  # noqa: E402
 COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Write the cases that a test proves into the report, for `make evidence`."""
     for item in items:
+        if "times" in getattr(item, "fixturenames", ()):
+            item.add_marker("soak")
         for marker in item.iter_markers("case"):
             item.user_properties += [("case", str(name)) for name in marker.args]
 

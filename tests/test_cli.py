@@ -564,3 +564,19 @@ def test_ids_are_written_as_they_are_or_safe_for_spreadsheets(run, tmp_path):
     safe = read_csv(run(*arguments, "--excel-safe").out)
     assert {"'=1+1", "'@z", "plain"} <= set(safe["item_id"])
     assert [text.lstrip("'") for text in safe["item_id"]] == plain["item_id"].tolist()
+
+
+@pytest.mark.case("S13")
+def test_ids_never_become_paths(run, tmp_path, monkeypatch):
+    inside = tmp_path / "a" / "b"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    names = ["../../x", "/etc/x", "~/x", "x\\y", "{user}", "%s", "file:///x"]
+    table = pd.DataFrame({"user_id": names * 2, "item_id": [*names, *names[::-1]]})
+    table.to_csv("rows.csv", index=False)
+    run("fit", "rows.csv", "--model", "markov", "--out", "m.attrec")
+    printed = run("recommend", "--model-file", "m.attrec", "--all-users")
+    assert set(read_csv(printed.out)["user_id"]) <= set(names)
+    run("recommend", "rows.csv", *POPULARITY, "--users", "../../x", "--out", "out.csv")
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.*")}
+    assert found == {"a/b/rows.csv", "a/b/m.attrec", "a/b/out.csv"}

@@ -1,6 +1,7 @@
 """The house rules: floors, lazy imports, docstrings, public names, plain safe code."""
 
 import ast
+import configparser
 import importlib
 import inspect
 import re
@@ -319,3 +320,34 @@ def test_text_names_no_folder_of_one_machine():
         if machine_path.search(line)
     ]
     assert not wrong
+
+
+# -- Dependencies ------------------------------------------------------------------
+
+
+SETUP = configparser.ConfigParser()
+SETUP.read(ROOT / "setup.cfg")
+
+
+def declared(text):
+    """Map each requirement's name to its lower bound."""
+    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    return dict(line.replace("==", ">=").split(">=") for line in lines if line)
+
+
+@pytest.mark.case("S19")
+def test_what_is_imported_is_declared():
+    known = declared(SETUP["options"]["install_requires"])
+    known |= {"scikit_learn": 0, "sklearn": known["scikit-learn"]}
+    for extra in ("plot", "parquet", "progress"):
+        known |= declared(SETUP["options.extras_require"][extra])
+    wanted = {target.split(".")[0] for name in MODULES for target, _ in imports(name)}
+    assert wanted - set(sys.stdlib_module_names) - {"sklearn_attrec"} <= set(known)
+
+
+@pytest.mark.case("S19")
+def test_lower_bounds_are_the_versions_that_are_tested():
+    bounds = declared(SETUP["options"]["install_requires"])
+    for extra in ("plot", "parquet", "progress"):
+        bounds |= declared(SETUP["options.extras_require"][extra])
+    assert bounds == declared((ROOT / ".ci" / "oldest.txt").read_text("utf-8"))
