@@ -163,17 +163,16 @@ class BaseNetworkRecommender(BaseRecommender):
         del weights  # a large catalogue's are too many to keep twice
         run = Run(trainer, progress, random, unlearned, partial(self._finish, full))
         if found:
-            run.restore(found)
-        kept = {"n_users_skipped_": len(inputs.untrained), "interrupted_": False}
+            run.restore(found, self.checkpoint)
+        shared = {"n_users_skipped_": len(inputs.untrained), "interrupted_": False}
         try:
             self._train(run, inputs, held_out, checkpoints, state, task)
         except (KeyboardInterrupt, TrainingDivergedError) as error:
             if run.last is None:
                 raise
-            raise UnfinishedFitError(
-                run.last | kept | {"interrupted_": True}
-            ) from error
-        fitted = run.fitted() | kept
+            left = run.last | shared | {"interrupted_": True}
+            raise UnfinishedFitError(left) from error
+        fitted = run.fitted() | shared
         if checkpoints:
             checkpoints.remove()
         return fitted

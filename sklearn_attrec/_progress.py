@@ -1,8 +1,11 @@
 """How far a fit has come, and what it would leave were it to end now."""
 
+import os
 from typing import NamedTuple
 
 import numpy as np
+
+from sklearn_attrec.exceptions import ModelFileError
 
 __all__ = ["Progress", "Run"]
 
@@ -83,9 +86,15 @@ class Run:
         best = {f"best.{k}": value for k, value in (self.best_weights or {}).items()}
         return self.trainer.state() | best | {"unlearned": self.unlearned}
 
-    def restore(self, found):
+    def restore(self, found, path):
         """Go on from the arrays of a checkpoint."""
-        self.trainer.restore(found, self.progress.steps)
+        try:
+            self.trainer.restore(found, self.progress.steps)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelFileError(
+                f"checkpoint {os.fspath(path)!r} does not fit this network: {error}. "
+                "Delete it to start anew."
+            ) from error
         self.best_weights = {
             name.removeprefix("best."): value
             for name, value in found.items()

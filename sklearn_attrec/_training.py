@@ -142,9 +142,10 @@ class Trainer:
             Steps done until then.
         """
         for name, variable in self._variables():
-            if state[name].shape != variable.numpy().shape:
-                raise ValueError(f"the checkpoint's {name!r} has another shape")
-            variable.assign(state[name])
+            old, new = variable.numpy(), state[name]
+            if (old.shape, old.dtype) != (new.shape, new.dtype):
+                raise ValueError(f"{name!r} is {new.dtype} {new.shape}")
+            variable.assign(new)
         self.steps = steps
 
     def _variables(self):

@@ -483,9 +483,11 @@ def _check_tensors(model, manifest, settings, tensors):
     }
     for name in ("users", "items"):
         expected |= _id_layout(name, tensors)
-    if manifest["time_unit"] or "history.times" in tensors:
+    if manifest["n_features"] > 2:  # users, items and times
         dtypes = "i8" if manifest["time_unit"] else "i8 u8 f8"
         expected["history.times"] = (dtypes, ("n_rows",))
+    elif manifest["time_unit"]:
+        raise ModelFileError("'time_unit' belongs to a model with times")
     if settings is not None:
         arrays = model._network.setting_layout()
         expected |= {f"settings.{name}": layout for name, layout in arrays.items()}

@@ -30,6 +30,7 @@ from sklearn_attrec.exceptions import (
     ModelFileError,
     TrainingDivergedError,
 )
+from sklearn_attrec.utils._tensor_file import read_tensors, write_tensors
 
 SMALL = {"d": 4, "L": 4, "max_iter": 4, "batch_size": 16, "k": 3, "random_state": 0}
 BLOCK = {**SMALL, "n_blocks": 1, "dropout": 0.2}
@@ -323,6 +324,25 @@ def test_models_and_checkpoints_are_told_apart(interactions, two_checkpoints):
     previous.unlink()
     with pytest.raises(ModelFileError, match="is no checkpoint of a fit"):
         clone(model).fit(interactions)
+
+
+def test_arrays_that_do_not_fit_are_refused(interactions, two_checkpoints):
+    """Whoever writes a checkpoint by hand gets no further than this."""
+    model, path, previous = two_checkpoints
+    manifest, tensors = read_tensors(path)
+    manifest = {key: manifest[key] for key in ("kind", "identity", "progress")}
+    previous.unlink()
+    for name, value in [
+        ("weights.U", tensors["weights.U"][1:]),
+        ("weights.V", tensors["weights.V"].astype(np.float64)),
+        ("optimizer.1.X", None),
+    ]:
+        others = {key: array for key, array in tensors.items() if key != name}
+        write_tensors(
+            path, manifest, others if value is None else others | {name: value}
+        )
+        with pytest.raises(ModelFileError, match="does not fit this network"):
+            clone(model).fit(interactions)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_an_error(interactions, tmp_path):

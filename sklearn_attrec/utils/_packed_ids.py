@@ -58,7 +58,8 @@ def unpack_ids(name, arrays, thorough=True):
             raise ValueError(f"'{name}' holds ids that are not finite numbers")
     else:
         ids = _texts(name, arrays[f"{name}.offsets"], arrays[f"{name}.utf8"])
-    if thorough and not pd.Index(ids).is_unique:
+    # Left to itself pandas copies text into Arrow's memory, and imports that first.
+    if thorough and not pd.Index(ids, dtype=ids.dtype).is_unique:
         raise ValueError(f"'{name}' holds an id twice")
     return ids
 

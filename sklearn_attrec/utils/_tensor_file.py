@@ -207,7 +207,7 @@ def _read_header(file):
     start = file.read(8 + len(MAGIC))
     if start[8:] != MAGIC:
         # A damaged length may look like another's mark, but not all of the rest.
-        ours = b"metadata" in start or MANIFEST.encode() in start
+        ours = b"__metadata__" in start or MANIFEST.encode() in start
         for mark, kind in OTHER_FORMATS.items():
             if start.startswith(mark) and not ours:
                 raise ModelFileError(
