@@ -52,6 +52,7 @@ class Checkpoints:
         self.identity = {"version": version, **identity}
         self.epochs, self.seconds = EpochsOrTime.split(every)
         self.saved_at = time.monotonic()
+        self.damaged = False  # whether the last one is, so that it is not kept
 
     def check_free(self, caller):
         """Refuse to overwrite an unfinished fit that nobody asked to take up."""
@@ -92,6 +93,7 @@ class Checkpoints:
                 problem = problem or error
                 continue
             self._compare(manifest["identity"], path)
+            self.damaged = problem is not None
             if problem:
                 warnings.warn(
                     f"checkpoint {problem}. The one before it is used, of epoch "
@@ -144,10 +146,10 @@ class Checkpoints:
             "identity": self.identity,
             "progress": _as_json(progress),
         }
-        if self.path.exists():
+        if self.path.exists() and not self.damaged:
             self.path.replace(self.previous)
         write_tensors(self.path, manifest, tensors | pack_records(progress.history))
-        self.saved_at = time.monotonic()
+        self.saved_at, self.damaged = time.monotonic(), False
 
     def remove(self):
         """Remove both: the fit is finished."""
@@ -165,7 +167,8 @@ def _as_json(progress):
 
 
 def _read_progress(manifest, tensors):
-    if manifest.get("kind") != "checkpoint" or "identity" not in manifest:
+    identity = manifest.get("identity")
+    if manifest.get("kind") != "checkpoint" or not isinstance(identity, dict):
         raise ModelFileError("is no checkpoint of a fit")
     try:
         record = dict(manifest["progress"])

@@ -215,6 +215,30 @@ def test_a_damaged_checkpoint_falls_back(interactions, two_checkpoints):
         assert_same_fit(again, whole)
 
 
+def test_a_damaged_checkpoint_does_not_push_out_the_good_one(
+    interactions, two_checkpoints, interrupt, monkeypatch
+):
+    model, path, previous = two_checkpoints
+    path.write_bytes(path.read_bytes()[:-1])
+    older = previous.read_bytes()
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sklearn_attrec._checkpoints.write_tensors", full)
+        with pytest.warns(UserWarning, match="before it is used"):
+            with pytest.raises(OSError, match="No space"):
+                clone(model).fit(interactions)
+    assert previous.read_bytes() == older
+    with pytest.warns(UserWarning, match="before it is used"):
+        interrupted(clone(model), interactions, interrupt, 2, steps=10**6)
+    assert previous.read_bytes() == older
+    assert_same_fit(
+        clone(model).fit(interactions), AttRecRecommender(**SMALL).fit(interactions)
+    )
+
+
 def test_the_older_one_alone_is_enough(interactions, two_checkpoints):
     """A kill may come between the two renames of a save."""
     model, path, _ = two_checkpoints

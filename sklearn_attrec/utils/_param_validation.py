@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec.exceptions import InvalidParameterError
+from sklearn_attrec.utils._ids import show
 
 __all__ = [
     "Boolean",
@@ -193,5 +194,5 @@ def validate_parameters(estimator):
         if not constraint.allows(value):
             raise InvalidParameterError(
                 f"The '{name}' parameter of {type(estimator).__name__} must be "
-                f"{constraint}. Got {value!r} instead."
+                f"{constraint}. Got {show(value)} instead."
             )
