@@ -227,9 +227,9 @@ def test_a_damaged_checkpoint_does_not_push_out_the_good_one(
 
     with monkeypatch.context() as patch:
         patch.setattr("sklearn_attrec._checkpoints.write_tensors", full)
-        with pytest.warns(UserWarning, match="before it is used"):
-            with pytest.raises(OSError, match="No space"):
-                clone(model).fit(interactions)
+        used = pytest.warns(UserWarning, match="before it is used")
+        with used, pytest.raises(OSError, match="No space"):
+            clone(model).fit(interactions)
     assert previous.read_bytes() == older
     with pytest.warns(UserWarning, match="before it is used"):
         interrupted(clone(model), interactions, interrupt, 2, steps=10**6)
