@@ -247,6 +247,8 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         k = self._check_k(k, caller)
         queries, single = read_queries(self, user, history, caller)
         codes, _ = self._top_k(queries, k, self.exclude_seen)
+        left = [(0, 0), (0, k - codes.shape[1])]
+        codes = np.pad(codes, left, constant_values=-1)
         ids, missing = self.items_[codes], codes < 0
         if missing.any():
             # Only a catalogue of every integer of its dtype has nothing to fill with.
@@ -376,7 +378,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self)
         caller = self._caller("similar_items")
-        k = self._check_k(k, caller)
+        k = min(self._check_k(k, caller), len(self.items_))
         items = [items] if pd.api.types.is_scalar(items) else items
         ids, codes = known_items(self, items, "items", caller)
         points = unit_rows(self._finite(self._likeness_matrix()))
@@ -472,7 +474,8 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             yield rows, scores[: rows.stop - rows.start]
 
     def _top_k(self, queries, k, exclude_seen, candidates=None):
-        """Item codes and scores of the k best, (n, k) each; −1 fills short rows."""
+        """Item codes and scores of the best, at most k; −1 fills short rows."""
+        k = min(k, len(self.items_))
         left_out = np.zeros(len(self.items_), dtype=bool)
         if candidates is not None:
             left_out[:] = True
@@ -503,7 +506,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             raise InteractionsError(
                 f"{caller}: 0 of {len(targets)} rows can be scored, because fit saw "
                 f"none of their items, of which {show(interactions.items[0])} is the "
-                f"first. Fit saw items such as {show(self.items_[0])}."
+                f"first. Fit saw items such as {show(self.items_[0])}; test on those."
             )
         queries, _ = read_queries(self, X, None, caller)
         self._warn_of_leaks(queries, targets, interactions.times)
@@ -555,7 +558,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         k = self.k if k is None else k
         if not Integer(1).allows(k):
             raise InvalidParameterError(
-                f"{caller}: 'k' must be {Integer(1)}. Got {k!r} instead."
+                f"{caller}: 'k' must be {Integer(1)}. Got {show(k)} instead."
             )
         return int(k)
 

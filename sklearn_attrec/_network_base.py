@@ -20,6 +20,7 @@ from sklearn_attrec.exceptions import (
     TrainingDivergedError,
 )
 from sklearn_attrec.metrics import hit_rate, ndcg
+from sklearn_attrec.utils._ids import show
 from sklearn_attrec.utils._param_validation import (
     Boolean,
     EpochsOrTime,
@@ -373,12 +374,12 @@ class BaseNetworkRecommender(BaseRecommender):
         """Refuse a size that cannot fit, before the machine runs out of memory."""
         memory = physical_memory()
         # Every weight has a gradient and two moments beside it.
-        needed = 16.0 * self._n_weights(n_users, n_items, longest)
+        needed = 16 * int(self._n_weights(n_users, n_items, longest))
         if memory and needed > memory:
             raise InvalidParameterError(
                 f"The 'd' parameter of {type(self).__name__} must be small enough for "
-                f"training to fit in memory. Got {self.d!r}, which needs about "
-                f"{needed / 2**30:,.0f} GiB of {memory / 2**30:,.0f} GiB."
+                f"training to fit in memory. Got {show(self.d)}, which needs "
+                f"about {show(needed >> 30)} GiB of {memory >> 30} GiB."
             )
 
 

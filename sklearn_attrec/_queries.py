@@ -132,7 +132,9 @@ def lookup(model, attribute, ids):
     known = getattr(model, attribute)
     if _is_text(ids) != _is_text(known):  # 1 and "1" are two ids
         return np.full(len(ids), -1)
-    return model._cached(attribute, lambda: pd.Index(known)).get_indexer(ids)
+    # Left to itself pandas copies text into Arrow's memory, and imports it.
+    index = model._cached(attribute, lambda: pd.Index(known, dtype=known.dtype))
+    return index.get_indexer(pd.Index(ids, dtype=ids.dtype))
 
 
 def known_items(model, items, name, caller):
@@ -196,8 +198,8 @@ def missing_id(ids):
     limits = np.iinfo(ids.dtype)
     if limits.min < 0 and -1 not in ids:
         return -1
-    value = limits.max
-    while value in ids:
+    value, used = limits.max, set(ids.tolist())
+    while value in used:
         value -= 1
         if value < limits.min:
             return None

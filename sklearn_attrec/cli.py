@@ -335,11 +335,14 @@ def _output(out):
 
 def _write(path, text):
     """Write all of the file or nothing."""
-    if path.exists() and not path.is_file():  # a pipe, a terminal
-        path.write_text(text, "utf-8")
+    if not path.exists() or path.is_file():
+        with replacing(path) as file:
+            file.write(text.encode())
         return
-    with replacing(path) as file:
-        file.write(text.encode())
+    try:
+        path.write_text(text, "utf-8")  # a pipe, a terminal
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 # Words ----------------------------------------------------------------------------

@@ -173,7 +173,9 @@ def _check_float_ids(array, head, allowed):
     fix = "Ids must be whole numbers or strings: mend these, or cast to str."
     _refuse(np.isinf(array), array, head, "infinite id", fix)
     if allowed:
-        return _native_copy(array)
+        # pandas finds nothing among halves; singles hold them exactly.
+        wide = np.promote_types(array.dtype, np.float32)
+        return _native_copy(array).astype(wide, copy=False)
     _refuse(array != np.floor(array), array, head, "fractional id", fix)
     raise TypeError(
         f"{head}: {len(array)} float id{'s' * (len(array) > 1)}, first at row 0: "
