@@ -173,6 +173,12 @@ class BaseNetworkRecommender(BaseRecommender):
                 raise
             left = run.last | shared | {"interrupted_": True}
             raise UnfinishedFitError(left) from error
+        except MemoryError as error:
+            raise MemoryError(
+                f"{self._caller('fit')}: out of memory in epoch "
+                f"{run.progress.epoch + 1}. Pass a smaller batch_size, n_negatives, d "
+                f"or L. {error}"
+            ) from error
         fitted = run.fitted() | shared
         if checkpoints:
             checkpoints.remove()

@@ -97,14 +97,7 @@ class Trainer:
             Summed loss of the epoch's windows. If it is not finite, the last of `steps`
             made it so.
         """
-        total, steps = _run_steps(
-            self.batch_loss,
-            self.settings,
-            self.options,
-            self.weights,
-            self.slots,
-            self.data,
-            self.scalars,
+        inputs = (
             _variable(windows),
             _integer(batch_size),
             _variable(learning_rates.astype(np.float32)),
@@ -112,6 +105,19 @@ class Trainer:
             _integer(self.steps),
             _scalar(total),
         )
+        try:
+            total, steps = _run_steps(
+                self.batch_loss,
+                self.settings,
+                self.options,
+                self.weights,
+                self.slots,
+                self.data,
+                self.scalars,
+                *inputs,
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(str(error).partition("\n")[0]) from error
         self.steps = int(steps)
         return float(total)
 

@@ -35,6 +35,7 @@ from sklearn_attrec.metrics import evaluate
 from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
 from sklearn_attrec.persistence import inspect_model, load_model, save_model
 from sklearn_attrec.utils._files import replacing
+from sklearn_attrec.utils._ids import show
 from sklearn_attrec.utils._param_validation import validate_parameters
 from sklearn_attrec.utils._validation import ITEM, TIME, USER, check_interactions
 
@@ -155,8 +156,8 @@ def _recommend(arguments):
         if new := [user for user in users if user not in everyone]:
             where = "file" if arguments.file else "model"
             _note(
-                f"{len(new)} user(s) are not in the {where}, the first is {new[0]!r}; "
-                "popular items go to them"
+                f"{len(new)} user(s) are not in the {where}, the first is "
+                f"{show(new[0])}; popular items go to them"
             )
     if histories is not None:
         histories = [histories.get(user, []) for user in users]

@@ -146,9 +146,7 @@ def query_vectors(ops, settings, long, short):
     if settings.similarity == "inner":
         return ops.concatenate([omega * long, (1 - omega) * short], axis=1)
     # −‖q − k‖² = 2 q·k − ‖q‖² − ‖k‖² with q = [√ω U_u, √(1 − ω) m]
-    query = ops.concatenate(
-        [ops.sqrt(omega) * long, ops.sqrt(1 - omega) * short], axis=1
-    )
+    query = ops.concatenate([omega**0.5 * long, (1 - omega) ** 0.5 * short], axis=1)
     length = ops.sum(ops.square(query), axis=1)[:, None]
     return ops.concatenate([2 * query, -length, -ops.ones_like(length)], axis=1)
 
@@ -177,7 +175,8 @@ def item_vectors(ops, settings, V, X):
 def item_embeddings(ops, settings, V, X):
     """Items as points k_i = [√ω V_i, √(1 − ω) X_i], the space of likeness."""
     omega = settings.omega
-    return ops.concatenate([ops.sqrt(omega) * V, ops.sqrt(1 - omega) * X], axis=1)
+    # A root of `ops` would be a NumPy double, and make doubles of all of V and X.
+    return ops.concatenate([omega**0.5 * V, (1 - omega) ** 0.5 * X], axis=1)
 
 
 def score_candidates(ops, weights, settings, long, short, candidates):

@@ -165,7 +165,7 @@ def _time_like_columns(X):
 
 
 def _letters(column):
-    return "".join(filter(str.isalnum, str(column).lower()))
+    return "".join(filter(str.isalnum, str(column)[:80].lower()))
 
 
 def _holds_dates(column):
