@@ -43,7 +43,7 @@ soak: $(VENV)/installed-soak
 	for target in model csv ids arguments; do \
 	    $(VENV)/bin/python tests/fuzz.py $$target --seconds $(FUZZ_SECONDS) || exit 1; \
 	done
-	$(VENV)/bin/python benchmarks/load.py
+	$(VENV)/bin/python benchmarks/load.py --all
 	$(VENV)/bin/python .ci/evidence.py --print .reports/soak.xml
 
 clean:

@@ -176,8 +176,12 @@ def _read_progress(manifest, tensors):
         record["best"] = float(record["best"])
         record["random"] = json.loads(record["random"])
         np.random.PCG64().state = record["random"]  # raises if it is none
-        return Progress(**record, history=tuple(unpack_records(tensors)))
-    except (KeyError, TypeError, ValueError) as error:
+        progress = Progress(**record, history=tuple(unpack_records(tensors)))
+        for count in (progress.epoch, progress.step, progress.steps, progress.waited):
+            if type(count) is not int or not 0 <= count < 2**63:
+                raise ValueError(f"{show(count)} is no count")
+        return progress._replace(loss=float(progress.loss))
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         raise ModelFileError(f"'progress' cannot be used: {error}") from error
 
 

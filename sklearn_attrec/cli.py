@@ -50,6 +50,9 @@ _MODELS = {
     "sse-pt": SSEPTRecommender,
 }
 
+# Users whose recommendations are in memory at once.
+_CHUNK_SIZE = 10_000
+
 
 def main(argv=None):
     """Run one command.
@@ -73,8 +76,7 @@ def main(argv=None):
             arguments.run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read has enough, such as `head`. Python flushes once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_output()  # whoever read has enough, such as `head`
     except KeyboardInterrupt:
         _note("interrupted")
         return 130
@@ -82,6 +84,7 @@ def main(argv=None):
         if "--debug" in argv:
             raise
         _note(f"error: {_one_line(error)}")
+        _give_up_output()
         return 3 if isinstance(error, ModelFileError) else 2
     return 0
 
@@ -148,11 +151,9 @@ def _recommend(arguments):
     elif arguments.file:
         histories = _histories(_read(arguments))
     known = model.users_ if histories is None else histories.index
-    if arguments.all_users:
-        users = None if histories is None else known.tolist()
-    else:
-        users = _users(arguments.users, known)
-        everyone = set(known.tolist())
+    users = known.tolist()
+    if not arguments.all_users:
+        everyone, users = set(users), _users(arguments.users, known)
         if new := [user for user in users if user not in everyone]:
             where = "file" if arguments.file else "model"
             _note(
@@ -161,16 +162,15 @@ def _recommend(arguments):
             )
     if histories is not None:
         histories = [histories.get(user, []) for user in users]
-    table = model.recommend(users, histories, k=arguments.k)
-    if arguments.excel_safe:
-        table = table.assign(
-            **{name: table[name].map(_as_text) for name in (USER, ITEM)}
-        )
-    text = table.to_csv(index=False, lineterminator="\n")
-    if out is None:
-        sys.stdout.write(text)
-    else:
-        _write(out, text)
+    with _writer(out) as write:
+        for start in range(0, len(users), _CHUNK_SIZE):
+            some = slice(start, start + _CHUNK_SIZE)
+            theirs = None if histories is None else histories[some]
+            table = model.recommend(users[some], theirs, k=arguments.k)
+            if arguments.excel_safe:
+                safe = {name: table[name].map(_as_text) for name in (USER, ITEM)}
+                table = table.assign(**safe)
+            write(table.to_csv(index=False, header=not start, lineterminator="\n"))
 
 
 def _tune(arguments):
@@ -334,16 +334,28 @@ def _output(out):
     return path
 
 
-def _write(path, text):
-    """Write all of the file or nothing."""
-    if not path.exists() or path.is_file():
+@contextlib.contextmanager
+def _writer(path):
+    """Give a function that writes text: all of the file in the end, or nothing."""
+    if path is None:
+        yield sys.stdout.write
+    elif path.exists() and not path.is_file():  # a pipe, a terminal
+        try:
+            with path.open("w", encoding="utf-8", newline="") as file:
+                yield file.write
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+    else:
         with replacing(path) as file:
-            file.write(text.encode())
-        return
+            yield lambda text: file.write(text.encode())
+
+
+def _give_up_output():
+    """Leave Python nothing to flush at exit that standard output does not take."""
     try:
-        path.write_text(text, "utf-8")  # a pipe, a terminal
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 # Words ----------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """Fits that are interrupted: what is kept, what is refused, and the same bits after."""
 
+import json
 import os
 import pickle
 import signal
@@ -367,6 +368,33 @@ def test_arrays_that_do_not_fit_are_refused(interactions, two_checkpoints):
         )
         with pytest.raises(ModelFileError, match="does not fit this network"):
             clone(model).fit(interactions)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("best", 10**400),
+        ("entropy", None),
+        ("epoch", -1),
+        ("loss", "x"),
+        ("random", json.dumps({"bit_generator": "PCG64", "state": {"state": 2**200}})),
+        ("step", 1.0),
+        ("steps", 2**64),
+        ("waited", True),
+        ("what", 1),
+    ],
+)
+def test_progress_that_no_fit_makes_is_refused(
+    interactions, two_checkpoints, name, value
+):
+    model, path, previous = two_checkpoints
+    manifest, tensors = read_tensors(path)
+    manifest = {key: manifest[key] for key in ("kind", "identity", "progress")}
+    manifest["progress"][name] = value
+    previous.unlink()
+    write_tensors(path, manifest, tensors)
+    with pytest.raises(ModelFileError, match="'progress' cannot be used"):
+        clone(model).fit(interactions)
 
 
 def test_a_checkpoint_that_cannot_be_written_is_an_error(interactions, tmp_path):
