@@ -1,0 +1,105 @@
+"""Makes the files that every later version must read: `python tests/golden/make.py`.
+
+One small model of each estimator, with ids and times of different kinds, and what it
+answers. Run once for each version of the format; nothing is ever overwritten.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec import (
+    AttRecRecommender,
+    ItemKNNRecommender,
+    MarkovRecommender,
+    PopularityRecommender,
+    SASRecRecommender,
+    SSEPTRecommender,
+    load_model,
+    save_model,
+)
+from sklearn_attrec.utils._tensor_file import FORMAT
+
+SMALL = {"d": 4, "L": 3, "max_iter": 2, "batch_size": 16, "random_state": 0, "k": 4}
+BLOCK = SMALL | {"n_blocks": 1, "n_heads": 2}
+N_ANSWERED = 5
+
+
+def cycle(user_ids, item_ids, times=None):
+    """Users who walk along a cycle of items, each from a place of its own."""
+    user, step = np.divmod(np.arange(5 * len(user_ids)), 5)
+    frame = pd.DataFrame(
+        {
+            "user_id": np.asarray(user_ids)[user],
+            "item_id": np.asarray(item_ids)[(user + step) % len(item_ids)],
+        }
+    )
+    return frame if times is None else frame.assign(timestamp=times(user, step))
+
+
+def models():
+    """Return a fitted model of each estimator."""
+    numbers, words = np.arange(9), ["tea", "milk", "jam", "é", "e\u0301", "a\0", "🫖"]
+    words = np.array(words, dtype=object)
+    names = [f"user {n}" for n in numbers]
+    wide = numbers.astype(np.uint64) + 2**63
+    days = pd.Timestamp("2020-01-01", tz="Europe/Paris") + pd.to_timedelta(
+        np.arange(45) * 9, "D"
+    )
+    early = {"early_stopping": True, "validation_fraction": 0.5}
+
+    def dates(user, step):
+        return days[user + step]
+
+    def steps(user, step):
+        return step
+
+    def quarters(user, step):
+        return step / 4
+
+    return [
+        AttRecRecommender(**SMALL).fit(cycle(names, words, dates)),
+        SASRecRecommender(**BLOCK).fit(
+            cycle(numbers - 3, numbers.astype(np.int16), steps)
+        ),
+        SSEPTRecommender(d_user=4, **BLOCK, **early).fit(cycle(wide, numbers)),
+        ItemKNNRecommender(n_neighbors=3, k=4).fit(
+            cycle(numbers, numbers, steps).to_numpy(np.float32)
+        ),
+        MarkovRecommender(k=4).fit(cycle(numbers.astype(np.uint8), words, quarters)),
+        PopularityRecommender(k=4, exclude_seen=False).fit(
+            cycle(words, numbers.astype(np.int8)).iloc[:-1]
+        ),
+    ]
+
+
+def answers(model):
+    """What a model recommends to its first users, as JSON can hold it."""
+    found = model.recommend(model.users_[:N_ANSWERED].tolist())
+    return {
+        "users": found["user_id"].tolist(),
+        "items": found["item_id"].tolist(),
+        "scores": found["score"].tolist(),
+    }
+
+
+def main():
+    folder = Path(__file__).parent / ".".join(map(str, FORMAT))
+    if folder.exists():
+        sys.exit(f"{folder.name} is there already: a released file never changes")
+    fitted = models()
+    folder.mkdir()
+    expected = {}
+    for model in fitted:
+        path = folder / f"{type(model).__name__}.attrec"
+        save_model(model, path)
+        expected[path.stem] = answers(load_model(path))
+    text = json.dumps(expected, indent=1, sort_keys=True)
+    (folder / "answers.json").write_text(f"{text}\n", "utf-8")
+
+
+if __name__ == "__main__":
+    main()
