@@ -170,6 +170,7 @@ def test_vectors_multiply_to_the_score(d, omega, similarity, ops):
     assert_allclose(queries @ items.T, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.case("P14")
 @pytest.mark.parametrize("similarity", ["euclidean", "inner"])
 @pytest.mark.parametrize("share_projection", [False, True])
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
@@ -199,6 +200,7 @@ def test_keras_and_numpy_agree(aggregation, share_projection, similarity):
 # What the window may and may not depend on --------------------------------------
 
 
+@pytest.mark.case("P13")
 @pytest.mark.parametrize("aggregation", AGGREGATIONS)
 def test_padding_is_never_read(aggregation, ops):
     settings = settings_of(L=5, d=4, aggregation=aggregation)
@@ -265,6 +267,7 @@ def test_the_diagonal_is_masked_before_the_softmax(aggregation, of, ops):
     assert_allclose(m[0], of(window[0], axis=0), rtol=1e-5)
 
 
+@pytest.mark.case("P13")
 def test_the_mean_is_over_real_rows_alone(ops):
     settings = settings_of(L=10, d=3)
     window = np.ones((1, 10, 3), np.float32)

@@ -422,24 +422,6 @@ def test_module_runs_and_fails_as_a_process(file):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no shell with head")
-def test_a_reader_that_stops_early_is_no_error(tmp_path):
-    path = tmp_path / "many.csv"
-    users = np.repeat(np.arange(5000), 2)
-    frame = pd.DataFrame({"user_id": users, "item_id": np.arange(10_000) % 77})
-    frame.to_csv(path, index=False)
-    command = [sys.executable, "-m", "sklearn_attrec", "recommend", str(path)]
-    with subprocess.Popen(
-        [*command, *POPULARITY, "--all-users", "--k", "50"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout.readline() == "user_id,item_id,score,rank\n"
-        process.stdout.close()
-        assert process.stderr.read() == ""
-        assert process.wait(60) == 0
-
-
 # -- Model files -----------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
@@ -65,6 +65,8 @@ OTHER_VALUES = {
     "alpha": 0.5,
     "batch_size": 7,
     "calibration": 0.1,
+    "checkpoint": None,
+    "checkpoint_every": 2,
     "d": 7,
     "d_user": 6,
     "dropout": 0.5,
@@ -72,6 +74,7 @@ OTHER_VALUES = {
     "gamma": 2.0,
     "learning_rate": 0.5,
     "loss": "bpr",
+    "keep_interrupted": True,
     "max_iter": 1,
     "max_norm": None,
     "n_blocks": 3,
@@ -85,6 +88,7 @@ OTHER_VALUES = {
     "optimizer": "adagrad",
     "positions": "sinusoidal",
     "random_state": 5,
+    "resume": False,
     "schedule": "constant",
     "scoring": "hit_rate",
     "share_projection": True,
@@ -112,8 +116,7 @@ def model(estimator, small_interactions):
     return estimator.fit(small_interactions)
 
 
-@pytest.fixture
-def busy():
+def make_busy():
     """150 users, 37 items, up to 30 rows a user, 60 points in time for all of them."""
     rng = np.random.default_rng(7)
     n_rows = 1_500
@@ -125,6 +128,11 @@ def busy():
         }
     )
     return frame.drop_duplicates(ignore_index=True)
+
+
+@pytest.fixture
+def busy():
+    return make_busy()
 
 
 def history_until(frame, user, time=np.inf):
@@ -274,6 +282,7 @@ def deep_copied(model, tmp_path):
     return copy.deepcopy(model)
 
 
+@pytest.mark.case("P7")
 @pytest.mark.parametrize("used_before", [False, True])
 @pytest.mark.parametrize("trip", [pickled, dumped, dumped_and_mapped, deep_copied])
 def test_round_trips(estimator, busy, tmp_path, trip, used_before):
@@ -297,6 +306,7 @@ def test_copies_are_independent(model, small_interactions):
     assert_frame_equal(model.recommend(), expected)
 
 
+@pytest.mark.case("P7", "P8")
 def test_clone_is_unfitted(model, small_interactions):
     fresh = clone(model)
     assert fresh.get_params() == model.get_params()
@@ -323,6 +333,7 @@ def test_not_fitted(estimator, small_interactions, call):
         call(estimator, small_interactions)
 
 
+@pytest.mark.case("P8")
 def test_fit_forgets_the_fit_before(estimator, small_interactions, busy):
     expected = clone(estimator).fit(busy)
     again = estimator.fit(small_interactions)
@@ -393,6 +404,7 @@ def test_errors_leave_the_fit_before(estimator, small_interactions):
 # Randomness
 
 
+@pytest.mark.case("P10")
 def test_global_random_state_is_untouched(estimator, small_interactions):
     before = pickle.dumps((random.getstate(), np.random.get_state()))  # noqa: NPY002
     model = estimator.fit(small_interactions)
@@ -402,6 +414,7 @@ def test_global_random_state_is_untouched(estimator, small_interactions):
     assert after == before
 
 
+@pytest.mark.case("P10")
 def test_global_state_of_tensorflow_is_untouched(estimator, small_interactions):
     if "random_state" not in estimator.get_params():
         return
@@ -550,6 +563,7 @@ def test_ids_come_back_exactly(estimator, small_interactions, kind):
     assert set(similar["similar_item_id"]) <= set(items)
 
 
+@pytest.mark.case("P1")
 @pytest.mark.parametrize("seed", range(3))
 def test_any_bijection_of_ids_changes_nothing_else(estimator, busy, seed):
     rng = np.random.default_rng(seed)
@@ -775,6 +789,7 @@ def test_rows_of_equal_time_keep_their_order(estimator, n_times):
         assert_array_equal(items, in_order.loc[in_order["user_id"] == user, "item_id"])
 
 
+@pytest.mark.case("P2")
 def test_shuffled_rows_give_the_same_model(estimator, small_interactions):
     expected = clone(estimator).fit(small_interactions)
     orders = [
@@ -826,6 +841,7 @@ def test_one_row_in_ten_is_a_hit(estimator, small_interactions):
     assert model.score(hit) == 1.0
 
 
+@pytest.mark.case("P11")
 def test_ranks_by_hand_match(estimator, busy):
     train, test = leave_last_out_split(busy)
     model = estimator.fit(train)
@@ -877,6 +893,7 @@ def test_ties_count_against_the_target(estimator):
     assert model.set_params(k=6).score(rows) == 1.0
 
 
+@pytest.mark.case("P11")
 def test_hit_rate_grows_with_k(estimator, busy):
     train, test = leave_last_out_split(busy)
     model = estimator.set_params(exclude_seen=False).fit(train)
@@ -886,6 +903,7 @@ def test_hit_rate_grows_with_k(estimator, busy):
     assert 0 <= scores[0] < scores[-1] == 1.0
 
 
+@pytest.mark.case("P18")
 def test_items_of_the_rows_change_no_prediction(model, small_interactions):
     rows = later(small_interactions, 20)
     expected = model.predict(rows)
@@ -1012,6 +1030,7 @@ def test_handle_unknown(estimator, small_interactions):
 # Tables
 
 
+@pytest.mark.case("P5")
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_recommend(estimator, busy, exclude_seen):
     model = estimator.set_params(exclude_seen=exclude_seen).fit(busy)
@@ -1031,6 +1050,41 @@ def test_recommend(estimator, busy, exclude_seen):
     other = model.recommend(k=30, exclude_seen=not exclude_seen)
     model.set_params(exclude_seen=not exclude_seen)
     assert_frame_equal(other, model.recommend(k=30))
+
+
+@pytest.fixture(
+    scope="module", params=ESTIMATORS, ids=lambda estimator: type(estimator).__name__
+)
+def busy_model(request):
+    return clone(request.param).fit(make_busy())
+
+
+@pytest.mark.case("P5")
+@pytest.mark.filterwarnings("ignore:.*nothing is left to recommend")
+@settings(derandomize=True, deadline=None, max_examples=50)
+@given(
+    user=st.integers(-2, 155),
+    history=st.none() | st.lists(st.integers(0, 36), max_size=40),
+    candidates=st.none() | st.lists(st.integers(0, 36), min_size=1, max_size=40),
+    exclude_seen=st.booleans(),
+    k=st.integers(1, 45),
+)
+def test_what_is_recommended_may_be(
+    busy_model, user, history, candidates, exclude_seen, k
+):
+    asked = [user], None if history is None else [history]
+    table = busy_model.recommend(
+        *asked, k=k, candidates=candidates, exclude_seen=exclude_seen
+    )
+    seen = history_until(make_busy(), user) if history is None else history
+    allowed = set(range(37) if candidates is None else candidates)
+    allowed -= set(seen) if exclude_seen else set()
+    items = table["item_id"].tolist()
+    assert set(items) <= allowed
+    assert len(set(items)) == len(items) == min(k, len(allowed))
+    assert np.isfinite(table["score"]).all()
+    assert table["score"].is_monotonic_decreasing
+    assert table["rank"].tolist() == list(range(1, len(items) + 1))
 
 
 def test_recommend_rows_of_a_frame(model):
@@ -1102,6 +1156,7 @@ def test_vectors_give_the_scores(estimator, busy):
 # Blocks
 
 
+@pytest.mark.case("P3", "P18")
 @pytest.mark.parametrize("d", [4, 33])
 def test_a_user_does_not_depend_on_the_others(estimator, busy, d):
     train, test = leave_last_out_split(busy)
@@ -1129,6 +1184,7 @@ def test_a_user_does_not_depend_on_the_others(estimator, busy, d):
     assert_array_equal(dense(model.query_vectors(users)), alone)
 
 
+@pytest.mark.case("P4")
 @pytest.mark.parametrize("n_users", [3, 16, 17, 64, 150])
 @pytest.mark.parametrize("k", [1, 5, 37, 50])
 def test_ranking_in_blocks_equals_one_sort(estimator, busy, n_users, k):
@@ -1156,6 +1212,7 @@ scores_with_ties = st.integers(1, 6).flatmap(
 )
 
 
+@pytest.mark.case("P4")
 @given(scores_with_ties, st.integers(1, 8), st.sampled_from(["f4", "f8"]))
 def test_top_k_equals_one_sort(scores, k, dtype):
     scores = np.array(scores, dtype=dtype)
@@ -1183,6 +1240,7 @@ def test_ranks_equal_one_count(scores, data):
             assert rank == sum(score >= scores[row, target] for score in scores[row])
 
 
+@pytest.mark.case("L3")
 def test_memory_is_bounded(estimator):
     # Users times items would be 120 MB of float32, or 30 MB of bytes.
     n_users, n_items = 1_500, 20_000
@@ -1217,6 +1275,7 @@ def test_threads_may_share_a_model(estimator, busy):
 # The frame
 
 
+@pytest.mark.case("P9")
 def test_no_method_changes_what_it_is_given(estimator, small_interactions):
     frame = small_interactions.assign(tags=[[]] * 72).set_axis(np.arange(72)[::-1])
     array = small_interactions.to_numpy()

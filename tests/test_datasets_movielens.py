@@ -173,6 +173,7 @@ def test_another_file_in_the_folder_is_kept_and_does_not_count(home, site, publi
     assert other.read_bytes() == b"mine"
 
 
+@pytest.mark.case("S14")
 def test_changed_100k_in_the_data_home_is_refused(home):
     path = put_by_hand("100k", home)
     known = _movielens._ARCHIVES["100k"].ratings_sha256
@@ -215,6 +216,7 @@ def assert_fails_and_leaves_nothing(home, *parts, name="1m"):
     assert not home.exists() or files_in(home) == []
 
 
+@pytest.mark.case("S14")
 def test_wrong_hash(home, site, publish):
     known = publish("1m", zip_of([("ml-1m/ratings.dat", lines_of("1m"))]))
     other = zip_of([("ml-1m/ratings.dat", lines_of("1m")[::-1])])
@@ -223,6 +225,7 @@ def test_wrong_hash(home, site, publish):
     assert_fails_and_leaves_nothing(home, known.sha256, actual)
 
 
+@pytest.mark.case("S14")
 @pytest.mark.parametrize("promised", [True, False])
 def test_truncated_download(promised, home, site, publish):
     content = zip_of([("ml-1m/ratings.dat", lines_of("1m"))])
@@ -232,6 +235,7 @@ def test_truncated_download(promised, home, site, publish):
     assert_fails_and_leaves_nothing(home, known.sha256)
 
 
+@pytest.mark.case("S14")
 def test_endless_download_stops_early(home, site, publish, monkeypatch):
     monkeypatch.setattr(_movielens, "_CHUNK", 100)
     content = zip_of([("ml-1m/ratings.dat", lines_of("1m"))])
@@ -267,6 +271,7 @@ def symlink_named(name):
 MEMBER = "ml-1m/ratings.dat"
 
 
+@pytest.mark.case("S14")
 @pytest.mark.parametrize(
     ("members", "reason"),
     [
@@ -283,6 +288,7 @@ def test_archive_without_the_ratings(members, reason, home, publish):
     assert_fails_and_leaves_nothing(home, reason)
 
 
+@pytest.mark.case("S14")
 def test_archive_with_the_ratings_twice(home, publish):
     with pytest.warns(UserWarning, match="Duplicate name"):
         content = zip_of([(MEMBER, lines_of("1m"))] * 2)
@@ -290,6 +296,7 @@ def test_archive_with_the_ratings_twice(home, publish):
     assert_fails_and_leaves_nothing(home, "2 members")
 
 
+@pytest.mark.case("S14")
 def test_hostile_members_beside_the_ratings_are_never_written(home, publish, tmp_path):
     content = [
         ("../escaped", b"x"),
@@ -302,12 +309,14 @@ def test_hostile_members_beside_the_ratings_are_never_written(home, publish, tmp
     assert files_in(tmp_path) == ["home", "home/ml-1m", f"home/{MEMBER}"]
 
 
+@pytest.mark.case("S14")
 def test_oversized_member(home, publish, monkeypatch):
     monkeypatch.setattr(_movielens, "_MAX_RATINGS_BYTES", 10**6)
     publish("1m", zip_of([(MEMBER, bytes(10**6 + 1))]))
     assert_fails_and_leaves_nothing(home, "1,000,001 bytes, more than 1,000,000")
 
 
+@pytest.mark.case("S14")
 def test_member_larger_than_it_declares(home, publish):
     """What a member declares bounds what is read of it, and its checksum fails."""
     true, false = (100_000).to_bytes(4, "little"), (10).to_bytes(4, "little")
@@ -315,12 +324,14 @@ def test_member_larger_than_it_declares(home, publish):
     assert_fails_and_leaves_nothing(home, "CRC")
 
 
+@pytest.mark.case("S14")
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 no archive"])
 def test_no_archive_at_all(content, home, publish):
     publish("1m", content)
     assert_fails_and_leaves_nothing(home, "zip")
 
 
+@pytest.mark.case("S14")
 def test_redirect_is_followed_within_http(home, site, publish):
     publish("1m", zip_of([(MEMBER, lines_of("1m"))]))
     site.files["/elsewhere"] = site.files["/ml-1m.zip"]
@@ -329,6 +340,7 @@ def test_redirect_is_followed_within_http(home, site, publish):
     assert site.asked == ["/ml-1m.zip", "/elsewhere"]
 
 
+@pytest.mark.case("S14")
 @pytest.mark.parametrize(
     "target", ["http://x.org/a", "HTTP://x.org/a", "ftp://x.org/a"]
 )
@@ -344,6 +356,7 @@ def test_redirect_away_from_https_is_refused(target):
     assert followed.full_url == "https://x.org/a"
 
 
+@pytest.mark.case("S14")
 def test_all_addresses_are_https():
     assert _movielens._BASE_URL.startswith("https://files.grouplens.org/")
     for archive in _movielens._ARCHIVES.values():
@@ -351,6 +364,7 @@ def test_all_addresses_are_https():
         assert archive.ratings.startswith(archive.name.removesuffix(".zip") + "/")
 
 
+@pytest.mark.case("S14")
 def test_failing_rename_leaves_no_file(home, publish, monkeypatch):
     publish("1m", zip_of([(MEMBER, lines_of("1m"))]))
 
@@ -363,6 +377,7 @@ def test_failing_rename_leaves_no_file(home, publish, monkeypatch):
     assert not [path for path in home.rglob("*") if path.is_file()]
 
 
+@pytest.mark.case("S14")
 def test_data_home_that_is_a_file(home, publish):
     publish("1m", zip_of([(MEMBER, lines_of("1m"))]))
     home.write_bytes(b"mine")
@@ -382,6 +397,7 @@ def test_data_home_that_may_not_be_written(home, publish):
     assert files_in(home) == []
 
 
+@pytest.mark.case("S14")
 def test_fetching_at_the_same_time(home, publish):
     publish("1m", zip_of([(MEMBER, lines_of("1m"))]))
     with ThreadPoolExecutor(8) as pool:

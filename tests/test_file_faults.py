@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sklearn_attrec import MarkovRecommender, load_model, persistence, save_model
+from sklearn_attrec import MarkovRecommender, _model_state, load_model, save_model
 from sklearn_attrec.exceptions import ModelCorruptError
 from sklearn_attrec.persistence import inspect_model
 from sklearn_attrec.utils import _files, _tensor_file
@@ -912,7 +912,7 @@ def test_a_file_system_without_locks_is_good_enough(model, old, monkeypatch):
 @pytest.mark.parametrize("mmap", [False, True])
 def test_memory_that_runs_out_at_any_line_of_a_load(mmap, record_property):
     """It is told as it is; no file stays open and nothing is half built."""
-    watched = {persistence.__file__, _tensor_file.__file__}
+    watched = {_model_state.__file__, _tensor_file.__file__}
     # Between opening a file and wrapping it there is nothing that takes memory.
     exempt = {"_open_regular"}
     n_open = len(list(Path("/proc/self/fd").iterdir()))

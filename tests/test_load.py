@@ -171,7 +171,9 @@ def test_a_large_model_is_loaded_without_a_second_copy(tmp_path, record_property
     # Beside the file itself: whether each weight is finite, a table of known ids.
     assert size <= in_memory <= 1.3 * size
     assert unread <= mapped <= 0.3 * size
-    record_property("memory to load a model, in sizes of its file", in_memory / size)
+    record_property(
+        "memory of loading, in sizes of the file", round(in_memory / size, 2)
+    )
 
 
 @pytest.mark.case("L9")

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 import pytrec_eval
 import sklearn
+from hypothesis import given
+from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
@@ -160,6 +162,17 @@ def test_one_relevant_item_by_hand(metric, k, expected):
 def test_several_relevant_items_by_hand(metric, k, of_a, of_b):
     ranks, users = [4, 3, INF, 1], ["a", "b", "a", "a"]
     assert metric(ranks, k, users=users) == pytest.approx((of_a + of_b) / 2)
+
+
+@pytest.mark.case("P11")
+@given(st.lists(st.integers(1, 20) | st.just(INF), min_size=1, max_size=30))
+def test_hit_rate_counts_hits_and_grows_with_k(ranks):
+    found = [hit_rate(ranks, k) for k in range(1, 22)]
+    by_hand = [sum(rank <= k for rank in ranks) / len(ranks) for k in range(1, 22)]
+    assert found == pytest.approx(by_hand)
+    assert found == sorted(found)
+    assert 0 <= found[0] <= found[-1] <= 1
+    assert (found[-1] == 1) == (INF not in ranks)  # of 20 items all are in the list
 
 
 @pytest.mark.parametrize("metric", METRICS.values())

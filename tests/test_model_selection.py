@@ -39,6 +39,7 @@ def last_rows_by_loop(X, n_last):
     return sorted(test)
 
 
+@pytest.mark.case("P12")
 @given(X=interactions, n_last=st.integers(1, 4))
 def test_one_fold_is_all_rows_and_respects_time(X, n_last):
     expected = last_rows_by_loop(X, n_last)
@@ -55,6 +56,7 @@ def test_one_fold_is_all_rows_and_respects_time(X, n_last):
     assert set(X["user_id"].iloc[test]) <= set(X["user_id"].iloc[train])
 
 
+@pytest.mark.case("P12")
 @given(X=interactions, n_last=st.integers(1, 3), n_splits=st.integers(1, 4))
 def test_a_fold_is_the_last_fold_of_what_later_folds_leave(X, n_last, n_splits):
     if X["user_id"].value_counts().max() <= n_last * n_splits:
@@ -69,6 +71,7 @@ def test_a_fold_is_the_last_fold_of_what_later_folds_leave(X, n_last, n_splits):
         rows = train
 
 
+@pytest.mark.case("P12")
 @given(
     X=interactions,
     n_splits=st.integers(1, 3),

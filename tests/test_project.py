@@ -28,7 +28,7 @@ SUBMODULES = [
 # Imports go down only. A package stands for all its modules, "" for __init__.py.
 FLOORS = {
     5: ["", "__main__", "cli"],
-    4: ["inspection", "persistence"],
+    4: ["_model_state", "inspection", "persistence"],
     3: [
         "_attrec",
         "_base",
@@ -70,6 +70,7 @@ SIDEWAYS = {
     ("_popularity", "_base"),
     ("_checkpoints", "_progress"),
     ("_queries", "_sequences"),
+    ("persistence", "_model_state"),
     ("_training", "_training_ops"),
     ("utils", "exceptions"),
 }

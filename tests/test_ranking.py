@@ -1,14 +1,17 @@
 """Top k and ranks equal a full sort, whatever ties there are."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
+from pandas.testing import assert_frame_equal
 from scipy.sparse import csr_array
 
-from sklearn_attrec import PopularityRecommender
+from sklearn_attrec import PopularityRecommender, _base, _ranking
 from sklearn_attrec._ranking import (
     BLOCK_SIZE,
     append_column,
@@ -37,6 +40,7 @@ def sorted_items(scores, k):
     return best + [-1] * (k - len(best))
 
 
+@pytest.mark.case("P4")
 @given(tied_scores, st.integers(1, 15))
 def test_top_k_is_the_beginning_of_a_full_sort(scores, k):
     items, best = top_k(scores.copy(), k)
@@ -157,6 +161,7 @@ def test_sparse_vectors_are_treated_as_others():
     assert_array_equal(append_column(vectors, column)[:, 3], column)
 
 
+@pytest.mark.case("P4")
 @pytest.mark.parametrize("k", [1, 3, 10, 40])
 def test_many_blocks_of_queries_equal_one_full_sort(k):
     # Popularity has many ties, and 150 users fill more than one block.
@@ -174,3 +179,20 @@ def test_many_blocks_of_queries_equal_one_full_sort(k):
             for item in sorted_items(scores[row], k)
         ]
         assert items[row].tolist() == expected
+
+
+@pytest.mark.case("P4")
+@settings(derandomize=True, deadline=None, max_examples=40)
+@given(st.integers(1, 80), st.integers(1, 35), st.booleans())
+def test_blocks_of_any_size_give_the_same_lists(size, k, exclude_seen):
+    interactions = make_interactions(70, 30, n_per_user=8, random_state=0)
+    rows = interactions.drop(columns="timestamp")
+    model = PopularityRecommender(exclude_seen=exclude_seen).fit(rows)
+    expected, ranks = model.recommend(k=k), model.target_ranks(rows)
+    with (
+        patch.object(_base, "BLOCK_SIZE", size),
+        patch.object(_ranking, "BLOCK_SIZE", size),
+    ):
+        answers = model.recommend(k=k)
+        assert_array_equal(model.target_ranks(rows), ranks)
+    assert_frame_equal(answers, expected, check_exact=True)

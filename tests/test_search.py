@@ -2,6 +2,7 @@
 
 import pickle
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,14 +99,14 @@ def results_of(search):
 
 
 @pytest.mark.case("F14")
-def test_grid_search_in_one_process_and_in_two(interactions):
+@pytest.mark.parametrize("backend", ["loky", "threading"])
+def test_grid_search_one_by_one_and_two_at_once(backend, interactions):
     grid = {"omega": [0.2, 0.8], "L": [1, 3], "d": [3]}
-    searches = [
-        GridSearchCV(attrec(), grid, cv=LeaveLastOut(n_splits=2), n_jobs=n_jobs).fit(
-            interactions
-        )
-        for n_jobs in (1, 2)
-    ]
+    searches = []
+    for n_jobs in (1, 2):
+        with joblib.parallel_config(backend, n_jobs=n_jobs):
+            search = GridSearchCV(attrec(), grid, cv=LeaveLastOut(n_splits=2))
+            searches.append(search.fit(interactions))
     first, second = map(results_of, searches)
     assert first.keys() == second.keys()
     for name, values in first.items():

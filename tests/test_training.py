@@ -418,6 +418,13 @@ def test_every_window_is_trained_once_an_epoch(batch_size, small_interactions, e
     assert np.isfinite([record["loss"] for record in model.history_]).all()
 
 
+@pytest.mark.case("P17")
+@pytest.mark.parametrize("params", [{}, {"loss": "softmax", "dropout": 0.3}])
+def test_a_batch_that_is_not_filled_is_like_one_that_is(params, small_interactions):
+    full = fit(small_interactions, batch_size=60, **params)  # as many as windows
+    assert digest(fit(small_interactions, batch_size=1_000, **params)) == digest(full)
+
+
 @pytest.mark.parametrize("batch_size", [1, 59, 1_000])
 def test_any_batch_size_trains_every_weight(batch_size, small_interactions):
     still = fit(small_interactions, learning_rate=STANDING_STILL)

@@ -291,6 +291,7 @@ def test_a_batch_of_sequences_equals_the_equations(network, structure, ops, ask)
     assert len(found) == n_places == sum(LENGTHS) - N_USERS
 
 
+@pytest.mark.case("P13", "P14")
 @pytest.mark.parametrize("norm", ["pre", "post"])
 def test_training_and_prediction_agree(network, norm, ask):
     # With n - 1 places of padding around it in training and with none in prediction.
@@ -304,6 +305,7 @@ def test_training_and_prediction_agree(network, norm, ask):
         assert_allclose(found[end].query, query, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.case("P17")
 @pytest.mark.parametrize("n_windows", range(1, 10))
 def test_batches_of_any_size(network, n_windows, ask):
     # Also of fewer sequences than attention makes parts of.
@@ -339,6 +341,7 @@ def test_known_user_and_stranger_of_sse_pt():
 # What a place may and may not depend on -----------------------------------------
 
 
+@pytest.mark.case("P18")
 def test_other_sequences_of_a_batch_change_nothing(network, ask):
     settings = settings_of(network, n_heads=2)
     weights = make_weights(network, settings, n_blocks=2)
@@ -348,6 +351,7 @@ def test_other_sequences_of_a_batch_change_nothing(network, ask):
         assert_allclose(together[end].query, alone[end].query, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.case("P13")
 def test_what_padding_holds_changes_nothing(network, ops, ask):
     # Padding points at rows of other sequences: whatever these are, it is not read.
     settings = settings_of(network, n_heads=2)

@@ -13,6 +13,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import check_estimator
 
+from sklearn_attrec import PopularityRecommender
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._validation import (
     ITEM,
@@ -767,3 +768,60 @@ def test_several_columns_like_a_time():
     with pytest.raises(InteractionsError) as caught:
         read(frame)
     assert_says(caught, f"{ {'ts': TIME} }", "X.drop(columns=['ts', 'date'])")
+
+
+# What messages show of ids
+
+
+# Colours a terminal, ends the line, rings, turns the writing round; and is long.
+HOSTILE = "\x1b[31m\r\n\x07\x9b2J\u202e\u2028" + "x" * 5_000
+SHOWN = repr(HOSTILE)[:77] + "..."
+
+
+@pytest.fixture
+def popularity():
+    rows = make_frame([HOSTILE, HOSTILE, "b"], ["i", HOSTILE, "i"])
+    return PopularityRecommender(k=1, handle_unknown="error").fit(rows)
+
+
+@pytest.mark.case("S16")
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda model: read_ids([HOSTILE, 5]),
+        lambda model: read_ids(HOSTILE),
+        lambda model: read_ids(["a", HOSTILE * 20]),
+        lambda model: read_times([HOSTILE]),
+        lambda model: check_history(HOSTILE, caller=CALLER),
+        lambda model: check_history([""], caller=CALLER, user=HOSTILE),
+        lambda model: model.predict(f"{HOSTILE}?"),
+        lambda model: model.predict(["b", f"{HOSTILE}?"]),
+        lambda model: model.predict("b", [f"{HOSTILE}?"]),
+        lambda model: model.set_params(handle_unknown="popular").predict(
+            "b", [f"{HOSTILE}?"]
+        ),
+        lambda model: model.predict(HOSTILE, [5]),
+        lambda model: model.recommend("b", candidates=[f"{HOSTILE}?"]),
+        lambda model: model.similar_items(f"{HOSTILE}?"),
+        lambda model: model.score(make_frame(items=[f"{HOSTILE}?"] * 3)),
+        lambda model: model.score(make_frame([HOSTILE] * 3, ["i"] * 3, [0] * 3)),
+        lambda model: model.recommend(HOSTILE),
+        lambda model: model.fit(make_frame(items=[HOSTILE] * 3)),
+    ],
+)
+def test_ids_are_shown_escaped_and_cut(call, popularity):
+    with pytest.raises((TypeError, ValueError, UserWarning)) as caught:
+        call(popularity)
+    message = str(caught.value)
+    assert message.isprintable(), message
+    assert len(message) < 800
+    assert SHOWN in message
+
+
+@pytest.mark.case("S16")
+def test_names_of_columns_are_shown_escaped():
+    frame = pd.DataFrame({HOSTILE: [1], "user_id": [1], f"{HOSTILE}time": [1]})
+    with pytest.raises(InteractionsError) as caught:
+        read(frame)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 2_000
