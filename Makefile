@@ -32,6 +32,7 @@ test-oldest: $(OLDEST)/installed
 
 # The page is written even where a test failed, and says so.
 evidence: $(VENV)/installed-test
+	rm -f .reports/test.xml
 	-$(VENV)/bin/python -m pytest --junitxml=.reports/test.xml
 	$(VENV)/bin/python .ci/evidence.py docs/reliability.md .reports/test.xml
 

@@ -155,7 +155,8 @@ def write(outcomes, figures):
         total += len(proven)
         n_tests = sum(len(outcomes[str(n)]) for n in numbers)
         lines.append(f"| {group} | {len(numbers)} | {len(proven)} | {n_tests} |")
-    lines.append(f"| **all** | **112** | **{total}** | |")
+    n_cases = sum(map(len, BAD_INPUT.values()))
+    lines.append(f"| **all** | **{n_cases}** | **{total}** | |")
     for title, cases in CASES.items():
         lines += ["", f"## {title}", "", "| case | what | tests |", "|---|---|---|"]
         for case, what in cases.items():
@@ -177,9 +178,11 @@ def main():
             print(f"{name:{width}}  {value}")
         return 0
     page, *reports = options.paths
+    if not reports:
+        parser.error("name the page, and then the reports")
     text, open_cases = write(*read(reports))
     Path(page).parent.mkdir(exist_ok=True)
-    Path(page).write_text(text)
+    Path(page).write_text(text, "utf-8")
     if open_cases:
         print("not proven:", *open_cases, file=sys.stderr)
     return 1 if open_cases else 0

@@ -1,6 +1,5 @@
 """BaseRecommender: everything that is the same for every model."""
 
-import sys
 import warnings
 
 import numpy as np
@@ -42,6 +41,7 @@ from sklearn_attrec.utils._param_validation import (
     validate_parameters,
 )
 from sklearn_attrec.utils._validation import ITEM, TIME, USER, check_interactions
+from sklearn_attrec.utils._version import package_version
 
 __all__ = ["BaseRecommender", "UnfinishedFitError"]
 
@@ -93,15 +93,15 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     def __getstate__(self):
         state = dict(super().__getstate__())
         state.pop("_cache", None)
-        return state | {"_sklearn_attrec_version": _version()}
+        return state | {"_sklearn_attrec_version": package_version()}
 
     def __setstate__(self, state):
         state = dict(state)
         version = state.pop("_sklearn_attrec_version", "older")
-        if version != _version():
+        if version != package_version():
             warnings.warn(
                 f"a pickled {type(self).__name__} of sklearn_attrec {version} is used "
-                f"with {_version()}, which may not understand it. Only files of "
+                f"with {package_version()}, which may not understand it. Only files of "
                 "save_model are meant to outlast a version.",
                 stacklevel=2,
             )
@@ -117,6 +117,9 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         scikit-learn's own checks do.
         """
         raise NotImplementedError
+
+    def _end_fit(self):
+        """Clean up after a complete fit, when its attributes are set."""
 
     def _n_epochs(self):
         """How many epochs `_fit` will run at most."""
@@ -177,6 +180,13 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             If X cannot be used; the message says which rows and what to do.
         InvalidParameterError
             If a parameter has a value that is not allowed.
+        TrainingDivergedError
+            If the loss of a network or one of its weights stops being a finite number.
+        CheckpointMismatchError, ModelFileError, OSError
+            If the file that 'checkpoint' names belongs to another fit, is damaged, or
+            cannot be written.
+        ForkedTensorFlowError
+            If a network shall be trained in a process forked after another training.
         """
         validate_parameters(self)
         caller = self._caller("fit")
@@ -208,6 +218,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             vars(self).pop("feature_names_in_", None)
         if stopped is not None:
             raise stopped
+        self._end_fit()
         task.call_on_fit_task_end(
             estimator=self, X=X, y=interactions.items, reconstruction_attributes={}
         )
@@ -596,10 +607,6 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
                 LeakageWarning,
                 stacklevel=4,
             )
-
-
-def _version():
-    return sys.modules[__package__].__version__
 
 
 def _encoded_state(sequences, users, items):

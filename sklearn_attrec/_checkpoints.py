@@ -1,9 +1,9 @@
 """Checkpoints: the state of an unfinished fit, kept to be taken up again."""
 
+import contextlib
 import hashlib
 import json
 import os
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -23,8 +23,9 @@ from sklearn_attrec.utils._packed_ids import pack_ids
 from sklearn_attrec.utils._param_validation import EpochsOrTime
 from sklearn_attrec.utils._records import pack_records, unpack_records
 from sklearn_attrec.utils._tensor_file import file_errors, read_tensors, write_tensors
+from sklearn_attrec.utils._version import package_version
 
-__all__ = ["Checkpoints", "fingerprint"]
+__all__ = ["Checkpoints", "fingerprint", "remove_checkpoints"]
 
 # The seed is compared by itself; the others may differ between start and resumption.
 FREE = {"checkpoint", "checkpoint_every", "keep_interrupted", "random_state", "resume"}
@@ -46,22 +47,40 @@ class Checkpoints:
     """
 
     def __init__(self, path, every, identity):
-        self.path = Path(path)
-        self.previous = self.path.with_name(f"{self.path.name}.previous")
-        version = sys.modules[__package__].__version__
-        self.identity = {"version": version, **identity}
+        self.path, self.previous = _paths(path)
+        self.identity = {"version": package_version(), **identity}
         self.epochs, self.seconds = EpochsOrTime.split(every)
         self.saved_at = time.monotonic()
         self.damaged = False  # whether the last one is, so that it is not kept
 
-    def check_free(self, caller):
-        """Refuse to overwrite an unfinished fit that nobody asked to take up."""
+    def check_path(self, caller, free):
+        """Refuse a path before training that nothing could be written to.
+
+        Parameters
+        ----------
+        caller : str
+            Begins the message.
+        free : bool
+            Whether to refuse what is there, too: perhaps an unfinished fit that nobody
+            asked to take up.
+        """
+        head, folder = (
+            f"{caller}: 'checkpoint' is {show(str(self.path), 300)}",
+            self.path.parent,
+        )
+        if not os.access(folder, os.W_OK | os.X_OK) or not folder.is_dir():
+            raise InvalidParameterError(
+                f"{head}, and no file can be made in that folder. Pass another path."
+            )
         for path in (self.path, self.previous):
-            if path.exists():
+            if path.exists() and not path.is_file():
                 raise InvalidParameterError(
-                    f"{caller}: 'checkpoint' is {os.fspath(self.path)!r}, and "
-                    f"{os.fspath(path)!r} holds an unfinished fit. Pass resume=True to "
-                    "go on with it, delete it, or pass another path."
+                    f"{head}, and {os.fspath(path)!r} is no file. Pass another path."
+                )
+            if path.exists() and free:
+                raise InvalidParameterError(
+                    f"{head}, and {os.fspath(path)!r} exists. Pass resume=True to go "
+                    "on with the unfinished fit it may hold, or pass another path."
                 )
 
     def load(self):
@@ -84,6 +103,7 @@ class Checkpoints:
             try:
                 manifest, tensors = read_tensors(path)
                 with file_errors(path):
+                    self._compare(_read_identity(manifest), path)
                     progress = _read_progress(manifest, tensors)
             except FileNotFoundError:
                 continue
@@ -92,7 +112,6 @@ class Checkpoints:
             except ModelFileError as error:
                 problem = problem or error
                 continue
-            self._compare(manifest["identity"], path)
             self.damaged = problem is not None
             if problem:
                 warnings.warn(
@@ -103,8 +122,8 @@ class Checkpoints:
             return progress, tensors
         if problem:
             raise ModelCorruptError(
-                f"checkpoint {problem}. There is none before it to go on from: delete "
-                "it to start anew."
+                f"checkpoint {problem}. There is none before it to go on from: pass "
+                "another path, or delete it to start anew."
             ) from problem
         return None, {}
 
@@ -146,15 +165,28 @@ class Checkpoints:
             "identity": self.identity,
             "progress": _as_json(progress),
         }
-        if self.path.exists() and not self.damaged:
-            self.path.replace(self.previous)
+        if not self.damaged:
+            with contextlib.suppress(FileNotFoundError):
+                self.path.replace(self.previous)
         write_tensors(self.path, manifest, tensors | pack_records(progress.history))
         self.saved_at, self.damaged = time.monotonic(), False
 
-    def remove(self):
-        """Remove both: the fit is finished."""
-        self.path.unlink(missing_ok=True)
-        self.previous.unlink(missing_ok=True)
+
+def remove_checkpoints(path):
+    """Remove both checkpoints of a finished fit.
+
+    Parameters
+    ----------
+    path : str or PathLike
+    """
+    for each in _paths(path):
+        each.unlink(missing_ok=True)
+
+
+def _paths(path):
+    """Paths of the last checkpoint and of the one before; links are followed."""
+    path = Path(os.path.realpath(path))
+    return path, path.with_name(f"{path.name}.previous")
 
 
 def _as_json(progress):
@@ -166,10 +198,14 @@ def _as_json(progress):
     return record | {"random": json.dumps(progress.random)}
 
 
-def _read_progress(manifest, tensors):
+def _read_identity(manifest):
     identity = manifest.get("identity")
     if manifest.get("kind") != "checkpoint" or not isinstance(identity, dict):
         raise ModelFileError("is no checkpoint of a fit")
+    return identity
+
+
+def _read_progress(manifest, tensors):
     try:
         record = dict(manifest["progress"])
         record["entropy"] = int(record["entropy"])
@@ -180,8 +216,16 @@ def _read_progress(manifest, tensors):
         for count in (progress.epoch, progress.step, progress.steps, progress.waited):
             if type(count) is not int or not 0 <= count < 2**63:
                 raise ValueError(f"{show(count)} is no count")
+        if progress.entropy < 0 or len(progress.history) != progress.epoch:
+            raise ValueError("its parts contradict each other")
         return progress._replace(loss=float(progress.loss))
-    except (KeyError, OverflowError, TypeError, ValueError) as error:
+    except (
+        KeyError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ModelFileError(f"'progress' cannot be used: {error}") from error
 
 

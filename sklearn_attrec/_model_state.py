@@ -1,6 +1,5 @@
 """Fitted recommenders as a manifest and arrays, and back."""
 
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,6 +19,7 @@ from sklearn_attrec.utils._param_validation import Integer, validate_parameters
 from sklearn_attrec.utils._records import pack_records, unpack_records
 from sklearn_attrec.utils._tensor_file import FORMAT
 from sklearn_attrec.utils._validation import ITEM, TIME, USER
+from sklearn_attrec.utils._version import package_version
 
 __all__ = ["CLASSES", "check_manifest", "put_together", "take_apart"]
 
@@ -65,7 +65,7 @@ def take_apart(model):
     manifest = {
         "kind": "model",
         "class": type(model).__name__,
-        "written_by": sys.modules[__package__].__version__,
+        "written_by": package_version(),
         "params": _params(model),
         "n_features": int(model.n_features_in_),
         "from_frame": hasattr(model, "feature_names_in_"),
@@ -106,10 +106,14 @@ def _params(model):
                 continue
             raise InvalidParameterError(
                 f"save_model: the '{name}' parameter of {type(model).__name__} is a "
-                f"{type(value).__name__}, which a model file cannot hold. Predictions "
-                f"do not need it: estimator.set_params({name}=None)."
+                f"{type(value).__name__}, which a model file cannot hold. Set a plain "
+                f"value first{_none_will_do(name)}."
             )
     return {name: value for name, value in params.items() if name not in LEFT_OUT}
+
+
+def _none_will_do(name):
+    return f": estimator.set_params({name}=None)" if name == "random_state" else ""
 
 
 # From manifest and arrays to a model ----------------------------------------------
@@ -312,9 +316,9 @@ def _check_tensors(model, manifest, settings, tensors):
     if settings is not None:
         arrays = model._network.setting_layout()
         expected |= {f"settings.{name}": layout for name, layout in arrays.items()}
-        expected["history.loss"] = ("f8", ("n_iter",))
-        if "history.validation_score" in tensors:
-            expected["history.validation_score"] = ("f8", ("n_iter",))
+        expected["epochs.loss"] = ("f8", ("n_iter",))
+        if "epochs.validation_score" in tensors:
+            expected["epochs.validation_score"] = ("f8", ("n_iter",))
     names = _part(tensors, "weights.")
     weights = model._weight_layout(SimpleNamespace(**settings or {}), names)
     expected |= {f"weights.{name}": layout for name, layout in weights.items()}

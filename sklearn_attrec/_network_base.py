@@ -10,7 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._base import BaseRecommender, UnfinishedFitError
-from sklearn_attrec._checkpoints import Checkpoints, fingerprint
+from sklearn_attrec._checkpoints import (
+    Checkpoints,
+    fingerprint,
+    remove_checkpoints,
+)
 from sklearn_attrec._progress import Progress, Run
 from sklearn_attrec._queries import Queries, lookup
 from sklearn_attrec._sequences import hold_out_last
@@ -165,9 +169,11 @@ class BaseNetworkRecommender(BaseRecommender):
         run = Run(trainer, progress, random, unlearned, partial(self._finish, full))
         if found:
             run.restore(found, self.checkpoint)
+        del found  # four tables as large as the weights
         shared = {"n_users_skipped_": len(inputs.untrained), "interrupted_": False}
         try:
             self._train(run, inputs, held_out, checkpoints, state, task)
+            return run.fitted() | shared
         except (KeyboardInterrupt, TrainingDivergedError) as error:
             if run.last is None:
                 raise
@@ -179,10 +185,10 @@ class BaseNetworkRecommender(BaseRecommender):
                 f"{run.progress.epoch + 1}. Pass a smaller batch_size, n_negatives, d "
                 f"or L. {error}"
             ) from error
-        fitted = run.fitted() | shared
-        if checkpoints:
-            checkpoints.remove()
-        return fitted
+
+    def _end_fit(self):
+        if self.checkpoint is not None:
+            remove_checkpoints(self.checkpoint)
 
     def _train(self, run, inputs, held_out, checkpoints, state, task):
         """Train epoch by epoch, from wherever the run is."""
@@ -245,8 +251,8 @@ class BaseNetworkRecommender(BaseRecommender):
         users, items = state["users_"], state["items_"]
         identity = fingerprint(self, sequences, users, items, seed)
         checkpoints = Checkpoints(self.checkpoint, self.checkpoint_every, identity)
+        checkpoints.check_path(caller, free=not self.resume)
         if not self.resume:
-            checkpoints.check_free(caller)
             return checkpoints, progress, {}
         last, found = checkpoints.load()
         if last and self.verbose:

@@ -90,14 +90,30 @@ class Run:
         """Go on from the arrays of a checkpoint."""
         try:
             self.trainer.restore(found, self.progress.steps)
-        except (KeyError, TypeError, ValueError) as error:
+            # Copies, as the rest of the file's block of memory is not needed.
+            best = {
+                name.removeprefix("best."): value.copy()
+                for name, value in found.items()
+                if name.startswith("best.")
+            }
+            unlearned = found["unlearned"].copy()
+            self.finish(self.trainer.snapshot(), unlearned)
+            if best:
+                _check_alike(best, self.weights())
+        except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"checkpoint {os.fspath(path)!r} does not fit this network: {error}. "
                 "Delete it to start anew."
             ) from error
-        self.best_weights = {
-            name.removeprefix("best."): value
-            for name, value in found.items()
-            if name.startswith("best.")
-        }
-        self.unlearned = found["unlearned"]
+        self.best_weights, self.unlearned = best, unlearned
+
+
+def _check_alike(found, expected):
+    kinds = [
+        {name: (value.shape, value.dtype) for name, value in weights.items()}
+        for weights in (found, expected)
+    ]
+    if kinds[0] != kinds[1]:
+        raise ValueError("the best weights are of another kind")
+    if not all(np.isfinite(value).all() for value in found.values()):
+        raise ValueError("a weight is not a finite number")

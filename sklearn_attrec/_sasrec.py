@@ -105,11 +105,12 @@ class SASRecRecommender(BaseTransformerRecommender):
         epochs, too.
     resume : bool, default=False
         Whether `fit` goes on from `checkpoint`, if that is there, to the same bits as
-        if it had never stopped. Other data, parameters or seeds are refused.
+        if it had never stopped. Other data, parameters, seeds or versions of this
+        package are refused; a RandomState must be as it was when the fit began.
     keep_interrupted : bool, default=False
         Whether a fit that ends with Ctrl-C or `TrainingDivergedError` leaves the model
-        of its last complete epoch, with `interrupted_` True. The exception is raised
-        all the same.
+        of the last epoch it completed (when stopping early, of the best one), with
+        `interrupted_` True. The exception is raised all the same.
     random_state : int, RandomState or None, default=None
         Seed. The same data, seed, versions and number of threads give the same bits.
     verbose : int, default=0

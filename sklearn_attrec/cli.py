@@ -38,6 +38,7 @@ from sklearn_attrec.utils._files import replacing
 from sklearn_attrec.utils._ids import show
 from sklearn_attrec.utils._param_validation import validate_parameters
 from sklearn_attrec.utils._validation import ITEM, TIME, USER, check_interactions
+from sklearn_attrec.utils._version import package_version
 
 __all__ = ["main"]
 
@@ -69,6 +70,7 @@ def main(argv=None):
         it is about a model file, or 130 after an interruption.
     """
     argv = sys.argv[1:] if argv is None else argv
+    arguments = None
     try:
         arguments = _parser().parse_args(argv)
         with warnings.catch_warnings():
@@ -77,6 +79,7 @@ def main(argv=None):
         sys.stdout.flush()
     except BrokenPipeError:
         _give_up_output()  # whoever read has enough, such as `head`
+        return 2 if getattr(arguments, "out", None) else 0  # there was more to do
     except KeyboardInterrupt:
         _note("interrupted")
         return 130
@@ -96,6 +99,8 @@ def _fit_and_save(arguments):
     """Fit on all rows and write a model file."""
     model = _model(arguments)
     out = _output(arguments.out)
+    if _is_stream(out):
+        raise InvalidParameterError(f"--out must be a regular file. Got {out!r}.")
     try:
         _fit(model, _read(arguments))
     finally:
@@ -329,8 +334,13 @@ def _output(out):
     if out is None:
         return None
     path = Path(out)
-    if path.is_dir() or not path.parent.is_dir():
-        raise InvalidParameterError(f"--out must be a file in a folder. Got {out!r}.")
+    writable = path.parent.is_dir() and (
+        os.access(path.parent, os.W_OK) or (path.exists() and not path.is_file())
+    )
+    if path.is_dir() or not writable:
+        raise InvalidParameterError(
+            f"--out must be a file in a folder that may be written to. Got {out!r}."
+        )
     return path
 
 
@@ -339,7 +349,7 @@ def _writer(path):
     """Give a function that writes text: all of the file in the end, or nothing."""
     if path is None:
         yield sys.stdout.write
-    elif path.exists() and not path.is_file():  # a pipe, a terminal
+    elif _is_stream(path):
         try:
             with path.open("w", encoding="utf-8", newline="") as file:
                 yield file.write
@@ -348,6 +358,12 @@ def _writer(path):
     else:
         with replacing(path) as file:
             yield lambda text: file.write(text.encode())
+
+
+def _is_stream(path):
+    """Tell pipes and terminals, and what /dev/stdout stands for, from files."""
+    devices = path.is_absolute() and path.parts[1] in ("dev", "proc")
+    return devices or (path.exists() and not path.is_file())
 
 
 def _give_up_output():
@@ -362,7 +378,8 @@ def _give_up_output():
 
 
 def _note(text):
-    print(f"sklearn_attrec: {text}", file=sys.stderr, flush=True)
+    with contextlib.suppress(BrokenPipeError):  # nobody listens, and work goes on
+        print(f"sklearn_attrec: {text}", file=sys.stderr, flush=True)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None):
@@ -424,8 +441,8 @@ def _separator(text):
 
 def _parser():
     parser = _Parser(prog="sklearn_attrec", description="Next-item recommendation.")
-    version = sys.modules[__package__].__version__
-    parser.add_argument("--version", action="version", version=f"%(prog)s {version}")
+    version = f"%(prog)s {package_version()}"
+    parser.add_argument("--version", action="version", version=version)
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     command = _command(commands, "fit", _fit_and_save, "train and write a model file")

@@ -27,7 +27,7 @@ def save_model(estimator, path):
     The file holds arrays and text, no code: who loads it need not trust who wrote it.
     Written beside the target, flushed to the disk and renamed, it is there as a whole
     or not at all, and an older file stays until then. The same model gives the same
-    bytes: no path, name, time or duration is part of it.
+    bytes: where, when and how fast it was made is no part of it.
 
     Parameters
     ----------
@@ -46,8 +46,12 @@ def save_model(estimator, path):
         If a parameter has a value that a file cannot hold, such as a RandomState.
     ModelFileError
         If what was fitted cannot be loaded again, such as weights that were set to NaN.
+    NotFittedError
+        If it is not fitted.
     OSError
         If the file cannot be written.
+    ValueError
+        If the model has more arrays than a file may name, some thousands.
 
     See Also
     --------
@@ -108,8 +112,8 @@ def load_model(path, *, mmap=False, verify="full", expected_sha256=None):
         safe.
     verify : {'full', 'header'}, default='full'
         'header' leaves out what needs every byte: the checksums of the arrays, whether
-        weights are finite, whether ids repeat. Sizes and codes are checked always. For
-        files that were checked before.
+        weights are finite, whether ids repeat, counts are right and times in order.
+        Sizes and codes are checked always. For files that were checked before.
     expected_sha256 : str, default=None
         SHA-256 of the whole file, 64 hexadecimal digits, from a source you trust. The
         checksums inside a file tell damage, not forgery.

@@ -305,6 +305,10 @@ def test_a_checkpoint_of_other_data_version_or_class_is_refused(
         patch.setattr("sklearn_attrec.__version__", "9.9")
         with pytest.raises(CheckpointMismatchError, match=r"version='9\.9'"):
             clone(model).fit(interactions)
+        # Another version may keep other things, which is no damage.
+        patch.setattr("sklearn_attrec._checkpoints._read_progress", None)
+        with pytest.raises(CheckpointMismatchError, match=r"version='9\.9'"):
+            clone(model).fit(interactions)
     with monkeypatch.context() as patch:
         patch.setattr("sklearn_attrec.utils._tensor_file.FORMAT", (2, 0))
         with pytest.raises(CheckpointMismatchError, match=r"file format 1\.0"):
@@ -325,9 +329,7 @@ def test_an_unfinished_fit_is_not_overwritten(interactions, two_checkpoints):
     model, path, previous = two_checkpoints
     before = path.read_bytes()
     for _ in range(2):
-        with pytest.raises(
-            InvalidParameterError, match=r"unfinished fit\. Pass resume"
-        ):
+        with pytest.raises(InvalidParameterError, match=r"exists\. Pass resume=True"):
             clone(model).set_params(resume=False).fit(interactions)
         assert not path.exists() or path.read_bytes() == before
         path.unlink(missing_ok=True)
@@ -361,6 +363,9 @@ def test_arrays_that_do_not_fit_are_refused(interactions, two_checkpoints):
         ("weights.U", tensors["weights.U"][1:]),
         ("weights.V", tensors["weights.V"].astype(np.float64)),
         ("optimizer.1.X", None),
+        ("unlearned", None),
+        ("unlearned", np.array([10**6])),
+        ("best.U", tensors["weights.U"]),
     ]:
         others = {key: array for key, array in tensors.items() if key != name}
         write_tensors(
@@ -374,6 +379,8 @@ def test_arrays_that_do_not_fit_are_refused(interactions, two_checkpoints):
     ("name", "value"),
     [
         ("best", 10**400),
+        ("epoch", 3),
+        ("random", "[" * 10**5),
         ("entropy", None),
         ("epoch", -1),
         ("loss", "x"),
@@ -398,11 +405,62 @@ def test_progress_that_no_fit_makes_is_refused(
 
 
 def test_a_checkpoint_that_cannot_be_written_is_an_error(interactions, tmp_path):
-    model = AttRecRecommender(**SMALL, checkpoint=tmp_path / "no" / "folder")
-    with pytest.raises(FileNotFoundError, match="folder"):
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "no" / "file", tmp_path / "folder", "."):
+        model = AttRecRecommender(**SMALL, checkpoint=path)
+        with pytest.raises(InvalidParameterError, match=r"'checkpoint' is .*another"):
+            model.fit(interactions)
+        with pytest.raises(NotFittedError):
+            check_is_fitted(model)
+
+
+def test_what_is_no_checkpoint_is_left_alone(interactions, tmp_path):
+    path = tmp_path / "rows.csv"
+    interactions.to_csv(path)
+    before = path.read_bytes()
+    model = AttRecRecommender(**SMALL, checkpoint=path)
+    with pytest.raises(InvalidParameterError, match=r"exists\. Pass resume=True"):
         model.fit(interactions)
-    with pytest.raises(NotFittedError):
-        check_is_fitted(model)
+    with pytest.raises(ModelFileError, match=r"is not a model file"):
+        model.set_params(resume=True).fit(interactions)
+    assert path.read_bytes() == before
+
+
+def test_a_link_stays_a_link(interactions, tmp_path, interrupt):
+    (tmp_path / "folder").mkdir()
+    link, path = tmp_path / "link", tmp_path / "folder" / "file"
+    link.symlink_to(path)
+    model = AttRecRecommender(**SMALL, checkpoint=link)
+    interrupted(model, interactions, interrupt, 4, steps=10**6)
+    assert {each.name for each in path.parent.iterdir()} == {"file", "file.previous"}
+    again = clone(model).set_params(resume=True).fit(interactions)
+    assert_same_fit(again, AttRecRecommender(**SMALL).fit(interactions))
+    assert link.is_symlink()
+    assert list(path.parent.iterdir()) == []
+
+
+def test_a_finished_fit_is_not_lost_to_ctrl_c(interactions, checkpoint, monkeypatch):
+    """The checkpoint goes when the attributes are set, and not before."""
+
+    def stopped(path):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sklearn_attrec._network_base.remove_checkpoints", stopped)
+    model = AttRecRecommender(**SMALL, checkpoint=checkpoint)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(interactions)
+    assert_same_fit(model, AttRecRecommender(**SMALL).fit(interactions))
+    assert checkpoint.exists()
+
+
+def test_a_resumed_model_holds_no_more_memory(interactions, checkpoint, interrupt):
+    """Its weights are no views of the checkpoint, which is four times as large."""
+    model = AttRecRecommender(**SMALL, early_stopping=True, checkpoint=checkpoint)
+    model.set_params(tol=1.0, n_iter_no_change=2, resume=True)
+    interrupted(model, interactions, interrupt, 3, steps=10**6)
+    again = clone(model).fit(interactions)
+    assert again.n_iter_ < SMALL["max_iter"]
+    assert all(value.base is None for value in again.weights_.values())
 
 
 # Interrupted models --------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import os
 import re
 import subprocess
 import sys
@@ -421,7 +422,6 @@ def test_module_runs_and_fails_as_a_process(file):
     assert ended.stderr.startswith("sklearn_attrec: error: The 'omega' parameter")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no shell with head")
 # -- Model files -----------------------------------------------------------------
 
 
@@ -546,6 +546,27 @@ def test_ids_are_written_as_they_are_or_safe_for_spreadsheets(run, tmp_path):
     safe = read_csv(run(*arguments, "--excel-safe").out)
     assert {"'=1+1", "'@z", "plain"} <= set(safe["item_id"])
     assert [text.lstrip("'") for text in safe["item_id"]] == plain["item_id"].tolist()
+
+
+def test_nobody_listening_to_notes_stops_no_work(file, tmp_path):
+    """What goes to a closed pipe is lost, but not the model."""
+    out = tmp_path / "m.attrec"
+    read, write = os.pipe()
+    os.close(read)
+    ended = subprocess.run(
+        [sys.executable, "-m", "sklearn_attrec", "fit", file, *POPULARITY]
+        + ["--out", str(out)],
+        stderr=write,
+    )
+    os.close(write)
+    assert ended.returncode == 0
+    assert load_model(out).n_features_in_ == 3
+
+
+def test_a_result_that_cannot_be_written_is_refused_before_training(fail, file):
+    message = "--out must be a regular file"
+    assert message in fail("fit", file, "--out", "/dev/null")
+    assert "may be written to" in fail("fit", file, "--out", "no/m.attrec")
 
 
 @pytest.mark.case("S13")

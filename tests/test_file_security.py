@@ -442,7 +442,7 @@ def test_dtypes_beyond_ours(dtype, tmp_path):
 # Sets of arrays -------------------------------------------------------------------
 
 # Models of fits without a validation score are the same without this.
-OPTIONAL = {"history.validation_score"}
+OPTIONAL = {"epochs.validation_score"}
 
 
 def of_every_array(change):
@@ -494,7 +494,7 @@ def narrow(arrays, name):
 
 CHANGES = [drop, rename, lengthen, shorten, empty, add_a_dimension, retype, narrow]
 # Of these nothing else has the length.
-LENGTHS_FREE = {"history.loss", "settings.ahead"}
+LENGTHS_FREE = {"epochs.loss", "settings.ahead"}
 # Ids and times may be of several dtypes, and indices of sparse weights of two.
 FREE = {"users", "items", "history.times", "weights.indices", "weights.indptr"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 try:
     import fcntl
-except ImportError:  # Windows, where an open file cannot be removed in the first place
+except ImportError:  # Windows
     fcntl = None
 
 __all__ = ["replacing"]
@@ -23,7 +23,7 @@ def replacing(path):
     """Open a file that takes the place of another once all of it is on the disk.
 
     Until then the old file stays as it is, whatever happens: a full disk, an exception,
-    a kill, a power cut. Its permissions are kept, and a link to it still points there.
+    a kill, a power cut. Its permissions are kept, and a symbolic link to it stays one.
 
     Parameters
     ----------
@@ -43,7 +43,8 @@ def replacing(path):
     target = Path(os.path.realpath(path))
     try:
         mode = _permissions(target)
-        _sweep(target.parent)
+        if fcntl is not None:  # without locks, nobody knows who is still writing
+            _sweep(target.parent)
         scratch, descriptor = _create_beside(target, mode)
         try:
             with os.fdopen(descriptor, "wb") as file:
@@ -57,6 +58,8 @@ def replacing(path):
             raise
         _flush_folder(target.parent)
     except OSError as error:
+        if error.errno is None:  # of whoever wrote, not of the file
+            raise
         # The path asked for says more than that of the file beside it.
         raise OSError(error.errno, error.strerror, os.fspath(path)) from error
 
@@ -99,9 +102,6 @@ def _sweep(folder):
     for path in folder.glob(f".*{UNFINISHED}"):
         # What cannot be opened, locked or removed is another's business.
         with contextlib.suppress(OSError):
-            if fcntl is None:
-                path.unlink()
-                continue
             descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -127,5 +127,8 @@ def _flush_folder(folder):
         return
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise  # the others mean that this file system has no such thing
     finally:
         os.close(descriptor)

@@ -24,7 +24,7 @@ def pack_records(records, names=COLUMNS):
     """
     first = records[0] if records else {}
     return {
-        f"history.{name}": np.array([record[name] for record in records], np.float64)
+        f"epochs.{name}": np.array([record[name] for record in records], np.float64)
         for name in names
         if name in first
     }
@@ -43,9 +43,9 @@ def unpack_records(columns):
     list of dict
     """
     found = {
-        name: columns[f"history.{name}"].tolist()
+        name: columns[f"epochs.{name}"].tolist()
         for name in COLUMNS
-        if f"history.{name}" in columns
+        if f"epochs.{name}" in columns
     }
     rows = zip(*found.values(), strict=True)
     return [
