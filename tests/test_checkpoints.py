@@ -1,5 +1,6 @@
 """Fits that are interrupted: what is kept, what is refused, and the same bits after."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -595,16 +596,27 @@ def test_signals_end_a_fit_and_leave_a_checkpoint(tmp_path, number, code, intera
     interactions.to_csv(data, index=False)
     out.write_text("earlier model")
     settings = {"checkpoint": tmp_path / "c", "verbose": 1, "max_iter": 10**6, "d": 4}
-    command = [sys.executable, "-m", "sklearn_attrec", "fit", data, "--out", out]
+    # Whoever starts the tests in the background has SIGINT ignored, by inheritance.
+    program = (
+        "import signal, sys\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from sklearn_attrec.cli import main\n"
+        "sys.exit(main())"
+    )
+    command = [sys.executable, "-c", program, "fit", data, "--out", out]
     for name, value in settings.items():
         command += ["--set", f"{name}={value}"]
     with subprocess.Popen(
         list(map(str, command)), stderr=subprocess.PIPE, text=True
     ) as child:
-        while not child.stderr.readline().startswith("Epoch 2/"):
-            pass
-        os.kill(child.pid, number)
-        rest = child.stderr.read()
+        for line in child.stderr:
+            if line.startswith("Epoch 2/"):
+                break
+        rest = None
+        while rest is None:  # Python loses a signal that comes while it cleans up
+            os.kill(child.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                _, rest = child.communicate(timeout=20)
     assert child.returncode == code
     assert "Traceback" not in rest
     assert out.read_text() == "earlier model"
