@@ -779,7 +779,7 @@ report(failed=failed, left=len(unfinished()), **counts)
 def test_two_save_while_four_load(tmp_path, two_files, times, record_property):
     found = run(TOGETHER, tmp_path, *two_files, SECONDS=str(times(5, 60)))
     record_property("saves of two processes to one path", found["saves"])
-    record_property("loads of four others meanwhile", found["loads"])
+    record_property("loads while two processes save to one path", found["loads"])
     assert (found["failed"], found["left"]) == (0, 0)
     assert found["saves"] > 10
     assert found["loads"] > 20
@@ -821,7 +821,7 @@ def test_loading_again_and_again_leaves_nothing_behind(
     n_loads = times(2_000, 50_000)
     found = run(REPEAT, tmp_path, *GOLDEN, LOADS=str(n_loads))
     record_property("loads in one process", n_loads)
-    record_property("kB that they left", round(found["grown"] / 1_000))
+    record_property("loads in one process, kB left", round(found["grown"] / 1_000))
     assert abs(found["grown"]) < 5_000_000
     assert found["most"] < 5_000_000
     assert found["n_open"] == 1
