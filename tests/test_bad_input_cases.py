@@ -2112,7 +2112,8 @@ def full_device(run):
 def output_without_a_folder(run):
     Path("in.csv").write_text(SOUND, "utf-8")
     for out in ("no/out.csv", "."):
-        told = f"--out must be a file in a folder. Got {out!r}."
+        told = "--out must be a file in a folder that may be written to. "
+        told += f"Got {out!r}."
         fails(run, "in.csv", told, out=out)
 
 
