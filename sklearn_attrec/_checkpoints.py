@@ -20,7 +20,7 @@ from sklearn_attrec.exceptions import (
 )
 from sklearn_attrec.utils._ids import show
 from sklearn_attrec.utils._packed_ids import pack_ids
-from sklearn_attrec.utils._param_validation import EpochsOrTime
+from sklearn_attrec.utils._param_validation import EpochsOrTime, plain_parameters
 from sklearn_attrec.utils._records import pack_records, unpack_records
 from sklearn_attrec.utils._tensor_file import file_errors, read_tensors, write_tensors
 from sklearn_attrec.utils._version import package_version
@@ -64,10 +64,8 @@ class Checkpoints:
             Whether to refuse what is there, too: perhaps an unfinished fit that nobody
             asked to take up.
         """
-        head, folder = (
-            f"{caller}: 'checkpoint' is {show(str(self.path), 300)}",
-            self.path.parent,
-        )
+        head = f"{caller}: 'checkpoint' is {show(str(self.path), 300)}"
+        folder = self.path.parent
         if not os.access(folder, os.W_OK | os.X_OK) or not folder.is_dir():
             raise InvalidParameterError(
                 f"{head}, and no file can be made in that folder. Pass another path."
@@ -254,11 +252,9 @@ def fingerprint(model, sequences, users, items, seed):
     for name, value in arrays.items():
         digest.update(f"{name} {value.dtype.str} {len(value)} ".encode())
         digest.update(np.ascontiguousarray(value).view(np.uint8).data)
-    params = model.get_params(deep=False)
-    params = {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in params.items()
-        if name not in FREE
+    return {
+        "class": type(model).__name__,
+        "data": digest.hexdigest(),
+        **plain_parameters(model, without=FREE),
+        "random_state": seed,
     }
-    data = digest.hexdigest()
-    return {"class": type(model).__name__, "data": data, **params, "random_state": seed}

@@ -5,7 +5,7 @@ from scipy.sparse import coo_array, csr_array
 
 from sklearn_attrec._base import BaseRecommender
 from sklearn_attrec._sequences import last_items, training_windows
-from sklearn_attrec.utils._csr import SQUARE, check_csr
+from sklearn_attrec.utils._csr import SQUARE, check_square
 from sklearn_attrec.utils._param_validation import Real
 
 __all__ = ["MarkovRecommender"]
@@ -139,8 +139,7 @@ class MarkovRecommender(BaseRecommender):
         return SQUARE
 
     def _check_fitted(self):
-        weights, n_items = self.weights_, len(self.items_)
-        check_csr("weights", weights["indptr"], weights["indices"], n_items, True)
+        check_square(self.weights_, len(self.items_))
 
     def _item_matrix(self):
         parts = self.weights_["data"], self.weights_["indices"], self.weights_["indptr"]

@@ -15,9 +15,13 @@ from sklearn_attrec.exceptions import InvalidParameterError, ModelFileError
 from sklearn_attrec.utils._csr import check_csr, row_mates
 from sklearn_attrec.utils._ids import show
 from sklearn_attrec.utils._packed_ids import pack_ids, unpack_ids
-from sklearn_attrec.utils._param_validation import Integer, validate_parameters
+from sklearn_attrec.utils._param_validation import (
+    Integer,
+    plain_parameters,
+    validate_parameters,
+)
 from sklearn_attrec.utils._records import pack_records, unpack_records
-from sklearn_attrec.utils._tensor_file import FORMAT
+from sklearn_attrec.utils._tensor_file import FORMAT, part_of
 from sklearn_attrec.utils._validation import ITEM, TIME, USER
 from sklearn_attrec.utils._version import package_version
 
@@ -97,19 +101,15 @@ def take_apart(model):
 
 def _params(model):
     """Take the parameters as what JSON can hold."""
-    params = model.get_params(deep=False)
+    params = plain_parameters(model, without=LEFT_OUT)
     for name, value in params.items():
-        if isinstance(value, np.generic):
-            params[name] = value = value.item()
-        if name not in LEFT_OUT and not isinstance(value, (bool, int, float, str)):
-            if value is None:
-                continue
+        if not isinstance(value, (bool, int, float, str, type(None))):
             raise InvalidParameterError(
                 f"save_model: the '{name}' parameter of {type(model).__name__} is a "
                 f"{type(value).__name__}, which a model file cannot hold. Set a plain "
                 f"value first{_none_will_do(name)}."
             )
-    return {name: value for name, value in params.items() if name not in LEFT_OUT}
+    return params
 
 
 def _none_will_do(name):
@@ -154,7 +154,7 @@ def put_together(manifest, tensors, thorough=True):
     counts, times = tensors["item_counts"], tensors.get("history.times")
     if manifest["time_unit"]:
         times = times.view(f"M8[{manifest['time_unit']}]")
-    weights = _part(tensors, "weights.")
+    weights = part_of(tensors, "weights.")
     if thorough:
         _check_values(tensors, times)
     state |= {
@@ -319,7 +319,7 @@ def _check_tensors(model, manifest, settings, tensors):
         expected["epochs.loss"] = ("f8", ("n_iter",))
         if "epochs.validation_score" in tensors:
             expected["epochs.validation_score"] = ("f8", ("n_iter",))
-    names = _part(tensors, "weights.")
+    names = part_of(tensors, "weights.")
     weights = model._weight_layout(SimpleNamespace(**settings or {}), names)
     expected |= {f"weights.{name}": layout for name, layout in weights.items()}
     if missing := sorted(set(expected) - set(tensors)):
@@ -381,11 +381,3 @@ def _check_values(tensors, times):
     for name, value in tensors.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ModelFileError(f"'{name}' holds what is not a finite number")
-
-
-def _part(tensors, prefix):
-    return {
-        name.removeprefix(prefix): value
-        for name, value in tensors.items()
-        if name.startswith(prefix)
-    }

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec.exceptions import ModelFileError
+from sklearn_attrec.utils._tensor_file import part_of
 
 __all__ = ["Progress", "Run"]
 
@@ -34,7 +35,7 @@ class Run:
     random : numpy Generator
         Draws the windows of each epoch.
     unlearned : ndarray
-        Users that have nothing to learn from.
+        Users without a window, but for those a warm start knew before.
     finish : callable
         ``finish(weights, unlearned)`` gives these a sensible row.
     """
@@ -91,21 +92,17 @@ class Run:
         try:
             self.trainer.restore(found, self.progress.steps)
             # Copies, as the rest of the file's block of memory is not needed.
-            best = {
-                name.removeprefix("best."): value.copy()
-                for name, value in found.items()
-                if name.startswith("best.")
-            }
-            unlearned = found["unlearned"].copy()
-            self.finish(self.trainer.snapshot(), unlearned)
+            self.unlearned = found["unlearned"].copy()
+            best = part_of(found, "best.")
+            self.best_weights = {name: value.copy() for name, value in best.items()}
+            weights = self.weights()
             if best:
-                _check_alike(best, self.weights())
+                _check_alike(best, weights)
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"checkpoint {os.fspath(path)!r} does not fit this network: {error}. "
                 "Delete it to start anew."
             ) from error
-        self.best_weights, self.unlearned = best, unlearned
 
 
 def _check_alike(found, expected):

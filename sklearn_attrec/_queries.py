@@ -164,10 +164,8 @@ def known_items(model, items, name, caller):
     if len(ids) == 0 or len(unknown):
         got, fix = "none", "Pass at least one."
         if len(ids):
-            got = (
-                f"{show(ids[unknown[0]])} at position {unknown[0]} ({len(unknown)} of "
-            )
-            got += f"{len(ids)} unknown)"
+            position, count = unknown[0], f"{len(unknown)} of {len(ids)} unknown"
+            got = f"{show(ids[position])} at position {position} ({count})"
             fix = "Leave the unknown ones out."
         raise InteractionsError(
             f"{caller}: '{name}' must hold item ids seen in fit. Got {got}. Fit saw "

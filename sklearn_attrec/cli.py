@@ -334,10 +334,8 @@ def _output(out):
     if out is None:
         return None
     path = Path(out)
-    writable = path.parent.is_dir() and (
-        os.access(path.parent, os.W_OK) or (path.exists() and not path.is_file())
-    )
-    if path.is_dir() or not writable:
+    writable = os.access(path.parent, os.W_OK) or _is_stream(path)
+    if path.is_dir() or not path.parent.is_dir() or not writable:
         raise InvalidParameterError(
             f"--out must be a file in a folder that may be written to. Got {out!r}."
         )

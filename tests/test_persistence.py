@@ -647,6 +647,13 @@ def test_a_newer_minor_version_is_read_with_a_warning(tmp_path):
         loaded = load_model(path)
     assert caught[0].filename == __file__
     assert_same(loaded.recommend(), model.recommend())
+    params = model.get_params()
+    path.write_bytes(of_format(content, 1, FORMAT[1] + 1, params=params | {"new": 1}))
+    with pytest.warns(UserWarning, match="newer than the 1"):
+        assert load_model(path).get_params() == params
+    path.write_bytes(of_format(content, *FORMAT, params=params | {"new": 1}))
+    with pytest.raises(ModelFileError, match="MarkovRecommender has no .'new'"):
+        load_model(path)
     # A file of this version has nothing to be ignored in it.
     path.write_bytes(of_format(content, *FORMAT, remarks={}))
     with pytest.raises(ModelFileError, match="unknown entries: .'remarks'"):

@@ -63,18 +63,20 @@ def initial_weights(random, settings, n_items, d, n_blocks):
     return weights | transformer.initial_blocks(random, settings, n_blocks, d)
 
 
-def setting_layout():
+def setting_layout(width="d"):
     """Dtype and names of the sizes of each array among the settings."""
-    return {"signal": ("f4", ("L", "d"))}
+    return {"signal": ("f4", ("L", width))}
 
 
-def weight_layout(settings, n_blocks):
+def weight_layout(settings, n_blocks, width="d"):
     """Dtype and names of the sizes of each weight.
 
     Parameters
     ----------
     settings : Settings
     n_blocks : int
+    width : str, default="d"
+        Name of the length of a row that the encoder reads.
 
     Returns
     -------
@@ -82,8 +84,8 @@ def weight_layout(settings, n_blocks):
     """
     layout = {"E": ("f4", ("n_items", "d"))}
     if settings.positions == "learned":
-        layout["P"] = ("f4", ("L", "d"))
-    return layout | transformer.block_layout(settings, n_blocks, "d")
+        layout["P"] = ("f4", ("L", width))
+    return layout | transformer.block_layout(settings, n_blocks, width)
 
 
 def small(random, shape):

@@ -69,7 +69,7 @@ def initial_weights(random, settings, n_users, n_items, d, d_user, n_blocks):
 
 def setting_layout():
     """Dtype and names of the sizes of each array among the settings."""
-    return {"signal": ("f4", ("L", "d+d_user"))}
+    return sasrec.setting_layout("d+d_user")
 
 
 def weight_layout(settings, n_blocks):
@@ -84,10 +84,8 @@ def weight_layout(settings, n_blocks):
     -------
     dict of (dtype, names of sizes)
     """
-    layout = {"E": ("f4", ("n_items", "d")), "U": ("f4", ("n_users", "d_user"))}
-    if settings.positions == "learned":
-        layout["P"] = ("f4", ("L", "d+d_user"))
-    return layout | transformer.block_layout(settings, n_blocks, "d+d_user")
+    layout = sasrec.weight_layout(settings, n_blocks, "d+d_user")
+    return layout | {"U": ("f4", ("n_users", "d_user"))}
 
 
 def embed(ops, weights, settings, items, user_rows, back):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["SQUARE", "check_csr", "row_mates"]
+__all__ = ["SQUARE", "check_csr", "check_square", "row_mates"]
 
 # Dtype and names of the sizes of the arrays of a matrix of items by items.
 SQUARE = {
@@ -44,6 +44,23 @@ def check_csr(name, indptr, codes, n_codes, increasing=False):
         )
     if increasing and (codes[1:] <= codes[:-1])[row_mates(indptr, len(codes))].any():
         raise ValueError(f"the codes of a row of '{name}' must increase")
+
+
+def check_square(weights, n_items):
+    """Check the arrays of a matrix of items by items.
+
+    Parameters
+    ----------
+    weights : dict of ndarray
+        As in `SQUARE`.
+    n_items : int
+
+    Raises
+    ------
+    ValueError
+        As in `check_csr`.
+    """
+    check_csr("weights", weights["indptr"], weights["indices"], n_items, True)
 
 
 def row_mates(indptr, n):

@@ -21,6 +21,7 @@ __all__ = [
     "Optional",
     "RandomState",
     "Real",
+    "plain_parameters",
     "validate_parameters",
 ]
 
@@ -174,6 +175,26 @@ class RandomState:
             or isinstance(value, np.random.RandomState)
             or Integer(0, 2**32 - 1).allows(value)
         )
+
+
+def plain_parameters(estimator, without):
+    """Return the parameters, NumPy's scalars as Python's.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+    without : collection of str
+        Names to leave out.
+
+    Returns
+    -------
+    dict
+    """
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in estimator.get_params(deep=False).items()
+        if name not in without
+    }
 
 
 def validate_parameters(estimator):

@@ -33,6 +33,7 @@ from sklearn_attrec.utils._ids import show
 __all__ = [
     "FORMAT",
     "file_errors",
+    "part_of",
     "read_manifest",
     "read_tensors",
     "write_tensors",
@@ -51,6 +52,9 @@ DTYPES = {
     **{f"F{8 * size}": f"<f{size}" for size in (4, 8)},
 }
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
+
+# What the header says of each array.
+ENTRY = {"dtype", "shape", "data_offsets"}
 
 MANIFEST, CHECKSUM = "sklearn_attrec", "sklearn_attrec_sha256"
 # The first bytes after the length, as the keys of the header are sorted.
@@ -188,6 +192,25 @@ def file_errors(path):
         raise type(error)(f"{os.fspath(path)!r}: {error}") from error.__cause__
 
 
+def part_of(tensors, prefix):
+    """Take the arrays whose names begin so, under what follows.
+
+    Parameters
+    ----------
+    tensors : dict of ndarray
+    prefix : str
+
+    Returns
+    -------
+    dict of ndarray
+    """
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }
+
+
 # Reading --------------------------------------------------------------------------
 
 
@@ -280,11 +303,7 @@ def _check_version(manifest):
 def _check_table(header, manifest, size):
     """Check that the arrays fill the data exactly, and each has a checksum."""
     for name, entry in header.items():
-        if not isinstance(entry, dict) or set(entry) != {
-            "dtype",
-            "shape",
-            "data_offsets",
-        }:
+        if not isinstance(entry, dict) or set(entry) != ENTRY:
             raise ModelFileError(
                 f"{show(name)} must have dtype, shape and data_offsets"
             )
