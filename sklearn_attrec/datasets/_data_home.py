@@ -3,11 +3,9 @@
 import os
 from pathlib import Path
 
-from sklearn_attrec.datasets._arguments import Having, check_arguments
+from sklearn_attrec.utils._param_validation import FilePath, check_arguments
 
-__all__ = ["PATH", "get_data_home"]
-
-PATH = Having("a path", lambda value: isinstance(value, (str, os.PathLike)) and value)
+__all__ = ["get_data_home"]
 
 
 def get_data_home(data_home=None):
@@ -34,7 +32,7 @@ def get_data_home(data_home=None):
     'movies'
     """
     if data_home is not None:
-        check_arguments("get_data_home", data_home=(data_home, PATH))
+        check_arguments("get_data_home", data_home=(data_home, FilePath()))
         return Path(data_home).expanduser()
     if home := os.environ.get("SKLEARN_ATTREC_DATA"):
         return Path(home).expanduser()

@@ -14,11 +14,16 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pandas as pd
 
-from sklearn_attrec.datasets._arguments import check_arguments
 from sklearn_attrec.datasets._columns import RATING
-from sklearn_attrec.datasets._data_home import PATH, get_data_home
+from sklearn_attrec.datasets._data_home import get_data_home
 from sklearn_attrec.exceptions import InteractionsError
-from sklearn_attrec.utils._param_validation import Boolean, OneOf, Optional
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    FilePath,
+    OneOf,
+    Optional,
+    check_arguments,
+)
 from sklearn_attrec.utils._validation import ITEM, TIME, USER
 
 __all__ = ["fetch_movielens"]
@@ -158,7 +163,7 @@ def fetch_movielens(name="100k", *, data_home=None, download_if_missing=True):
     check_arguments(
         "fetch_movielens",
         name=(name, OneOf(*_ARCHIVES)),
-        data_home=(data_home, Optional(PATH)),
+        data_home=(data_home, Optional(FilePath())),
         download_if_missing=(download_if_missing, Boolean()),
     )
     archive = _ARCHIVES[name]

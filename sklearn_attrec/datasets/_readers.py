@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from sklearn_attrec.datasets._arguments import Having, check_arguments
 from sklearn_attrec.datasets._columns import RATING, as_integers, convert_columns
-from sklearn_attrec.datasets._data_home import PATH
 from sklearn_attrec.datasets._delimited import FORMATS, DelimitedText
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
-from sklearn_attrec.utils._param_validation import Boolean, OneOf
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    FilePath,
+    Having,
+    OneOf,
+    check_arguments,
+)
 from sklearn_attrec.utils._validation import ITEM, TIME, USER
 
 __all__ = ["read_interactions"]
@@ -132,7 +136,7 @@ def read_interactions(
     """
     check_arguments(
         "read_interactions",
-        path=(path, PATH),
+        path=(path, FilePath()),
         columns=(columns, _COLUMNS),
         sep=(sep, _SEPARATOR),
         header=(header, OneOf("infer"), Boolean()),

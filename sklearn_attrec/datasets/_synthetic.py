@@ -4,9 +4,15 @@ import numpy as np
 import pandas as pd
 from sklearn.utils import check_random_state
 
-from sklearn_attrec.datasets._arguments import Having, check_arguments
 from sklearn_attrec.exceptions import InvalidParameterError
-from sklearn_attrec.utils._param_validation import Boolean, Integer, RandomState, Real
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    Having,
+    Integer,
+    RandomState,
+    Real,
+    check_arguments,
+)
 from sklearn_attrec.utils._validation import ITEM, TIME, USER
 
 __all__ = ["best_hit_rate", "make_interactions"]

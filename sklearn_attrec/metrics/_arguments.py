@@ -2,18 +2,13 @@
 
 import numpy as np
 
-from sklearn_attrec.exceptions import InvalidParameterError
-from sklearn_attrec.utils._param_validation import Integer, Optional
+from sklearn_attrec.utils._param_validation import Integer, Optional, check_arguments
 
 __all__ = ["check_argument", "check_k"]
 
 
 def check_argument(caller, name, value, constraint):
-    if not constraint.allows(value):
-        raise InvalidParameterError(
-            f"The '{name}' argument of {caller} must be {constraint}. "
-            f"Got {value!r} instead."
-        )
+    check_arguments(caller, **{name: (value, constraint)})
 
 
 def check_k(caller, k, *, optional=True):

@@ -1,4 +1,4 @@
-"""Constructor parameters checked against a declared constraint each."""
+"""Parameters and arguments checked against a declared constraint each."""
 
 import math
 import os
@@ -16,11 +16,13 @@ __all__ = [
     "Boolean",
     "EpochsOrTime",
     "FilePath",
+    "Having",
     "Integer",
     "OneOf",
     "Optional",
     "RandomState",
     "Real",
+    "check_arguments",
     "plain_parameters",
     "validate_parameters",
 ]
@@ -125,6 +127,17 @@ class Optional:
 
 
 @dataclass(frozen=True)
+class Having:
+    """What a test accepts, put in words."""
+
+    words: str
+    allows: object
+
+    def __str__(self):
+        return self.words
+
+
+@dataclass(frozen=True)
 class FilePath:
     """Where a file is or shall be."""
 
@@ -175,6 +188,30 @@ class RandomState:
             or isinstance(value, np.random.RandomState)
             or Integer(0, 2**32 - 1).allows(value)
         )
+
+
+def check_arguments(function, **arguments):
+    """Refuse a value that none of its constraints allows.
+
+    Parameters
+    ----------
+    function : str
+        Whose arguments they are.
+    **arguments : tuple (value, constraint, ...)
+        Under each name what was given, and one or more constraints of
+        this module.
+
+    Raises
+    ------
+    InvalidParameterError
+        Names the function, the argument, what it must be and what it got.
+    """
+    for name, (value, *constraints) in arguments.items():
+        if not any(constraint.allows(value) for constraint in constraints):
+            raise InvalidParameterError(
+                f"The '{name}' argument of {function} must be "
+                f"{' or '.join(map(str, constraints))}. Got {value!r:.80} instead."
+            )
 
 
 def plain_parameters(estimator, without):
