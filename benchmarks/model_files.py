@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from _shared import markdown
+from _shared import markdown, untrained
 
-from sklearn_attrec import AttRecRecommender, PopularityRecommender, save_model
+from sklearn_attrec import save_model
 
 BAR = 3
 
@@ -51,25 +51,14 @@ print(json.dumps([{name: t[1:] for name, t in times.items()}, [*sys.modules]]))
 
 
 def make_model(n_items, d, ids):
-    """Put a fitted model together whose tables are drawn at random."""
+    """Make a model whose tables are drawn at random."""
     random = np.random.default_rng(0)
     rows = pd.DataFrame(
         {"user_id": np.arange(n_items) // 20, "item_id": random.permutation(n_items)}
     )
     if ids == "text":
         rows = "id-" + rows.astype(str)
-    popular = PopularityRecommender().fit(rows)
-    model = AttRecRecommender(d=d)
-    sizes = {"U": len(popular.users_), "V": n_items, "X": n_items, "W_Q": d, "W_K": d}
-    weights = {
-        name: random.standard_normal((size, d), dtype=np.float32)
-        for name, size in sizes.items()
-    }
-    state = {name: value for name, value in vars(popular).items() if name.endswith("_")}
-    state |= {"weights_": weights, "settings_": model._settings()._asdict()}
-    state |= {"history_": [{"epoch": 1, "loss": 1.0, "seconds": 1.0}], "n_iter_": 1}
-    vars(model).update(state, n_users_skipped_=0, interrupted_=False)
-    return model
+    return untrained(rows, d=d)
 
 
 def main():

@@ -363,17 +363,17 @@ class AttRecRecommender(BaseNetworkRecommender):
     def _row_kind(self, name):
         return {"U": "users_", "V": "items_", "X": "items_"}.get(name)
 
-    # The two sides of the inner product -----------------------------------------
+    # The two sides of the inner products ----------------------------------------
 
-    def _item_matrix(self):
+    def _item_parts(self):
         weights = self.weights_
-        return attrec.item_vectors(ops, self._fitted(), weights["V"], weights["X"])
+        return attrec.item_parts(ops, self._fitted(), weights["V"], weights["X"])
 
     def _likeness_matrix(self):
         weights = self.weights_
         return attrec.item_embeddings(ops, self._fitted(), weights["V"], weights["X"])
 
-    def _query_matrix(self, users, histories):
+    def _query_parts(self, users, histories):
         weights, settings = self.weights_, self._fitted()
         items, real = last_items(histories, len(settings.before))
         real[:, -1] = True  # a query without history is answered elsewhere
@@ -383,7 +383,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         if (users < 0).any():
             stranger = strangers(weights, histories, self._length())
             long = np.where((users < 0)[:, None], stranger, long)
-        return attrec.query_vectors(ops, settings, long, short)
+        return attrec.query_parts(ops, settings, long, short)
 
 
 def strangers(weights, histories, length):

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import csr_array, issparse, vstack
+from scipy.sparse import hstack, issparse, vstack
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -19,7 +19,6 @@ from sklearn_attrec._queries import (
 )
 from sklearn_attrec._ranking import (
     BLOCK_SIZE,
-    append_column,
     inner_products,
     mask_items,
     ranks_of,
@@ -58,16 +57,18 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     """Base class of every recommender.
 
     A subclass fills three blanks: `_fit` learns from encoded sequences,
-    `_item_matrix` and `_query_matrix` give the two sides of an inner product that is
-    larger the better an item suits. Ids, histories, ranking, seen items, fallback and
-    scoring are written here, once.
+    `_item_parts` and `_query_parts` give the two sides of a sum of inner products that
+    is larger the better an item suits. Ids, histories, ranking, seen items, fallback
+    and scoring are written here, once.
 
-    A user without history cannot be answered personally. One more column of the
-    inner product serves them: an item's popularity. Other queries read it with the
-    weight `_popularity_weight`, which is 0 unless a subclass backs off to it.
+    A user without history cannot be answered personally. One more part, a single
+    column, serves them: an item's popularity. Other queries read it with the weight
+    `_popularity_weight`, which is 0 unless a subclass backs off to it.
 
-    Both sides may be sparse arrays of SciPy instead of NumPy's: a baseline that counts
-    has vectors as long as the catalogue, nearly all of them zeros.
+    Vectors come in parts so that the tables of a trained model are ranked where they
+    lie, be it in a mapped file. The first part may be a sparse array of SciPy on both
+    sides: a baseline that counts has vectors as long as the catalogue, nearly all of
+    them zeros.
     """
 
     _parameter_constraints = {
@@ -125,12 +126,12 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         """How many epochs `_fit` will run at most."""
         return 0
 
-    def _item_matrix(self):
-        """Item side of the inner product, (n_items, D) float32, sparse or not."""
+    def _item_parts(self):
+        """Item side of the score: matrices of shape (n_items, D_i)."""
         raise NotImplementedError
 
-    def _query_matrix(self, users, histories):
-        """Query side, (n, D) float32, sparse where the item side is.
+    def _query_parts(self, users, histories):
+        """Query side, matrices of shape (n, D_i), sparse where the item side is.
 
         Rows without history may hold anything, sparse ones nothing.
         """
@@ -152,7 +153,8 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
 
     def _likeness_matrix(self):
         """Points whose angle tells how alike two items are, (n_items, D)."""
-        return self._item_matrix()
+        (points,) = self._item_parts()
+        return points
 
     # Public methods -------------------------------------------------------------
 
@@ -392,14 +394,15 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         k = min(self._check_k(k, caller), len(self.items_))
         items = [items] if pd.api.types.is_scalar(items) else items
         ids, codes = known_items(self, items, "items", caller)
-        points = unit_rows(self._finite(self._likeness_matrix()))
+        (points,) = self._checked([self._likeness_matrix()])
+        points = unit_rows(points)
         everything = points.tocsc() if issparse(points) else points
         found = np.empty((len(codes), k), dtype=np.int64)
         scores = np.empty((len(codes), k), dtype=np.float32)
         for start in range(0, len(codes), BLOCK_SIZE):
             rows = slice(start, min(start + BLOCK_SIZE, len(codes)))
             block = codes[rows]
-            likeness = inner_products(points[block], everything)  # (block, n_items)
+            likeness = inner_products([points[block]], [everything])
             likeness[np.arange(len(block)), block] = -np.inf
             found[rows], scores[rows] = top_k(likeness, k)
         row, column = np.nonzero(found >= 0)
@@ -431,15 +434,17 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         caller = self._caller("query_vectors")
         users = EVERYONE if users is None else users
         queries, single = read_queries(self, users, history, caller)
-        items, blocks = self._items(), self._vector_blocks(queries)
-        if issparse(items):
-            found = [csr_array((0, items.shape[1]), dtype=np.float32)]
-            found += [part[: rows.stop - rows.start] for rows, _, part in blocks]
-            found = vstack(found, format="csr")
+        nobody = _side_by_side([part[:0] for part in self._items()])
+        blocks = (
+            (rows, _side_by_side(parts)[: rows.stop - rows.start])
+            for rows, _, parts in self._query_blocks(queries)
+        )
+        if issparse(nobody):
+            found = vstack([nobody, *(vectors for _, vectors in blocks)], format="csr")
             return found[0].tocsr() if single else found
-        found = np.empty((len(queries.users), items.shape[1]), dtype=np.float32)
-        for rows, _, vectors in blocks:
-            found[rows] = vectors[: rows.stop - rows.start]
+        found = np.empty((len(queries.users), nobody.shape[1]), dtype=np.float32)
+        for rows, vectors in blocks:
+            found[rows] = vectors
         return found[0] if single else found
 
     def item_vectors(self):
@@ -457,29 +462,28 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
             training: `ItemKNNRecommender`, `MarkovRecommender`.
         """
         check_is_fitted(self)
-        items = self._items()
-        return items.tocsr() if issparse(items) else items
+        return _side_by_side(self._items())
 
     # From queries to scores -----------------------------------------------------
 
-    def _vector_blocks(self, queries):
-        """Yield (rows, histories, query vectors) for one block after the other."""
+    def _query_blocks(self, queries):
+        """Yield (rows, histories, parts of vectors) for one block after the other."""
         for start in range(0, len(queries.users), BLOCK_SIZE):
             users, histories = queries.block(start, BLOCK_SIZE)
-            personal = np.diff(histories.indptr) > 0
-            vectors = self._query_matrix(users, histories)
-            if not issparse(vectors):
-                vectors = np.where(personal[:, None], vectors, 0)
-            popularity = np.where(personal, self._popularity_weight(), 1)
-            vectors = append_column(vectors, popularity)
+            personal = (np.diff(histories.indptr) > 0)[:, None]
+            parts = [
+                part if issparse(part) else np.where(personal, part, 0)
+                for part in self._query_parts(users, histories)
+            ]
+            parts.append(np.where(personal, self._popularity_weight(), 1))
             rows = slice(start, min(start + BLOCK_SIZE, len(queries.users)))
-            yield rows, histories, self._finite(vectors)
+            yield rows, histories, self._checked(parts)
 
     def _score_blocks(self, queries, exclude_seen):
         """Yield (rows, scores) for one block after the other; −inf is left out."""
         items = self._items()
-        for rows, histories, vectors in self._vector_blocks(queries):
-            scores = inner_products(vectors, items)  # (block, n_items)
+        for rows, histories, parts in self._query_blocks(queries):
+            scores = inner_products(parts, items)  # (block, n_items)
             if exclude_seen:
                 mask_items(scores, histories)
             yield rows, scores[: rows.stop - rows.start]
@@ -546,24 +550,24 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         return cache[name]
 
     def _items(self):
-        """Item vectors as `inner_products` wants them."""
-        return self._cached("items", self._build_item_vectors)
+        """Parts of the items' vectors, as `inner_products` wants them."""
+        return self._cached("items", self._build_items)
 
-    def _build_item_vectors(self):
+    def _build_items(self):
         popularity = self.item_counts_ / self.item_counts_.sum()
-        vectors = self._finite(append_column(self._item_matrix(), popularity))
-        if issparse(vectors):
-            return vectors.tocsc()
-        vectors.flags.writeable = False  # callers share it
-        return vectors
+        parts = self._checked([*self._item_parts(), popularity[:, None]])
+        return [part.tocsc() if issparse(part) else part for part in parts]
 
-    def _finite(self, vectors):
-        if not np.isfinite(vectors.data if issparse(vectors) else vectors).all():
-            raise ValueError(
-                f"{type(self).__name__} holds weights that are not finite numbers, so "
-                "nothing can be ranked. Fit it again."
-            )
-        return vectors
+    def _checked(self, parts):
+        """Single precision, or an error if something is not finite."""
+        parts = [part.astype(np.float32, copy=False) for part in parts]
+        for part in parts:
+            if not np.isfinite(part.data if issparse(part) else part).all():
+                raise ValueError(
+                    f"{type(self).__name__} holds weights that are not finite numbers, "
+                    "so nothing can be ranked. Fit it again."
+                )
+        return parts
 
     def _check_k(self, k, caller):
         k = self.k if k is None else k
@@ -607,6 +611,13 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
                 LeakageWarning,
                 stacklevel=4,
             )
+
+
+def _side_by_side(parts):
+    """Join the parts of vectors, into a csr_array if one of them is sparse."""
+    if any(map(issparse, parts)):
+        return hstack(parts, format="csr", dtype=np.float32)
+    return np.hstack(parts)
 
 
 def _encoded_state(sequences, users, items):

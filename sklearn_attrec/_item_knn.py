@@ -141,15 +141,15 @@ class ItemKNNRecommender(BaseRecommender):
     def _check_fitted(self):
         check_square(self.weights_, len(self.items_))
 
-    def _item_matrix(self):
-        parts = self.weights_["data"], self.weights_["indices"], self.weights_["indptr"]
-        return csr_array(parts, shape=(len(self.items_), len(self.items_)))
+    def _item_parts(self):
+        arrays = tuple(self.weights_[name] for name in SQUARE)
+        return (csr_array(arrays, shape=(len(self.items_), len(self.items_))),)
 
     def _likeness_matrix(self):
         return _taken(self._sequences(), len(self.items_)).T
 
-    def _query_matrix(self, users, histories):
-        return _taken(histories, len(self.items_))
+    def _query_parts(self, users, histories):
+        return (_taken(histories, len(self.items_)),)
 
     def _popularity_weight(self):
         return 1e-6  # far below every similarity, so that it only parts what ties

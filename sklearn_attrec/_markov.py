@@ -141,16 +141,17 @@ class MarkovRecommender(BaseRecommender):
     def _check_fitted(self):
         check_square(self.weights_, len(self.items_))
 
-    def _item_matrix(self):
-        parts = self.weights_["data"], self.weights_["indices"], self.weights_["indptr"]
-        return csr_array(parts, shape=(len(self.items_), len(self.items_))).T
+    def _item_parts(self):
+        arrays = tuple(self.weights_[name] for name in SQUARE)
+        return (csr_array(arrays, shape=(len(self.items_), len(self.items_))).T,)
 
-    def _query_matrix(self, users, histories):
+    def _query_parts(self, users, histories):
         last, real = (column[:, 0] for column in last_items(histories, 1))
         rows = np.flatnonzero(real).astype(np.int32)
         weight = np.full(len(rows), 1 - self.smoothing_, dtype=np.float32)
         where = rows, last[rows].astype(np.int32)
-        return coo_array((weight, where), shape=(len(last), len(self.items_)))
+        shape = len(last), len(self.items_)
+        return (coo_array((weight, where), shape=shape).tocsr(),)
 
     def _popularity_weight(self):
         return self.smoothing_

@@ -65,7 +65,7 @@ class TrainingInputs(NamedTuple):
 class BaseNetworkRecommender(BaseRecommender):
     """Base class of the recommenders that are trained by gradient descent.
 
-    A subclass gives the blanks below and the two sides of the inner product. Training
+    A subclass gives the blanks below and the two sides of the inner products. Training
     happens in TensorFlow, imported in `fit` alone; what is kept are NumPy arrays.
     """
 

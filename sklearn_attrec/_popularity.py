@@ -1,7 +1,5 @@
 """Popularity: the baseline every model must beat, and the fallback of them all."""
 
-import numpy as np
-
 from sklearn_attrec._base import BaseRecommender
 
 __all__ = ["PopularityRecommender"]
@@ -67,8 +65,14 @@ class PopularityRecommender(BaseRecommender):
     def _fit(self, sequences, state, task, strict):
         return {}
 
-    def _item_matrix(self):
-        return self.item_counts_[:, None] / self.item_counts_.sum()
+    def _item_parts(self):
+        return ()  # popularity is a part of every recommender's
 
-    def _query_matrix(self, users, histories):
-        return np.ones((len(users), 1))
+    def _query_parts(self, users, histories):
+        return ()
+
+    def _popularity_weight(self):
+        return 1
+
+    def _likeness_matrix(self):
+        return self.item_counts_[:, None]

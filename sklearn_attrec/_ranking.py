@@ -1,11 +1,10 @@
 """Items ranked by inner product, in blocks of queries bounded in bytes."""
 
 import numpy as np
-from scipy.sparse import csr_array, hstack, issparse
+from scipy.sparse import issparse
 
 __all__ = [
     "BLOCK_SIZE",
-    "append_column",
     "inner_products",
     "mask_items",
     "ranks_of",
@@ -19,24 +18,6 @@ __all__ = [
 # the matrix product of common BLAS kernels: narrower or wider ones round the columns of
 # a last, partial tile differently.
 BLOCK_SIZE = 16
-
-
-def append_column(vectors, column):
-    """Make vectors one number longer.
-
-    Parameters
-    ----------
-    vectors : ndarray or sparse array of shape (n, D)
-    column : ndarray of shape (n,)
-
-    Returns
-    -------
-    ndarray or csr_array of shape (n, D + 1), float32
-    """
-    column = column.astype(np.float32)[:, None]
-    if issparse(vectors):
-        return hstack([vectors, csr_array(column)], format="csr", dtype=np.float32)
-    return np.ascontiguousarray(np.hstack([vectors, column]), dtype=np.float32)
 
 
 def unit_rows(vectors):
@@ -62,20 +43,32 @@ def inner_products(queries, items):
 
     Parameters
     ----------
-    queries : ndarray or csr_array of shape (n, D), float32
-    items : ndarray or csc_array of shape (n_items, D), float32
-        Sparse where the queries are. Stored by column, as the rows of its transpose
-        are what SciPy adds up, one query after the other.
+    queries : sequence of ndarray or csr_array of shape (n, D_i), float32
+        The parts of a query's vector.
+    items : sequence of ndarray or csc_array of shape (n_items, D_i), float32
+        The same parts of an item's. Sparse where those of the queries are: stored by
+        column, as the rows of its transpose are what SciPy adds up, one query after
+        the other.
 
     Returns
     -------
     ndarray of shape (n, n_items), float32
+        The sum of the inner products of the parts.
     """
+    parts = zip(queries, items, strict=True)
+    scores = _products(*next(parts))
+    for query, item in parts:
+        scores += _products(query, item)
+    return np.ascontiguousarray(scores)
+
+
+def _products(queries, items):
+    """Inner products of one part, (n, n_items)."""
     if issparse(items):
         return (queries @ items.T).toarray()
     filled = np.zeros((BLOCK_SIZE, queries.shape[1]), dtype=queries.dtype)
     filled[: len(queries)] = queries
-    return np.ascontiguousarray((items @ filled.T).T[: len(queries)])
+    return (items @ filled.T).T[: len(queries)]
 
 
 def mask_items(scores, sequences):
@@ -111,7 +104,9 @@ def top_k(scores, k):
     """
     n, n_items = scores.shape
     depth = min(k, n_items)
-    items = np.argpartition(-scores, depth - 1, axis=1)[:, :depth]
+    rest = n_items - depth
+    # A copy, or all places would stay in memory: 8 bytes each, and 4 for its score.
+    items = np.argpartition(scores, rest, axis=1)[:, rest:].copy()
     best = np.take_along_axis(scores, items, axis=1)
     # Which of several items that tie for the last place were picked is chance: such
     # rows are picked again, lowest code first.

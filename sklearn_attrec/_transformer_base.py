@@ -119,12 +119,12 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
                 f"{self._width()} numbers of a row evenly. Got {self.n_heads!r}."
             )
 
-    # The two sides of the inner product -----------------------------------------
+    # The two sides of the inner products ----------------------------------------
 
-    def _item_matrix(self):
-        return self.weights_["E"]
+    def _item_parts(self):
+        return (self.weights_["E"],)
 
-    def _query_matrix(self, users, histories):
+    def _query_parts(self, users, histories):
         settings = self._fitted()
         L, d = len(settings.signal), self.weights_["E"].shape[1]
         found = np.zeros((len(users), d), dtype=np.float32)
@@ -138,4 +138,4 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
                     found[row] = self._network.query_vector(
                         ops, self.weights_, settings, items, user
                     )
-        return found
+        return (found,)

@@ -15,8 +15,8 @@ from sklearn_attrec._networks import losses
 from sklearn_attrec._networks.attrec import (
     Settings,
     batch_loss,
-    item_vectors,
-    query_vectors,
+    item_parts,
+    query_parts,
     short_term,
 )
 from sklearn_attrec._networks.positions import sinusoids
@@ -161,13 +161,17 @@ def test_vectors_multiply_to_the_score(d, omega, similarity, ops):
     settings = settings_of(L=2, d=d, omega=omega, similarity=similarity)
     weights = make_weights(d)
     m = np.random.default_rng(5).standard_normal((3, d)).astype(np.float32)
-    queries = np.asarray(query_vectors(ops, settings, weights["U"], m))
-    items = np.asarray(item_vectors(ops, settings, weights["V"], weights["X"]))
+    queries = query_parts(ops, settings, weights["U"], m)
+    items = item_parts(ops, settings, weights["V"], weights["X"])
     expected = [
         [reference_score(settings, weights, u, m[u], i) for i in range(9)]
         for u in range(3)
     ]
-    assert_allclose(queries @ items.T, expected, rtol=1e-4, atol=1e-4)
+    products = (
+        np.asarray(query) @ np.asarray(item).T
+        for query, item in zip(queries, items, strict=True)
+    )
+    assert_allclose(sum(products), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.case("P14")
@@ -190,9 +194,9 @@ def test_keras_and_numpy_agree(aggregation, share_projection, similarity):
     found = []
     for ops in (_numpy_ops, training_ops()):
         m = short_term(ops, weights, settings, window / 3, real)
-        queries = query_vectors(ops, settings, weights["U"], m)
-        items = item_vectors(ops, settings, weights["V"], weights["X"])
-        found.append([np.asarray(value) for value in (m, queries, items)])
+        queries = query_parts(ops, settings, weights["U"], m)
+        items = item_parts(ops, settings, weights["V"], weights["X"])
+        found.append([np.asarray(value) for value in (m, *queries, *items)])
     for by_numpy, by_keras in zip(*found, strict=True):
         assert_allclose(by_numpy, by_keras, rtol=1e-5, atol=1e-5)
 

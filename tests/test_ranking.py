@@ -14,7 +14,6 @@ from scipy.sparse import csr_array
 from sklearn_attrec import PopularityRecommender, _base, _ranking
 from sklearn_attrec._ranking import (
     BLOCK_SIZE,
-    append_column,
     inner_products,
     mask_items,
     ranks_of,
@@ -122,14 +121,20 @@ def test_mask_items_takes_each_rows_own_items_out():
 @pytest.mark.parametrize("n_items", [1, 9, 200])
 def test_inner_products_of_a_query_do_not_depend_on_the_others(n_items):
     random = np.random.default_rng(0)
-    queries = random.standard_normal((BLOCK_SIZE, 17)).astype(np.float32)
-    items = random.standard_normal((n_items, 17)).astype(np.float32)
-    scores = inner_products(queries, items)
+    queries = random.standard_normal((BLOCK_SIZE, 25)).astype(np.float32)
+    items = random.standard_normal((n_items, 25)).astype(np.float32)
+    parts = np.split(items, [17, 24], axis=1)  # 17, 7 and 1 wide
+
+    def scores_of(queries):
+        return inner_products(np.split(queries, [17, 24], axis=1), parts)
+
+    scores = scores_of(queries)
+    assert (scores.dtype, scores.flags.c_contiguous) == (np.float32, True)
     assert_allclose(scores, queries @ items.T, rtol=1e-4, atol=1e-5)
     for n in (1, 2, BLOCK_SIZE - 1):
-        assert_array_equal(inner_products(queries[:n], items), scores[:n])
+        assert_array_equal(scores_of(queries[:n]), scores[:n])
     for row in range(BLOCK_SIZE):
-        assert_array_equal(inner_products(queries[[row]], items)[0], scores[row])
+        assert_array_equal(scores_of(queries[[row]])[0], scores[row])
 
 
 @pytest.mark.parametrize("n_items", [1, 9, 200])
@@ -139,14 +144,18 @@ def test_sparse_inner_products_do_not_depend_on_the_others_either(n_items):
     items = random.standard_normal((n_items, 300)).astype(np.float32)
     queries[random.random(queries.shape) < 0.8] = 0
     items[random.random(items.shape) < 0.5] = 0
-    few, catalogue = csr_array(queries), csr_array(items).tocsc()
-    scores = inner_products(few, catalogue)
+    parts = csr_array(items[:, :-1]).tocsc(), items[:, -1:]  # a dense column beside
+
+    def scores_of(queries):
+        return inner_products((csr_array(queries[:, :-1]), queries[:, -1:]), parts)
+
+    scores = scores_of(queries)
     assert (scores.dtype, type(scores)) == (np.float32, np.ndarray)
     assert_allclose(scores, queries @ items.T, rtol=1e-4, atol=1e-5)
     for n in (1, 2, BLOCK_SIZE - 1):
-        assert_array_equal(inner_products(few[:n], catalogue), scores[:n])
+        assert_array_equal(scores_of(queries[:n]), scores[:n])
     for row in range(BLOCK_SIZE):
-        assert_array_equal(inner_products(few[[row]], catalogue)[0], scores[row])
+        assert_array_equal(scores_of(queries[[row]])[0], scores[row])
 
 
 def test_sparse_vectors_are_treated_as_others():
@@ -154,11 +163,6 @@ def test_sparse_vectors_are_treated_as_others():
     unit = unit_rows(csr_array(vectors))
     assert_allclose(unit_rows(vectors), [[0.6, 0.8, 0], [0, 0, 0], [0, 0, -1]])
     assert_array_equal(unit.toarray(), unit_rows(vectors))
-    column = np.array([0.5, 0, 1])
-    longer = append_column(csr_array(vectors), column)
-    assert (longer.format, longer.dtype, longer.nnz) == ("csr", np.float32, 5)
-    assert_array_equal(longer.toarray(), append_column(vectors, column))
-    assert_array_equal(append_column(vectors, column)[:, 3], column)
 
 
 @pytest.mark.case("P4")

@@ -15,8 +15,8 @@ from sklearn_attrec._sampling import draw_untouched
 __all__ = [
     "Settings",
     "batch_loss",
-    "item_vectors",
-    "query_vectors",
+    "item_parts",
+    "query_parts",
     "setting_layout",
     "short_term",
     "weight_layout",
@@ -126,8 +126,10 @@ def short_term(ops, weights, settings, window, real, random=None):
     return ops.min(ops.where(real[:, :, None], outputs, np.inf), axis=1)
 
 
-def query_vectors(ops, settings, long, short):
-    """Query side of the score as an inner product.
+def query_parts(ops, settings, long, short):
+    """Query side of the score as a sum of inner products.
+
+    −ω‖U_u − V_i‖² = 2ω U_u·V_i − ω‖U_u‖² − ω‖V_i‖², and likewise for m and X_i.
 
     Parameters
     ----------
@@ -140,19 +142,18 @@ def query_vectors(ops, settings, long, short):
 
     Returns
     -------
-    tensor of shape (batch, 2 d + 2) or, for the inner product, (batch, 2 d)
+    tuple of tensor, (batch, d), (batch, d) and, for distances, (batch, 2)
     """
     omega = settings.omega
     if settings.similarity == "inner":
-        return ops.concatenate([omega * long, (1 - omega) * short], axis=1)
-    # −‖q − k‖² = 2 q·k − ‖q‖² − ‖k‖² with q = [√ω U_u, √(1 − ω) m]
-    query = ops.concatenate([omega**0.5 * long, (1 - omega) ** 0.5 * short], axis=1)
-    length = ops.sum(ops.square(query), axis=1)[:, None]
-    return ops.concatenate([2 * query, -length, -ops.ones_like(length)], axis=1)
+        return omega * long, (1 - omega) * short
+    length = _squared_length(ops, settings, long, short)
+    offsets = ops.concatenate([-length, -ops.ones_like(length)], axis=1)
+    return 2 * omega * long, 2 * (1 - omega) * short, offsets
 
 
-def item_vectors(ops, settings, V, X):
-    """Item side of the score as an inner product; see `query_vectors`.
+def item_parts(ops, settings, V, X):
+    """Item side of the score as a sum of inner products; see `query_parts`.
 
     Parameters
     ----------
@@ -163,13 +164,20 @@ def item_vectors(ops, settings, V, X):
 
     Returns
     -------
-    tensor of shape (n, 2 d + 2) or, for the inner product, (n, 2 d)
+    tuple of tensor, (n, d), (n, d) and, for distances, (n, 2)
+        V and X are among them as they are: a large catalogue is not copied.
     """
     if settings.similarity == "inner":
-        return ops.concatenate([V, X], axis=1)
-    item = item_embeddings(ops, settings, V, X)
-    length = ops.sum(ops.square(item), axis=1)[:, None]
-    return ops.concatenate([item, ops.ones_like(length), length], axis=1)
+        return V, X
+    length = _squared_length(ops, settings, V, X)
+    return V, X, ops.concatenate([ops.ones_like(length), length], axis=1)
+
+
+def _squared_length(ops, settings, long, short):
+    """ω‖long‖² + (1 − ω)‖short‖² of each row, (n, 1)."""
+    far = settings.omega * ops.sum(ops.square(long), axis=1)
+    near = (1 - settings.omega) * ops.sum(ops.square(short), axis=1)
+    return (far + near)[:, None]
 
 
 def item_embeddings(ops, settings, V, X):
@@ -268,5 +276,6 @@ def _score_shared(ops, weights, settings, long, short, items):
     """Score the same items for every row, (batch, n)."""
     V = ops.take(weights["V"], items, axis=0)
     X = ops.take(weights["X"], items, axis=0)
-    queries = query_vectors(ops, settings, long, short)
-    return ops.einsum("bd,nd->bn", queries, item_vectors(ops, settings, V, X))
+    queries = ops.concatenate(query_parts(ops, settings, long, short), axis=1)
+    candidates = ops.concatenate(item_parts(ops, settings, V, X), axis=1)
+    return ops.einsum("bd,nd->bn", queries, candidates)
