@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import unicodedata
+from fractions import Fraction
 from functools import cache
 from pathlib import Path
 
@@ -268,10 +269,11 @@ def test_a_loaded_model_can_be_fitted_again(name, tmp_path):
     )
 
 
-def test_parameters_of_numpy_become_plain(tmp_path):
+@pytest.mark.parametrize("number", [np.float32, np.longdouble, Fraction, float])
+def test_parameters_of_every_kind_become_plain(number, tmp_path):
     frame, test = interactions()
     model = MarkovRecommender(
-        smoothing=np.float32(0.25), k=np.int64(3), exclude_seen=np.True_
+        smoothing=number(0.25), k=np.int64(3), exclude_seen=np.True_
     ).fit(frame)
     loaded = round_trip(model, tmp_path)
     assert_same(answers_of(loaded, test), answers_of(model, test))
@@ -715,6 +717,7 @@ def test_released_files_are_not_made_anew():
 FIT_AND_SAVE = """
 import pickle, sys
 from sklearn_attrec import save_model
+from fractions import Fraction
 from pathlib import Path
 source, target = map(Path, sys.argv[1:])
 frame, estimators = pickle.loads(source.read_bytes())

@@ -215,7 +215,7 @@ def check_arguments(function, **arguments):
 
 
 def plain_parameters(estimator, without):
-    """Return the parameters, NumPy's scalars as Python's.
+    """Return the parameters, scalars of every kind as Python's own.
 
     Parameters
     ----------
@@ -228,10 +228,20 @@ def plain_parameters(estimator, without):
     dict
     """
     return {
-        name: value.item() if isinstance(value, np.generic) else value
+        name: _plain(value)
         for name, value in estimator.get_params(deep=False).items()
         if name not in without
     }
+
+
+def _plain(value):
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, RealNumber):  # a fraction, too
+        return float(value)
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def validate_parameters(estimator):
