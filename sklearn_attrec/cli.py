@@ -14,6 +14,7 @@ import sys
 import warnings
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import mkdtemp
 
 import pandas as pd
 from sklearn.base import clone
@@ -105,9 +106,19 @@ def _fit_and_save(arguments):
         _fit(model, _read(arguments))
     finally:
         if hasattr(model, "items_"):  # also after Ctrl-C, with keep_interrupted=True
-            save_model(model, out)
+            _save(model, out)
             words = "unfinished model" if getattr(model, "interrupted_", 0) else "model"
             _note(f"{words} of {type(model).__name__} saved as {arguments.out!r}")
+
+
+def _save(model, out):
+    """Save a model; where its file cannot be written, elsewhere, and say so."""
+    try:
+        save_model(model, out)
+    except OSError as error:  # the disk is full, say, after hours of training
+        elsewhere = Path(mkdtemp(prefix="sklearn_attrec-"), Path(out).name)
+        save_model(model, elsewhere)
+        raise OSError(f"{error}. The model is saved as {str(elsewhere)!r}") from error
 
 
 def _inspect(arguments):

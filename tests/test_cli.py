@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
@@ -515,6 +516,30 @@ def test_what_is_no_model_file_ends_with_3(file, arguments, capsys):
 def test_options_of_model_files_are_checked(fail, file, model_file, arguments, message):
     filled = [part.format(m=model_file, file=file) for part in arguments]
     assert message in fail(*filled)
+
+
+def test_a_model_whose_file_cannot_be_written_is_saved_elsewhere(
+    fail, file, small_interactions, tmp_path, monkeypatch
+):
+    elsewhere, out = tmp_path / "elsewhere", tmp_path / "model.attrec"
+    elsewhere.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(elsewhere))
+    out.write_bytes(b"old")
+    fsync, errors = os.fsync, [OSError(28, "No space left on device")]
+
+    def full_at_first(descriptor):
+        if errors:
+            raise errors.pop()
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full_at_first)
+    words = fail("fit", file, *POPULARITY, "--out", str(out))
+    (saved,) = elsewhere.rglob("*.attrec")
+    assert "No space left on device" in words
+    assert f"The model is saved as {str(saved)!r}" in words
+    assert out.read_bytes() == b"old"
+    expected = PopularityRecommender().fit(small_interactions).recommend()
+    assert_frame_equal(load_model(saved).recommend(), expected)
 
 
 def test_an_interrupted_fit_is_saved_when_asked(file, tmp_path, monkeypatch, capsys):
