@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from scipy.sparse import hstack, issparse, vstack
+from scipy.sparse import csr_array, hstack, issparse, vstack
 from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -152,7 +152,10 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         """Raise a ValueError if loaded weights contradict each other."""
 
     def _likeness_matrix(self):
-        """Points whose angle tells how alike two items are, (n_items, D)."""
+        """Points whose angle tells how alike two items are, (n_items, D).
+
+        A subclass whose item side has not just one part says which they are.
+        """
         (points,) = self._item_parts()
         return points
 
@@ -434,15 +437,16 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         caller = self._caller("query_vectors")
         users = EVERYONE if users is None else users
         queries, single = read_queries(self, users, history, caller)
-        nobody = _side_by_side([part[:0] for part in self._items()])
+        width = sum(part.shape[1] for part in self._items())
         blocks = (
             (rows, _side_by_side(parts)[: rows.stop - rows.start])
             for rows, _, parts in self._query_blocks(queries)
         )
-        if issparse(nobody):
+        if any(map(issparse, self._items())):
+            nobody = csr_array((0, width), dtype=np.float32)
             found = vstack([nobody, *(vectors for _, vectors in blocks)], format="csr")
             return found[0].tocsr() if single else found
-        found = np.empty((len(queries.users), nobody.shape[1]), dtype=np.float32)
+        found = np.empty((len(queries.users), width), dtype=np.float32)
         for rows, vectors in blocks:
             found[rows] = vectors
         return found[0] if single else found
@@ -458,8 +462,9 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         Returns
         -------
         ndarray or csr_array of shape (n_items, D), float32
-            In the order of `items_`. Sparse for recommenders that count instead of
-            training: `ItemKNNRecommender`, `MarkovRecommender`.
+            In the order of `items_`, a new one at each call. Sparse for recommenders
+            that count instead of training: `ItemKNNRecommender`,
+            `MarkovRecommender`.
         """
         check_is_fitted(self)
         return _side_by_side(self._items())
@@ -556,7 +561,9 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
     def _build_items(self):
         popularity = self.item_counts_ / self.item_counts_.sum()
         parts = self._checked([*self._item_parts(), popularity[:, None]])
-        return [part.tocsc() if issparse(part) else part for part in parts]
+        # Tables are the model's own. Sparse parts are copied, as compiled code follows
+        # their indices without looking, and a mapped file may be written to.
+        return [part.tocsc(copy=True) if issparse(part) else part for part in parts]
 
     def _checked(self, parts):
         """Single precision, or an error if something is not finite."""
@@ -616,7 +623,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
 def _side_by_side(parts):
     """Join the parts of vectors, into a csr_array if one of them is sparse."""
     if any(map(issparse, parts)):
-        return hstack(parts, format="csr", dtype=np.float32)
+        return hstack(list(map(csr_array, parts)), format="csr", dtype=np.float32)
     return np.hstack(parts)
 
 

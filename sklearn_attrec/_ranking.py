@@ -55,11 +55,21 @@ def inner_products(queries, items):
     ndarray of shape (n, n_items), float32
         The sum of the inner products of the parts.
     """
-    parts = zip(queries, items, strict=True)
-    scores = _products(*next(parts))
-    for query, item in parts:
-        scores += _products(query, item)
-    return np.ascontiguousarray(scores)
+    scores, columns = None, []
+    for query, item in zip(queries, items, strict=True):
+        if item.shape[1] == 1 and not issparse(item):
+            columns.append((query[:, 0], item[:, 0]))
+        elif scores is None:
+            scores = _products(query, item)
+        else:
+            scores += _products(query, item)
+    if scores is None:
+        scores = np.zeros((len(queries[0]), len(items[0])), dtype=np.float32)
+    scores = np.ascontiguousarray(scores)
+    for weights, column in columns:  # no matter for BLAS, and most weights are 0
+        for row in np.flatnonzero(weights):
+            scores[row] += weights[row] * column
+    return scores
 
 
 def _products(queries, items):
@@ -92,7 +102,8 @@ def top_k(scores, k):
     Parameters
     ----------
     scores : ndarray of shape (n, n_items)
-        −inf marks what must not be recommended.
+        −inf marks what must not be recommended. As it was afterwards, but not
+        meanwhile.
     k : int
 
     Returns
@@ -104,9 +115,11 @@ def top_k(scores, k):
     """
     n, n_items = scores.shape
     depth = min(k, n_items)
-    rest = n_items - depth
-    # A copy, or all places would stay in memory: 8 bytes each, and 4 for its score.
-    items = np.argpartition(scores, rest, axis=1)[:, rest:].copy()
+    # The best first, as it is slow to look for them behind many equal scores, such as
+    # −inf; in place, as another such array is large. A slice would keep all places.
+    np.negative(scores, out=scores)
+    items = np.argpartition(scores, depth - 1, axis=1)[:, :depth].copy()
+    np.negative(scores, out=scores)
     best = np.take_along_axis(scores, items, axis=1)
     # Which of several items that tie for the last place were picked is chance: such
     # rows are picked again, lowest code first.

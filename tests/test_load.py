@@ -22,7 +22,7 @@ from sklearn_attrec._sequences import Sequences
 from sklearn_attrec.utils import _numpy_ops
 
 BYTES_A_SCORE = 4 + 8  # itself and its place in the partial sort
-BYTES_AN_ITEM = 40  # popularity, squared lengths, what is left out
+BYTES_AN_ITEM = 16  # popularity, squared lengths, what is left out
 BYTES_AN_ANSWER = 100  # item, user, score and rank, in NumPy and then in pandas
 SMALL_THINGS = 10**5
 
