@@ -4,22 +4,35 @@ import os
 
 # Read when NumPy, SciPy and TensorFlow are first imported, so set before they are. The
 # workers of pytest-xdist inherit them; with -n 0, pytest-randomly has NumPy in already.
-for name, value in {
+os.environ |= {
     "OMP_NUM_THREADS": "1",
     "TF_NUM_INTRAOP_THREADS": "1",
     "TF_NUM_INTEROP_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "SCIPY_ARRAY_API": "1",  # without it scikit-learn skips one of its checks
-}.items():
-    os.environ.setdefault(name, value)
+    "COLUMNS": "80",  # of the tables that doctests print, and of help
+}
 
-from pathlib import Path  # noqa: E402
+from pathlib import Path
 
-import numpy as np  # noqa: E402
-import pandas as pd  # noqa: E402
-import pytest  # noqa: E402
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, settings
 
 COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+SOAKING = bool(os.environ.get("SKLEARN_ATTREC_SOAK"))
+
+# A busy machine is no bug: no example is too slow. The same ones are tried each time,
+# but for a soak, which looks for new ones.
+settings.register_profile(
+    "suite",
+    derandomize=not SOAKING,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("suite")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -35,8 +48,7 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(scope="session")
 def times():
     """Choose how often something is tried: ``times(ordinary, soak)``."""
-    soaking = bool(os.environ.get("SKLEARN_ATTREC_SOAK"))
-    return lambda ordinary, soak: soak if soaking else ordinary
+    return lambda ordinary, soak: soak if SOAKING else ordinary
 
 
 @pytest.fixture(scope="session")

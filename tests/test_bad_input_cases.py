@@ -1096,15 +1096,20 @@ def one_item_ten_thousand_times(model):
 
 
 LARGE = """
-import resource
 import sys
+from pathlib import Path
 import numpy as np
 import pandas as pd
 from sklearn_attrec import AttRecRecommender, PopularityRecommender
 
 def megabytes():
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if sys.platform == "darwin" else 2**10)
+    # Of this program alone: what getrusage tells begins with who started it.
+    (line,) = (
+        line
+        for line in Path("/proc/self/status").read_text().splitlines()
+        if line.startswith("VmHWM")
+    )
+    return int(line.split()[1]) / 2**10
 
 network = AttRecRecommender(
     d=4, n_targets=1, n_negatives=1, max_iter=1, batch_size=8_192, random_state=0
@@ -1130,7 +1135,8 @@ def a_million(kind, popularity, network):
     """Fit and answer within so many megabytes, in a process of its own."""
 
     def check(_):
-        pytest.importorskip("resource")
+        if not sys.platform.startswith("linux"):
+            pytest.skip("Linux alone tells, in /proc")
         answer = subprocess.run(
             [sys.executable, "-c", LARGE, kind],
             capture_output=True,
@@ -2078,7 +2084,10 @@ def as_nobody():
         yield
         return
     Path.cwd().chmod(0o777)
-    os.seteuid(65_534)
+    try:
+        os.seteuid(65_534)
+    except OSError:
+        pytest.skip("root may do anything, and may not become another user here")
     try:
         yield
     finally:
@@ -2097,10 +2106,11 @@ def unreadable(run):
 def unwritable(run):
     Path("in.csv").write_text(SOUND, "utf-8")
     Path("locked").mkdir(mode=0o555)
+    told = ["--out must be a file in a folder that may be written to.", "Got"]
+    if os.getuid() == 0:  # which may write there, until it gives up its rights
+        told = ["Permission denied"]
     with as_nobody():
-        fails(
-            run, "in.csv", "Permission denied", "'locked/out.csv'", out="locked/out.csv"
-        )
+        fails(run, "in.csv", *told, "'locked/out.csv'", out="locked/out.csv")
     assert not [*Path("locked").iterdir()]
 
 

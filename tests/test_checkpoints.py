@@ -535,6 +535,11 @@ def model(number):
     ][number % 5]
 """
 KILLED = """
+import time
+from sklearn_attrec._network_base import BaseNetworkRecommender
+
+# A fit that ends before it is killed waits for it, with its checkpoint still there.
+BaseNetworkRecommender._end_fit = lambda self: time.sleep(600)
 number, path = int(sys.argv[1]), sys.argv[2]
 model(number).set_params(checkpoint=path).fit(interactions)
 """

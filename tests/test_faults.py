@@ -160,6 +160,7 @@ DASK = """
             LocalCluster(
                 n_workers=2,
                 threads_per_worker=1,
+                memory_limit=None,
                 host="127.0.0.1",
                 dashboard_address=None,
                 local_directory=sys.argv[2],

@@ -12,7 +12,6 @@ import pickle
 import struct
 import subprocess
 import sys
-import threading
 import tracemalloc
 import warnings
 import zipfile
@@ -883,7 +882,8 @@ def test_a_pipe_with_a_writer_is_refused_as_well(tmp_path):
     reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     try:
         with path.open("wb") as writer:
-            threading.Thread(target=writer.write, args=(MARKOV[:1_000],)).start()
+            writer.write(MARKOV[:1_000])
+            writer.flush()
             with pytest.raises(ModelFileError, match="is not a regular file"):
                 load_model(path)
     finally:

@@ -189,7 +189,7 @@ def test_forked_child_after_training():
                 try:
                     model.fit(X)
                 except ForkedTensorFlowError as error:
-                    print(time.perf_counter() - start < 1, error, flush=True)
+                    print(time.perf_counter() - start < 10, error, flush=True)
                 assert model.predict([1, 2]).tolist() == expected
                 assert model.recommend([1, 2])["item_id"].tolist() == sum(expected, [])
                 print("child predicts", flush=True)

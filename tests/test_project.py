@@ -300,7 +300,9 @@ def test_code_is_safe(module):
 def text_files():
     """List the repository's own text files, by folder: no build, cache or venv."""
     folders = ["sklearn_attrec", "tests", "examples", "benchmarks", ".ci"]
-    paths = [path for path in ROOT.iterdir() if path.is_file()]
+    kinds = {".md", ".toml", ".cfg", ".py", ".txt", ""}
+    paths = [path for path in ROOT.iterdir() if path.suffix in kinds]
+    paths = [path for path in paths if path.name not in (".git", ".coverage")]
     for folder in folders:
         paths += (ROOT / folder).rglob("*")
     for path in sorted(paths):
