@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import os
+import shutil
 import socket
 import stat
 import subprocess
@@ -428,52 +429,50 @@ def test_a_folder_that_cannot_be_flushed_is_told(model, old, monkeypatch):
 # Where files cannot be, and what keeps its kind -----------------------------------
 
 # Root may write everywhere: nobody, who may not, does the rest. The folders of pytest
-# are closed to others, so the script makes its own.
+# are closed to others, so the test makes its own.
 AS_NOBODY = """
-import tempfile
-
 # What is imported late must be so before its folder is out of reach.
 save_model(models[0], path)
-with tempfile.TemporaryDirectory() as name:
-    folder = Path(name)
-    if os.getuid() == 0:
-        try:
-            os.chown(folder, 65534, 65534)
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-        except OSError:
-            report()
-            sys.exit()
-    path = folder / "model.attrec"
-    answers = {}
+folder = Path(os.environ["FOLDER"])
+if os.getuid() == 0:
+    try:
+        os.chown(folder, 65534, 65534)
+        os.setgroups([])
+        os.setgid(65534)
+        os.setuid(65534)
+        list(folder.iterdir())  # out of reach if a folder above is closed
+    except OSError:
+        report()
+        sys.exit()
+path = folder / "model.attrec"
+answers = {}
 
-    def attempt(what, function, *arguments):
-        try:
-            function(*arguments)
-            answers[what] = "done"
-        except OSError as error:
-            if error.filename != str(path):
-                sys.exit(f"{what}: {error!r} does not name the file")
-            answers[what] = type(error).__name__
+def attempt(what, function, *arguments):
+    try:
+        function(*arguments)
+        answers[what] = "done"
+    except OSError as error:
+        if error.filename != str(path):
+            sys.exit(f"{what}: {error!r} does not name the file")
+        answers[what] = type(error).__name__
 
-    path.write_bytes(contents[0])
-    folder.chmod(0o555)
-    attempt("save into a folder that is only read", save_model, models[1], path)
-    answers["old file is there"] = path.read_bytes() == contents[0]
-    answers["alone"] = len(list(folder.iterdir())) == 1
-    folder.chmod(0o000)
-    attempt("save into a closed folder", save_model, models[1], path)
-    attempt("load from a closed folder", load_model, path)
-    folder.chmod(0o300)
-    attempt("save into a folder that is only written to", save_model, models[1], path)
-    folder.chmod(0o700)
-    answers["new file is there"] = path.read_bytes() == contents[1]
-    path.chmod(0o200)
-    attempt("load a closed file", load_model, path)
-    path.chmod(0o400)
-    attempt("replace a file that is only read", save_model, models[0], path)
-    answers["mode"] = oct(path.stat().st_mode & 0o777)
+path.write_bytes(contents[0])
+folder.chmod(0o555)
+attempt("save into a folder that is only read", save_model, models[1], path)
+answers["old file is there"] = path.read_bytes() == contents[0]
+answers["alone"] = len(list(folder.iterdir())) == 1
+folder.chmod(0o000)
+attempt("save into a closed folder", save_model, models[1], path)
+attempt("load from a closed folder", load_model, path)
+folder.chmod(0o300)
+attempt("save into a folder that is only written to", save_model, models[1], path)
+folder.chmod(0o700)
+answers["new file is there"] = path.read_bytes() == contents[1]
+path.chmod(0o200)
+attempt("load a closed file", load_model, path)
+path.chmod(0o400)
+attempt("replace a file that is only read", save_model, models[0], path)
+answers["mode"] = oct(path.stat().st_mode & 0o777)
 report(**answers)
 """
 
@@ -481,7 +480,11 @@ report(**answers)
 @on_posix
 @pytest.mark.case("F6")
 def test_folders_and_files_without_permission(tmp_path, two_small_files):
-    found = run(AS_NOBODY, tmp_path, *two_small_files)
+    folder = tempfile.mkdtemp()
+    try:
+        found = run(AS_NOBODY, tmp_path, *two_small_files, FOLDER=folder)
+    finally:
+        shutil.rmtree(folder)
     if not found:
         pytest.skip("root may write anywhere, and may not become another user here")
     assert found == {
