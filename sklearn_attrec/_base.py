@@ -405,7 +405,7 @@ class BaseRecommender(CallbackSupportMixin, BaseEstimator):
         for start in range(0, len(codes), BLOCK_SIZE):
             rows = slice(start, min(start + BLOCK_SIZE, len(codes)))
             block = codes[rows]
-            likeness = inner_products([points[block]], [everything])
+            likeness = inner_products([points[block]], [everything])  # (block, n_items)
             likeness[np.arange(len(block)), block] = -np.inf
             found[rows], scores[rows] = top_k(likeness, k)
         row, column = np.nonzero(found >= 0)

@@ -66,7 +66,8 @@ def inner_products(queries, items):
     if scores is None:
         scores = np.zeros((len(queries[0]), len(items[0])), dtype=np.float32)
     scores = np.ascontiguousarray(scores)
-    for weights, column in columns:  # no matter for BLAS, and most weights are 0
+    # BLAS gains nothing on one column, and few queries weigh popularity.
+    for weights, column in columns:
         for row in np.flatnonzero(weights):
             scores[row] += weights[row] * column
     return scores
@@ -102,8 +103,8 @@ def top_k(scores, k):
     Parameters
     ----------
     scores : ndarray of shape (n, n_items)
-        −inf marks what must not be recommended. As it was afterwards, but not
-        meanwhile.
+        −inf marks what must not be recommended. Negated while the call lasts, and as
+        they were afterwards.
     k : int
 
     Returns

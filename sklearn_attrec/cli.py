@@ -116,7 +116,7 @@ def _save(model, out):
     try:
         save_model(model, out)
     except OSError as error:  # the disk is full, say, after hours of training
-        elsewhere = Path(mkdtemp(prefix="sklearn_attrec-"), Path(out).name)
+        elsewhere = Path(mkdtemp(prefix="sklearn_attrec-"), out.name)
         save_model(model, elsewhere)
         raise OSError(f"{error}. The model is saved as {str(elsewhere)!r}") from error
 

@@ -1061,7 +1061,7 @@ def busy_model(request):
 
 @pytest.mark.case("P5")
 @pytest.mark.filterwarnings("ignore:.*nothing is left to recommend")
-@settings(derandomize=True, deadline=None, max_examples=50)
+@settings(derandomize=True, max_examples=50)
 @given(
     user=st.integers(-2, 155),
     history=st.none() | st.lists(st.integers(0, 36), max_size=40),

@@ -1047,7 +1047,6 @@ def anywhere(tmp_path_factory):
 
 anything = settings(
     max_examples=10_000 if os.environ.get("SKLEARN_ATTREC_SOAK") else 300,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

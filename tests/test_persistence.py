@@ -410,7 +410,7 @@ def test_integer_ids_are_packed_without_loss(ids):
 
 
 @pytest.mark.case("P15", "P6")
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.text(min_size=1), min_size=2, max_size=20, unique=True))
 def test_any_text_comes_back_from_a_file(tmp_path_factory, texts):
     ids = np.empty(len(texts), dtype=object)

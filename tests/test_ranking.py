@@ -188,7 +188,7 @@ def test_many_blocks_of_queries_equal_one_full_sort(k):
 
 
 @pytest.mark.case("P4")
-@settings(derandomize=True, deadline=None, max_examples=40)
+@settings(derandomize=True, max_examples=40)
 @given(st.integers(1, 80), st.integers(1, 35), st.booleans())
 def test_blocks_of_any_size_give_the_same_lists(size, k, exclude_seen):
     interactions = make_interactions(70, 30, n_per_user=8, random_state=0)
