@@ -625,7 +625,8 @@ def test_signals_end_a_fit_and_leave_a_checkpoint(tmp_path, number, code, intera
     assert "Traceback" not in rest
     assert out.read_text() == "earlier model"
     model = AttRecRecommender(**{**settings, "random_state": 0, "resume": True})
-    assert (tmp_path / "c").exists()
+    # Between two checkpoints the one before is there alone; resuming takes either.
+    assert (tmp_path / "c").exists() or (tmp_path / "c.previous").exists()
     model.set_params(keep_interrupted=True)
     model._print = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
