@@ -1,14 +1,15 @@
-# `make test` and `make demo` do everything from an empty clone.
+# `make test` and `make demo` work in a new clone: they create a virtual environment
+# and install everything that they need.
 
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 
-# The first of these that runs, is new enough and can make a virtual environment.
+# The first of these that is Python 3.11 or newer and has venv is used.
 PYTHONS := $(PYTHON) python3.13 python3.12 python3.11
 USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 INSTALL := -m pip --disable-pip-version-check install --quiet
-INSTALLING = @echo "Installing into $(@D): TensorFlow is large, this takes minutes"
+INSTALLING = @echo "Installing into $(@D). TensorFlow is large: this takes minutes."
 
 .PHONY: test demo lint format test-oldest evidence soak clean
 
@@ -22,6 +23,7 @@ lint: $(VENV)/installed-test
 	$(VENV)/bin/ruff check --quiet .
 	$(VENV)/bin/ruff format --check --quiet .
 	$(VENV)/bin/codespell
+	$(VENV)/bin/mypy
 
 format: $(VENV)/installed-test
 	$(VENV)/bin/ruff check --fix .
@@ -30,13 +32,13 @@ format: $(VENV)/installed-test
 test-oldest: $(OLDEST)/installed
 	$(OLDEST)/bin/python -m pytest -W default tests
 
-# The page is written even where a test failed, and says so.
+# The page is also written if tests fail, and lists the failures.
 evidence: $(VENV)/installed-test
 	rm -f .reports/test.xml
 	-$(VENV)/bin/python -m pytest --junitxml=.reports/test.xml
 	$(VENV)/bin/python .ci/evidence.py docs/reliability.md .reports/test.xml
 
-# Each fuzz target takes FUZZ_SECONDS; all together stays below 90 minutes.
+# Each fuzz target runs for FUZZ_SECONDS. `make soak` takes less than 90 minutes.
 FUZZ_SECONDS ?= 300
 soak: $(VENV)/installed-soak
 	SKLEARN_ATTREC_SOAK=1 $(VENV)/bin/python -m pytest -m soak tests \
@@ -49,20 +51,20 @@ soak: $(VENV)/installed-soak
 
 clean:
 	rm -rf $(VENV) $(OLDEST) build dist *.egg-info
-	rm -rf .pytest_cache .ruff_cache .hypothesis .reports
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .reports
 	find sklearn_attrec tests examples benchmarks -name __pycache__ -prune \
 	    -exec rm -rf {} +
 
-# Written last by the venv module, so a venv cut short is taken up again.
+# The venv module writes pip last, so an interrupted venv is created again.
 $(VENV)/bin/pip $(OLDEST)/bin/pip: %/bin/pip:
 	@for python in $(PYTHONS); do \
 	    if $$python -c '$(USABLE)' >/dev/null 2>&1; then \
-	        echo "Making $* with $$($$python --version)"; \
+	        echo "Creating $* with $$($$python --version)"; \
 	        exec $$python -m venv $*; \
 	    fi; \
 	done; \
-	echo "None of these is a Python 3.11 or newer with venv: $(PYTHONS)." >&2; \
-	echo "Install one, or name it: make PYTHON=/path/to/python" >&2; \
+	echo "No Python 3.11 or newer with venv found among: $(PYTHONS)." >&2; \
+	echo "Install one, or pass its path: make PYTHON=/path/to/python" >&2; \
 	exit 1
 
 $(VENV)/installed-%: setup.cfg pyproject.toml | $(VENV)/bin/pip

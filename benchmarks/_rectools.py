@@ -1,9 +1,10 @@
-"""How long RecTools' SASRec takes an epoch: what our own is compared with.
+"""Measure the time per epoch of the SASRec of RecTools, for comparison.
 
-RecTools is a PyTorch library that wants older versions of NumPy and pandas, so it lives
-in a virtual environment of its own. pip fills that once, the way the user has set pip
-up: where PyTorch comes with CUDA, with several GB. This file is also the script that
-runs there: the interactions are handed over as a file, settings and answer as JSON.
+RecTools is a PyTorch library that requires older versions of NumPy and pandas, so it is
+installed in a separate virtual environment, once, with the user's settings of pip. This
+can download several GB, because PyTorch may include CUDA. This file is also the script
+that runs in that environment: it receives the interactions as a file and the settings
+as JSON, and prints its results as JSON.
 """
 
 import json
@@ -19,7 +20,7 @@ from venv import EnvBuilder
 import numpy as np
 import pandas as pd
 
-# Versions that were seen to work together, on Python 3.11.
+# Versions that work together on Python 3.11.
 REQUIREMENTS = [
     "rectools[torch]==0.19.0",
     "torch==2.13.0",
@@ -50,31 +51,32 @@ def epoch_seconds(
     n_warm_up=0,
     environment=ENVIRONMENT,
 ):
-    """Train RecTools' SASRec on all cores of the CPU and time its epochs.
+    """Train the SASRec of RecTools on all CPU cores and measure its epochs.
 
-    A sequence is the last L + 1 items of a user who has at least two: all but the last
-    go in, and each but the first is a target. Every batch is padded to L. What comes
-    before these items is never trained on.
+    A sequence is the last L + 1 items of a user with at least two items. All but the
+    last item are inputs, and all but the first are targets. Each batch is padded to
+    length L. Older items of a user are not used.
 
     Parameters
     ----------
     interactions : DataFrame
-        Columns `user_id` and `item_id`, in the order of time, or with a `timestamp`.
+        Columns `user_id` and `item_id`; sorted by time, or with a `timestamp` column.
     L, d, n_blocks, n_heads, dropout, batch_size, learning_rate
-        `session_max_len`, `n_factors` and so on of RecTools.
+        Parameters of RecTools' SASRecModel, there named `session_max_len`,
+        `n_factors` and so on.
     loss : {"softmax", "BCE", "gBCE", "sampled_softmax"}, default="softmax"
-        As RecTools calls it.
+        Loss function, as named by RecTools.
     n_epochs, n_warm_up : int
-        Epochs to time, and epochs before these that are not.
+        Number of measured epochs, and of epochs before them that are not measured.
     environment : path
-        Folder of the virtual environment, made where it is not there. Delete it to have
-        it made anew.
+        Folder of the virtual environment, which is created if it does not exist. Delete
+        the folder to create it again.
 
     Returns
     -------
     list of float or None
-        Seconds of each epoch, without preparing the data; None where RecTools could
-        not be installed or run, which is printed.
+        Seconds of each epoch, without the preparation of the data. None, with a printed
+        message, if RecTools cannot be installed or run.
     """
     settings = {
         "session_max_len": L,
@@ -89,31 +91,31 @@ def epoch_seconds(
     }
     try:
         found = run_in(install(environment), interactions, settings)
-    except Exception as error:  # whatever goes wrong here costs the comparison alone
-        print(f"RecTools is left out: {error}", flush=True)
+    except Exception as error:  # the benchmark continues without the comparison
+        print(f"RecTools is not measured: {error}", flush=True)
         return None
     print(
         f"RecTools: {found['n_sequences']:,} sequences with {found['n_targets']:,} "
-        f"targets an epoch, {found['n_items']:,} items",
+        f"targets per epoch, {found['n_items']:,} items",
         flush=True,
     )
     return found["epoch_seconds"][n_warm_up:]
 
 
 def install(environment):
-    """Return the Python of an environment that has RecTools; make it if need be."""
+    """Return the Python of the environment; install RecTools if needed."""
     folder = Path(environment).expanduser()
     python = Path(sysconfig.get_path("scripts", "venv", {"base": folder}), "python")
     if not python.exists():
-        print(f"Installing RecTools in {folder}, once", flush=True)
+        print(f"Installing RecTools into {folder} (only once)", flush=True)
         EnvBuilder(symlinks=os.name != "nt", with_pip=True).create(folder)
-    # Done in a second or two where all is there, and mends what was interrupted.
+    # Takes a second or two if all is installed; completes an interrupted installation.
     call(python, "-m", "pip", "install", "--quiet", *REQUIREMENTS)
     return python
 
 
 def run_in(python, interactions, settings):
-    """Run this file in the environment; return what it found."""
+    """Run this file in the environment; return its results."""
     if "timestamp" in interactions:
         interactions = interactions.sort_values("timestamp", kind="stable")
     columns = {
@@ -127,17 +129,17 @@ def run_in(python, interactions, settings):
 
 
 def call(python, *arguments):
-    """Run a Python that sees nothing of this one's; return what it prints."""
+    """Run another Python, isolated from this one; return its output."""
     command = [str(python), "-I", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         last = "\n".join(done.stderr.strip().splitlines()[-5:])
-        raise RuntimeError(f"{' '.join(command[:5])} ended with this:\n{last}")
+        raise RuntimeError(f"{' '.join(command[:5])} failed:\n{last}")
     return done.stdout
 
 
 def main(path, settings):
-    """Fit in the environment of RecTools; return the seconds of each epoch."""
+    """Fit in the environment of RecTools; return the time per epoch and sizes."""
     import torch
     from rectools.dataset import Dataset
     from rectools.models import SASRecModel
@@ -157,7 +159,7 @@ def main(path, settings):
         get_trainer_func_kwargs={"epochs": settings["epochs"]},
     )
     model.fit(Dataset.construct(frame))
-    # From the model, as fit trains with a copy of the trainer.
+    # Taken from the model, because fit trains with a copy of the trainer.
     stopwatch = model.fit_trainer.callbacks[0]
     trained_on = model.data_preparator.train_dataset.interactions.df
     lengths = trained_on["user_id"].value_counts()
@@ -170,11 +172,11 @@ def main(path, settings):
 
 
 def make_trainer(epochs):
-    """Make the trainer RecTools makes by default, on the CPU, with a stopwatch."""
+    """Return the default trainer of RecTools, on the CPU, with a stopwatch."""
     from pytorch_lightning import Callback, Trainer
 
     class Stopwatch(Callback):
-        """Time of each epoch, from its first batch to its last update."""
+        """Measure each epoch, from its first batch to its last update."""
 
         def __init__(self):
             self.seconds = []

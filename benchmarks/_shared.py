@@ -1,13 +1,17 @@
-"""What the benchmarks share: data sets, readings of memory, and printed tables."""
+"""Helpers of the benchmarks: data sets, memory and time measurements, tables."""
 
 import ast
+import contextlib
 import resource
+import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from sklearn_attrec import AttRecRecommender
+from sklearn_attrec._networks import attrec
+from sklearn_attrec._training.epoch_reports import EpochReports
 from sklearn_attrec.datasets import fetch_movielens, get_data_home, make_interactions
 
 DATA_SETS = {
@@ -18,19 +22,19 @@ DATA_SETS = {
 
 
 def load(name):
-    """Read a data set from the data home; end the script where it is not there."""
+    """Read a data set from the data home; exit with a message if it is missing."""
     path = get_data_home() / DATA_SETS[name]
     if not path.is_file():
         raise SystemExit(
-            f"{name} is not in the data home: there is no {DATA_SETS[name]} in "
-            f"{get_data_home()}. Put it there, or set SKLEARN_ATTREC_DATA to the "
-            "folder that holds it."
+            f"The data set {name} is missing: there is no file {DATA_SETS[name]} in "
+            f"the data home {get_data_home()}. Put it there, or set the environment "
+            "variable SKLEARN_ATTREC_DATA to the folder that contains it."
         )
     if name == "ml-100k":
         return fetch_movielens("100k", download_if_missing=False)
-    if name == "ml-1m":  # a line an interaction, in the order of time
+    if name == "ml-1m":  # one interaction per line, sorted by time
         return pd.read_csv(path, sep=" ", names=["user_id", "item_id"])
-    # A line a user: the user, then the items in the order of time.
+    # One user per line: the user, then the items, sorted by time.
     users, items = zip(
         *(line.split(" ", 1) for line in path.read_text().splitlines()), strict=True
     )
@@ -39,22 +43,22 @@ def load(name):
 
 
 def load_or_make(name):
-    """Read a data set, or make one of about the size of ML-100K; say which."""
+    """Read a data set, or make one of the size of ML-100K; return it and its source."""
     if (get_data_home() / DATA_SETS[name]).is_file():
         return load(name), name
     made = make_interactions(
         943, 1682, n_per_user=(20, 192), repeats=False, random_state=0
     )
-    return made, f"made, as {name} is not in the data home"
+    return made, f"made data, because {name} is not in the data home"
 
 
 def assignments(texts):
-    """Turn ["name=value", ...] into a dict; what is no Python value is a string."""
+    """Parse ["name=value", ...]; a value that is not a Python literal is a string."""
     settings = {}
     for text in texts:
         name, separator, value = text.partition("=")
         if not separator:
-            raise SystemExit(f"--set wants name=value, got {text!r}")
+            raise SystemExit(f"--set must be followed by name=value. Got {text!r}.")
         try:
             settings[name] = ast.literal_eval(value)
         except (ValueError, SyntaxError):
@@ -63,7 +67,7 @@ def assignments(texts):
 
 
 def markdown(frame):
-    """Lay a frame of strings out as a Markdown table."""
+    """Format a frame as a Markdown table."""
     rows = [list(map(str, frame.columns)), *frame.astype(str).to_numpy().tolist()]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rows.insert(1, ["-" * width for width in widths])
@@ -75,37 +79,63 @@ def markdown(frame):
 
 
 def resident_memory():
-    """Bytes of memory this process holds now; Linux alone tells."""
+    """Return the resident memory of this process in bytes (Linux)."""
     pages = Path("/proc/self/statm").read_text().split()[1]
     return int(pages) * resource.getpagesize()
 
 
 def highest_memory():
-    """Bytes of memory this process held at most; Linux alone tells."""
+    """Return the largest resident memory of this process so far, in bytes (Linux)."""
     status = Path("/proc/self/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM"))
     return int(line.split()[1]) * 1024
 
 
-def forget_highest_memory():
-    """Let `highest_memory` begin with what is held now."""
+def reset_highest_memory():
+    """Reset `highest_memory` to the current resident memory."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
+@contextlib.contextmanager
+def epoch_seconds():
+    """Yield a list; each epoch of a fit in this context appends its seconds."""
+    seconds, end_epoch = [], EpochReports.end_epoch
+
+    def timed_end_epoch(self, run, windows_per_second):
+        seconds.append(time.perf_counter() - self.started)
+        return end_epoch(self, run, windows_per_second)
+
+    begin_epoch = EpochReports.begin_epoch
+
+    def timed_begin_epoch(self):
+        self.started = time.perf_counter()
+        return begin_epoch(self)
+
+    EpochReports.begin_epoch = timed_begin_epoch
+    EpochReports.end_epoch = timed_end_epoch
+    try:
+        yield seconds
+    finally:
+        EpochReports.begin_epoch, EpochReports.end_epoch = begin_epoch, end_epoch
+
+
 class _Untrained(AttRecRecommender):
-    def _fit(self, sequences, state, task, strict):
-        settings, random = self._settings(), np.random.default_rng(0)
+    def _learn(self, sequences, state, task, strict):
         sizes = len(state["users_"]), len(state["items_"])
-        weights = self._initial_weights(random, settings, *sizes)
-        weights.setdefault("W_K", weights["W_Q"])
-        history = [{"epoch": 1, "loss": 1.0, "seconds": 1.0}]
-        fitted = {"n_iter_": 1, "n_users_skipped_": 0, "interrupted_": False}
-        fitted |= {"weights_": weights, "history_": history}
-        return fitted | {"settings_": settings._asdict()}
+        settings = state["settings_"]
+        weights = attrec.initial_weights(np.random.default_rng(0), settings, *sizes)
+        return {
+            "weights_": weights,
+            "loss_curve_": [1.0],
+            "validation_scores_": None,
+            "n_iter_": 1,
+            "n_users_skipped_": 0,
+            "interrupted_": False,
+        }
 
 
 def untrained(frame, **params):
-    """AttRec with its first weights: ranking takes as long whatever was learned."""
+    """Return AttRec with its initial weights; they suffice to measure ranking speed."""
     model = AttRecRecommender(**params)
     vars(model).update(vars(_Untrained(**params).fit(frame)))
     return model

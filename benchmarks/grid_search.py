@@ -1,18 +1,17 @@
-"""Where the time of a grid search goes.
+"""Measure how a grid search spends its time.
 
-Searches 16 candidates over omega, gamma, L and d on ML-100K (or data made to its size)
-with GridSearchCV and LeaveLastOut, and divides the wall time by what it was spent on.
-The times of fits and scores are scikit-learn's own; those of epochs come from
-`history_`, which a scorer reads in the worker, beside the worker's process id:
+Searches 16 candidates over omega, gamma, L and d on ML-100K (or made data of its size)
+with GridSearchCV and LeaveLastOut. The rows of the table divide the wall time:
 
-- starting workers: until a worker's first fit begins
-- TensorFlow: what a worker's first fit takes beyond its epochs, more than later fits
-- tracing: what a candidate's first epoch takes more than its later ones
-- set-up: checks, encoding and all else in later fits that is no epoch
-- waiting: for other workers, and scikit-learn's own work
+- start of workers: time until the first fit of each worker starts
+- first fits: how much longer the first fit of a worker takes than its later fits,
+  because it imports TensorFlow and traces the compiled step
+- other fits and scoring: as measured by scikit-learn
+- waiting: a worker waits for the others, or scikit-learn does other work
+- refit of the best candidate
 
-Times of workers side by side are divided by their number, so that they add up to the
-wall time.
+The times of parallel workers are divided by the number of workers, so that they add up
+to the wall time.
 
     python benchmarks/grid_search.py
     python benchmarks/grid_search.py --n-jobs 2 1 --loss hinge
@@ -22,7 +21,6 @@ import argparse
 import os
 import time
 
-import numpy as np
 import pandas as pd
 from _shared import DATA_SETS, assignments, load_or_make, markdown
 from sklearn.model_selection import GridSearchCV
@@ -34,7 +32,7 @@ GRID = {"omega": [0.2, 0.4], "gamma": [0.3, 0.5], "L": [3, 5], "d": [50, 100]}
 
 
 def main():
-    """Search with each number of jobs, and print where the time went."""
+    """Run one search per number of jobs and print its table."""
     arguments = parse_arguments()
     interactions, source = load_or_make(arguments.data)
     model = AttRecRecommender(loss=arguments.loss, k=50, random_state=0)
@@ -45,7 +43,7 @@ def main():
             model,
             GRID,
             cv=LeaveLastOut(),
-            scoring=observe,
+            scoring=score_and_worker,
             refit="score",
             n_jobs=n_jobs,
         )
@@ -55,67 +53,56 @@ def main():
         report(search, n_jobs, begin, wall)
 
 
-def observe(model, X):
-    """Score a candidate, and tell what its fit was like."""
+def score_and_worker(model, X):
+    """Return the score, the process id of the worker, and when the fit ended."""
     begin = time.time()
-    epochs = [record["seconds"] for record in model.history_]
-    later = np.median(epochs[1:]) if len(epochs) > 1 else epochs[0]
-    return {
-        "score": model.score(X),
-        "worker": os.getpid(),
-        "fitted": begin,
-        "epochs": sum(epochs),
-        "tracing": max(epochs[0] - later, 0),
-    }
+    return {"score": model.score(X), "worker": os.getpid(), "fitted": begin}
 
 
 def report(search, n_jobs, begin, wall):
-    """Print one table."""
+    """Print the table of one search."""
     results = pd.DataFrame(search.cv_results_)
-    seen = results.filter(regex="^mean_test_").rename(
+    runs = results.filter(regex="^mean_test_").rename(
         columns=lambda name: name.removeprefix("mean_test_")
     )
-    seen["fit"], seen["scoring"] = results["mean_fit_time"], results["mean_score_time"]
-    seen["other"] = seen["fit"] - seen["epochs"]
-    first = seen.sort_values("fitted").groupby("worker").head(1)
-    rest = seen.drop(first.index)
-    usual = rest["other"].median() if len(rest) else 0
-    tensorflow = (first["other"] - usual).clip(lower=0)
+    runs["fit"], runs["scoring"] = results["mean_fit_time"], results["mean_score_time"]
+    first = runs.sort_values("fitted").groupby("worker").head(1)
+    rest = runs.drop(first.index)
+    usual = rest["fit"].median() if len(rest) else 0
+    extra = (first["fit"] - usual).clip(lower=0).sum()
     spent = {
-        "starting workers": (first["fitted"] - first["fit"] - begin).sum(),
-        "TensorFlow": tensorflow.sum(),
-        "tracing": seen["tracing"].sum(),
-        "training": (seen["epochs"] - seen["tracing"]).sum(),
-        "set-up": seen["other"].sum() - tensorflow.sum(),
-        "scoring": seen["scoring"].sum(),
+        "start of workers": (first["fitted"] - first["fit"] - begin).sum(),
+        "first fits": extra,
+        "other fits": runs["fit"].sum() - extra,
+        "scoring": runs["scoring"].sum(),
     }
     spent = {name: seconds / len(first) for name, seconds in spent.items()}
     refit = search.refit_time_
     spent["waiting"] = wall - refit - sum(spent.values())
-    spent["refit of the best"] = refit
-    spent["together"] = wall
+    spent["refit of the best candidate"] = refit
+    spent["total"] = wall
 
     print(
-        f"\nn_jobs={n_jobs}: {wall:.1f} s for {len(seen)} candidates in {len(first)} "
+        f"\nn_jobs={n_jobs}: {wall:.1f} s for {len(runs)} candidates with {len(first)} "
         f"worker(s); best HR@50 {search.best_score_:.3f} with {search.best_params_}\n"
     )
     rows = [
-        {"what": name, "seconds": f"{seconds:.1f}", "share": f"{seconds / wall:.0%}"}
+        {"part": name, "seconds": f"{seconds:.1f}", "share": f"{seconds / wall:.0%}"}
         for name, seconds in spent.items()
     ]
     print(markdown(pd.DataFrame(rows)))
 
 
 def parse_arguments():
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", choices=DATA_SETS, default="ml-100k")
     parser.add_argument("--loss", choices=["hinge", "softmax"], default="softmax")
-    parser.add_argument("--max-iter", type=int, default=10, help="epochs of each fit")
+    parser.add_argument("--max-iter", type=int, default=10, help="epochs per fit")
     parser.add_argument(
-        "--n-jobs", type=int, nargs="+", default=[2], help="searches, one after another"
+        "--n-jobs", type=int, nargs="+", default=[2], help="one search per value"
     )
     parser.add_argument(
         "--set",
@@ -123,7 +110,7 @@ def parse_arguments():
         action="extend",
         default=[],
         metavar="name=value",
-        help="further parameters of AttRecRecommender",
+        help="other parameters of AttRecRecommender",
     )
     return parser.parse_args()
 

@@ -1,15 +1,17 @@
-"""How much memory fits take, at their peak and for good.
+"""Measure the memory that fits use, and the memory that they do not release.
 
-Growth: many fits in one process, with other values of omega, gamma, L and d in turn,
-as in a search. After a warm-up the resident memory is read after each fit; the growth
-is the slope of a line through these readings, the bar 50 kB a fit.
+Growth: fits many models in one process, with alternating values of omega, gamma, L and
+d, as in a grid search. After some fits that are not counted, the resident memory is
+read after each fit. The growth is the slope of a line through these readings; the
+limit is 50 kB per fit.
 
-Peak: in a process of its own, the highest resident memory up to the end of `fit` on
-ML-1M, less what the process had before it with the data read, TensorFlow imported and
-one operation run. `--rows` makes data of about that many interactions instead.
+Peak: the peak resident memory during `fit` on ML-1M in a separate process, minus the
+memory before `fit`, when the data are read, TensorFlow is imported and one operation
+has run. With `--rows N`, made data of about N interactions are used instead.
 
-Catalogue: the same peak for made data of few interactions with ever more items, which
-shows what of it grows with the catalogue besides the embeddings and their moments.
+Catalogue: the same peak for made data with 10,000, 100,000 and 1,000,000 items. It
+shows how much memory grows with the number of items, besides the embeddings and the
+two moments of Adam.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --only peak --model sasrec
@@ -43,10 +45,10 @@ from sklearn_attrec import AttRecRecommender, SASRecRecommender
 from sklearn_attrec.datasets import make_interactions
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
-BAR = 50e3
+LIMIT = 50e3  # bytes per fit
 
 MODELS = {
-    "attrec": AttRecRecommender(loss="softmax"),
+    "attrec": AttRecRecommender(),
     "attrec-hinge": AttRecRecommender(loss="hinge"),
     "sasrec": SASRecRecommender(),
     "sasrec-sampled": SASRecRecommender(loss="sampled_softmax"),
@@ -58,12 +60,12 @@ GRID = {"omega": [0.2, 0.4], "gamma": [0.3, 0.5], "L": [3, 5], "d": [30, 50]}
 
 
 def main():
-    """Measure what was asked for."""
+    """Run the selected measurements."""
     arguments = parse_arguments()
     if arguments.in_child:
         print(json.dumps(peak(arguments)))
         return
-    # First, as a child's peak begins with the size of the process that starts it.
+    # First, because the peak of a child starts at the size of its parent process.
     if arguments.only in (None, "peak"):
         print_peak(run_in_child())
     if arguments.only == "catalogue":
@@ -74,7 +76,7 @@ def main():
 
 
 def print_growth(arguments):
-    """Fit many times in this process."""
+    """Fit many times in this process and print the growth of memory."""
     interactions, source = load_or_make(arguments.growth_data)
     model = clone(MODELS["attrec"]).set_params(random_state=0, max_iter=1)
     model.set_params(**assignments(arguments.set))
@@ -92,40 +94,41 @@ def print_growth(arguments):
     slope = np.polyfit(np.arange(len(counted)), counted, 1)[0]
     ends = (counted[-1] - counted[0]) / arguments.fits
     print(
-        f"Growth, AttRec, {arguments.fits} fits after {arguments.warm_up} "
-        f"({source}): {slope / 1e3:,.0f} kB a fit by a line through all readings, "
-        f"{ends / 1e3:,.0f} kB from the first to the last; the bar is {BAR / 1e3:.0f} "
-        f"kB. Resident: {counted[0] / 1e6:,.0f} MB, then {counted[-1] / 1e6:,.0f} MB, "
-        f"at most {counted.max() / 1e6:,.0f} MB."
+        f"Growth of AttRec on {source}, {arguments.fits} fits after "
+        f"{arguments.warm_up}: {slope / 1e3:,.0f} kB per fit (slope of a line through "
+        f"all readings) or {ends / 1e3:,.0f} kB per fit (last minus first reading). "
+        f"The limit is {LIMIT / 1e3:.0f} kB. Resident memory in MB: first "
+        f"{counted[0] / 1e6:,.0f}, last {counted[-1] / 1e6:,.0f}, highest "
+        f"{counted.max() / 1e6:,.0f}."
     )
 
 
-def run_in_child(*more):
-    """Start this script again, with the same arguments, for the peak alone."""
-    command = [sys.executable, __file__, *sys.argv[1:], *more, "--in-child"]
+def run_in_child(*extra):
+    """Measure the peak in a new process with the arguments of this one."""
+    command = [sys.executable, __file__, *sys.argv[1:], *extra, "--in-child"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     return json.loads(output.stdout.splitlines()[-1])
 
 
 def print_peak(found):
-    """Print the readings of a fit."""
+    """Print the memory of one fit."""
     print(
-        f"Peak of fit, {found['model']}, {found['epochs']} epoch(s), "
+        f"Peak memory of fit, {found['model']}, {found['epochs']} epoch(s) on "
         f"{found['source']}, {found['rows']:,} interactions "
         f"({found['data'] / 1e6:,.0f} MB) with {found['items']:,} items: "
-        f"{(found['peak'] - found['before']) / 1e6:,.0f} MB beyond the "
-        f"{found['before'] / 1e6:,.0f} MB before it, of which TensorFlow took "
-        f"{found['tensorflow'] / 1e6:,.0f} MB. After it: {found['after'] / 1e6:,.0f} "
-        f"MB. Weights and two moments of each: {3 * found['weights'] / 1e6:,.0f} MB. "
-        f"{found['seconds']:.0f} s.",
+        f"{(found['peak'] - found['before']) / 1e6:,.0f} MB above the "
+        f"{found['before'] / 1e6:,.0f} MB before fit, of which TensorFlow takes "
+        f"{found['tensorflow'] / 1e6:,.0f} MB. After fit: {found['after'] / 1e6:,.0f} "
+        f"MB. Weights and their two moments: {3 * found['weights'] / 1e6:,.0f} MB. "
+        f"Time of fit: {found['seconds']:.0f} s.",
         flush=True,
     )
     if found["peak"] <= found["peak_before"]:
-        print("(No higher than before fit, so the true figure is lower still.)")
+        print("The peak was reached before fit, so fit uses even less memory.")
 
 
 def peak(arguments):
-    """Fit once; return bytes before, at the peak and after."""
+    """Fit once; return the memory before, during and after fit, in bytes."""
     if arguments.items:
         random = np.random.default_rng(0)
         rows = np.arange(max(200_000, arguments.items))  # each item at least once
@@ -137,13 +140,13 @@ def peak(arguments):
         interactions = pd.DataFrame(
             {"user_id": rows // 100, "item_id": random.permutation(items)}
         )
-        source = "made"
+        source = "made data"
     elif arguments.rows:
         n_users = max(2, round(arguments.rows / 160))  # 120 to 200 items each
         interactions = make_interactions(
             n_users, 3_500, n_per_user=(120, 200), random_state=0
         )
-        source = "made"
+        source = "made data"
     else:
         interactions, source = load(arguments.data), arguments.data
     without = resident_memory()
@@ -172,7 +175,7 @@ def peak(arguments):
 
 
 def parse_arguments():
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -182,21 +185,23 @@ def parse_arguments():
         help="default: growth and peak",
     )
     parser.add_argument(
-        "--model", choices=MODELS, default="attrec", help="for peak and catalogue"
+        "--model", choices=MODELS, default="attrec", help="model of peak and catalogue"
     )
     parser.add_argument("--fits", type=int, default=60)
-    parser.add_argument("--warm-up", type=int, default=10, help="fits not counted")
     parser.add_argument(
-        "--growth-data", choices=DATA_SETS, default="ml-100k", help="for the growth"
+        "--warm-up", type=int, default=10, help="fits that are not counted"
     )
     parser.add_argument(
-        "--data", choices=DATA_SETS, default="ml-1m", help="for the peak"
+        "--growth-data", choices=DATA_SETS, default="ml-100k", help="data set of growth"
     )
     parser.add_argument(
-        "--rows", type=int, metavar="N", help="for the peak: make N interactions"
+        "--data", choices=DATA_SETS, default="ml-1m", help="data set of peak"
     )
     parser.add_argument(
-        "--max-iter", type=int, default=2, help="epochs of the fit with the peak"
+        "--rows", type=int, metavar="N", help="make N interactions for peak"
+    )
+    parser.add_argument(
+        "--max-iter", type=int, default=2, help="epochs of peak and catalogue"
     )
     parser.add_argument(
         "--set",
@@ -204,9 +209,9 @@ def parse_arguments():
         action="extend",
         default=[],
         metavar="name=value",
-        help="further parameters of the model",
+        help="other parameters of the model",
     )
-    parser.add_argument("--verbose", action="store_true", help="a line a fit")
+    parser.add_argument("--verbose", action="store_true", help="print one line per fit")
     parser.add_argument("--items", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--in-child", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

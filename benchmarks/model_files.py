@@ -1,9 +1,10 @@
-"""How long model files take to save and to load, against what no loader can avoid.
+"""Measure how long it takes to save and load a model file.
 
-A model of `AttRecRecommender` with two tables of items × d is put together, without
-training, and saved. A fresh process that never imports TensorFlow then loads it in
-several ways, which take turns with reading the file and computing one SHA-256 over it.
-Medians are printed, and ratios to that.
+An untrained `AttRecRecommender` with two tables of shape (n_items, d) is saved. A new
+process loads it with each combination of `mmap` and `verify`. For comparison it also
+reads the file and computes its SHA-256, which every verified load must do. The table
+shows medians, and their ratios to this comparison. The last line says whether loading
+imported TensorFlow, which it should not.
 
     python benchmarks/model_files.py
     python benchmarks/model_files.py --n-items 1000000 --ids text
@@ -24,7 +25,7 @@ from _shared import markdown, untrained
 
 from sklearn_attrec import save_model
 
-BAR = 3
+LIMIT = 3  # of load_model, as a multiple of reading and hashing
 
 LOAD = """
 import hashlib, json, sys, time
@@ -51,7 +52,7 @@ print(json.dumps([{name: t[1:] for name, t in times.items()}, [*sys.modules]]))
 
 
 def make_model(n_items, d, ids):
-    """Make a model whose tables are drawn at random."""
+    """Make an untrained model with random weights."""
     random = np.random.default_rng(0)
     rows = pd.DataFrame(
         {"user_id": np.arange(n_items) // 20, "item_id": random.permutation(n_items)}
@@ -83,20 +84,20 @@ def main():
     bare = median(times["read and hash"])
     rows = [
         {
-            "what": name,
+            "operation": name,
             "median, ms": f"{1000 * median(values):.1f}",
             "lowest – highest": f"{1000 * min(values):.1f} – {1000 * max(values):.1f}",
-            "to reading and hashing": f"{median(values) / bare:.2f}",
+            "ratio to reading and hashing": f"{median(values) / bare:.2f}",
         }
         for name, values in [("save_model", saving), *times.items()]
     ]
     print(
-        f"{options.n_items:,} items × 2 tables × {options.d}, ids of "
-        f"{options.ids}: {size / 1e6:.1f} MB"
+        f"{options.n_items:,} items, 2 tables, d = {options.d}, ids: {options.ids}; "
+        f"file of {size / 1e6:.1f} MB"
     )
     print(markdown(pd.DataFrame(rows)))
     ratio = median(times["load_model"]) / bare
-    print(f"load_model, verified: {ratio:.2f} of reading and hashing; bar: {BAR}")
+    print(f"load_model: {ratio:.2f} times reading and hashing; the limit is {LIMIT}")
     print("TensorFlow imported:", "yes" if "tensorflow" in modules else "no")
 
 

@@ -1,29 +1,35 @@
-"""How well each model ranks: the figures of the README's tables.
+"""Measure how well each model ranks. The tables of the README are made by this script.
 
-The last item of each user is held out, and must be found among all items that the user
-has not had before. Settings, the number of epochs among them, are chosen with `--rows
-validation`, which drops that last item and holds out the second-to-last instead, so
-that no choice ever sees a test row. Each seed is a fit in a process of its own; the
-table shows mean ± standard deviation over seeds, medians of times and memory.
+The last item of each user is held out and ranked among all items that the user has not
+interacted with. Parameters, including the number of epochs, are chosen with `--rows
+validation`, which removes the last item of each user and holds out the second-to-last
+item instead, so that no choice uses a test row. Each seed is one fit in a separate
+process. The table shows the mean ± standard deviation over seeds, and medians of times
+and memory.
 
     python benchmarks/quality.py --data ml-100k
     python benchmarks/quality.py --data ml-1m --models sasrec sse-pt --negatives 100
     python benchmarks/quality.py --data beauty --models sasrec --rows validation \\
         --set dropout=0.3 max_iter=10 --seeds 1
+    python benchmarks/quality.py --models attrec sasrec sse-pt --rows validation \\
+        --seeds 1 --verbose --set max_iter=100 early_stopping=True \\
+        validation_fraction=1.0 n_iter_no_change=5
 
-A model named here has the settings chosen for the data set (`TUNED`), where there are
-any, and else its defaults; `--defaults` takes the defaults everywhere.
+The last command finds the number of epochs by early stopping. A model has the
+parameters chosen for the data set (`TUNED`), or its defaults if there are none;
+`--defaults` uses the defaults for all models.
 
-`--negatives 100` adds the protocol of older papers: the held-out item among 100 items
-drawn at random from those the user never had. Its figures are far higher and order
-models differently; they are there to be compared with old tables, and for nothing else.
+`--negatives 100` adds the protocol of older papers, which ranks the held-out item among
+100 random items that the user has not interacted with. Its figures are much higher and
+can order models differently. Use them only to compare with tables of these papers.
 
-`--strangers` asks each model again as if it had never seen the users, with their
-histories alone: by how much are answers to new users worse than to trained ones?
+`--unseen-users` also ranks as if `fit` had not seen the users, from their histories
+alone. It shows how much worse recommendations are for unseen users than for trained
+users.
 
-The data are read from the folder that SKLEARN_ATTREC_DATA names: ml-100k/u.data,
-ml-1m/ml-1m.txt.gz (a line "user item" each, in the order of time) and
-beauty/Beauty.txt (a line "user item item ..." a user).
+The data are read from the folder in the environment variable SKLEARN_ATTREC_DATA:
+ml-100k/u.data, ml-1m/ml-1m.txt.gz (one interaction "user item" per line, sorted by
+time) and beauty/Beauty.txt (one user "user item item ..." per line).
 """
 
 import argparse
@@ -46,8 +52,6 @@ from _shared import (
 from sklearn_attrec import (
     AttRecRecommender,
     ItemKNNRecommender,
-    MarkovRecommender,
-    PopularityRecommender,
     SASRecRecommender,
     SSEPTRecommender,
 )
@@ -59,31 +63,39 @@ from sklearn_attrec.metrics import (
     ranks_in_lists,
 )
 from sklearn_attrec.model_selection import leave_last_out_split
+from sklearn_attrec.models import RECOMMENDERS
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
-MODELS = {
-    "popularity": ("Popularity", PopularityRecommender()),
-    "item-knn": ("Item kNN", ItemKNNRecommender()),
-    "markov": ("Markov", MarkovRecommender()),
-    "attrec-hinge": ("AttRec, hinge", AttRecRecommender(loss="hinge")),
-    "attrec": ("AttRec, softmax", AttRecRecommender(loss="softmax")),
-    "sasrec-bce": ("SASRec, 1 negative", SASRecRecommender(loss="bce")),
-    "gsasrec": ("SASRec, gBCE", SASRecRecommender(loss="gbce")),
-    "sasrec-sampled": (
-        "SASRec, sampled softmax",
-        SASRecRecommender(loss="sampled_softmax"),
-    ),
-    "sasrec": ("SASRec, softmax", SASRecRecommender()),
-    "transformer": (
-        "Post-norm transformer, sinusoids",
-        SASRecRecommender(norm="post", positions="sinusoidal"),
-    ),
-    "sse-pt": ("SSE-PT", SSEPTRecommender()),
+# The models of the README: every recommender with its defaults, and other losses.
+README = {name: cls() for name, cls in RECOMMENDERS.items()} | {
+    "attrec-hinge": AttRecRecommender(loss="hinge"),
+    "sasrec-bce": SASRecRecommender(loss="bce"),
+    "gsasrec": SASRecRecommender(loss="gbce", n_negatives=256, calibration=0.75),
+    "sasrec-sampled": SASRecRecommender(loss="sampled_softmax"),
+    "transformer": SASRecRecommender(norm="post", positions="sinusoidal"),
 }
+
+# Other variants, which run only if --models names them.
+VARIANTS = {
+    "attrec-bpr": AttRecRecommender(
+        loss="bpr", share_projection=True, aggregation="max", alpha=1e-6
+    ),
+    "attrec-single": AttRecRecommender(
+        loss="hinge", n_targets=1, n_negatives=1, dropout=0.0, max_norm=None
+    ),
+    "item-knn-shrunk": ItemKNNRecommender(n_neighbors=50, shrinkage=20.0),
+    "sasrec-wide": SASRecRecommender(d=128, n_blocks=3, n_heads=2),
+    "sse-pt-paper": SSEPTRecommender(loss="bce", sse_user=0.92, sse_item=0.1),
+    "sse-pt-gbce": SSEPTRecommender(loss="gbce", n_negatives=256, calibration=0.75),
+    "sse-pt-small": SSEPTRecommender(
+        d=32, d_user=16, n_blocks=1, n_heads=2, norm="post", positions="sinusoidal"
+    ),
+}
+MODELS = README | VARIANTS
 
 COSTS = ("epochs", "fit, s", "ranking, s", "peak, MB", "parameters")
 
-# Settings chosen on validation rows, by data set and model.
+# Parameters chosen on validation rows, by data set and model.
 BEAUTY = {
     "L": 50,
     "dropout": 0.3,
@@ -113,40 +125,39 @@ TUNED = {
 
 
 def main():
-    """Fit every model and seed, print the table, and write it where asked."""
+    """Fit each model with each seed; print the table and write it to files."""
     arguments = parse_arguments()
     train, test = split(load(arguments.data), arguments.rows)
     print(
         f"{arguments.data}, {arguments.rows} rows: {len(train):,} interactions of "
         f"{train['user_id'].nunique():,} users with {train['item_id'].nunique():,} "
-        f"items, {len(test):,} held out\n",
+        f"items, {len(test):,} held-out interactions\n",
         flush=True,
     )
     results, settings = {}, {}
     for name in arguments.models:
-        label, model = MODELS[name]
+        model = MODELS[name]
         chosen = {} if arguments.defaults else TUNED.get((arguments.data, name), {})
         settings[name] = chosen | assignments(arguments.set)
         seeds = range(arguments.seeds) if "random_state" in model.get_params() else [0]
         for seed in seeds:
             record = in_a_process(run, name, settings[name], seed, arguments)
-            stranger = record.pop("strangers", None)
-            results.setdefault(label, []).append(record)
-            if stranger:
-                trail = f"{label}, users unknown"
-                results.setdefault(trail, []).append(stranger)
-            print(f"{label}, seed {seed}: {rounded(record)}", flush=True)
+            unseen = record.pop("unseen users", None)
+            results.setdefault(name, []).append(record)
+            if unseen:
+                results.setdefault(f"{name}, unseen users", []).append(unseen)
+            print(f"{name}, seed {seed}: {rounded(record)}", flush=True)
 
     table = pd.DataFrame([summary(*result) for result in results.items()]).fillna("")
     text = "\n".join(
         [
             markdown(table),
             "",
-            f"Settings: {settings}. Seeds: {arguments.seeds}.",
-            "HR, NDCG and MRR rank all items the user has not had."
+            f"Parameters: {settings}. Seeds: {arguments.seeds}.",
+            "HR, NDCG and MRR rank all items that the user has not interacted with."
             + (
-                f" Columns '1+{arguments.negatives}' rank {arguments.negatives} "
-                "random ones."
+                f" The columns '1+{arguments.negatives}' rank the held-out item among "
+                f"{arguments.negatives} random items."
                 if arguments.negatives
                 else ""
             ),
@@ -161,27 +172,26 @@ def main():
 
 
 def split(interactions, rows):
-    """Hold out each user's last item, or of what is left before it, the last."""
+    """Hold out the last item of each user, or the second-to-last for validation."""
     train, test = leave_last_out_split(interactions)
     return leave_last_out_split(train) if rows == "validation" else (train, test)
 
 
 def in_a_process(function, *arguments):
-    """Call a function in a fresh process, whose memory is its own."""
+    """Call a function in a new process, so that its memory can be measured."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)
 
 
 def run(name, settings, seed, arguments):
-    """Fit one model once; return all its figures."""
+    """Fit one model once; return its metrics and costs."""
     train, test = split(load(arguments.data), arguments.rows)
-    _, model = MODELS[name]
-    model.set_params(**settings)
+    model = MODELS[name].set_params(**settings)
     trained = "random_state" in model.get_params()
     if trained:
         model.set_params(random_state=seed, verbose=int(arguments.verbose))
         tf = import_tensorflow()
-        tf.ones((2, 2)) @ tf.ones((2, 2))  # starts its threads
+        tf.ones((2, 2)) @ tf.ones((2, 2))  # starts the threads of TensorFlow
     before = resident_memory()
     start = time.perf_counter()
     model.fit(train)
@@ -189,7 +199,7 @@ def run(name, settings, seed, arguments):
     memory = highest_memory() - before
     ranks = model.target_ranks(test)
     ranked = time.perf_counter()
-    record = figures(ranks) | {
+    record = ranking_metrics(ranks) | {
         "coverage": catalogue_coverage(model.predict(test, k=10), model.items_),
         "epochs": getattr(model, "n_iter_", None),
         "fit, s": fitted - start,
@@ -198,14 +208,16 @@ def run(name, settings, seed, arguments):
         "parameters": sum(map(np.size, getattr(model, "weights_", {}).values())),
     }
     if arguments.negatives:
-        record |= sampled_figures(model, train, test, arguments.negatives)
-    if arguments.strangers and trained:
-        record["strangers"] = figures(ranks_of_strangers(model, train, test))
+        record |= sampled_metrics(model, train, test, arguments.negatives)
+    if arguments.unseen_users and trained:
+        record["unseen users"] = ranking_metrics(
+            ranks_of_unseen_users(model, train, test)
+        )
     return record
 
 
-def figures(ranks):
-    """Return the figures of every table."""
+def ranking_metrics(ranks):
+    """Return the metrics of the table."""
     return {
         "HR@10": hit_rate(ranks, 10),
         "HR@20": hit_rate(ranks, 20),
@@ -215,8 +227,8 @@ def figures(ranks):
     }
 
 
-def sampled_figures(model, train, test, n_negatives, block=500):
-    """HR@10 and NDCG@10 among some items that the user never had, drawn at random."""
+def sampled_metrics(model, train, test, n_negatives, block=500):
+    """Compute HR@10 and NDCG@10 among random items new to the user."""
     random = np.random.default_rng(0)  # the same negatives for every model and seed
     code = pd.Series(np.arange(len(model.items_)), index=model.items_)
     seen = train.groupby("user_id")["item_id"].agg(list)
@@ -232,9 +244,11 @@ def sampled_figures(model, train, test, n_negatives, block=500):
             if item not in code.index:
                 found.append(np.inf)
                 continue
-            never = np.ones(len(code), dtype=bool)
-            never[code[seen[user]]] = never[code[item]] = False
-            negatives = random.choice(np.flatnonzero(never), n_negatives, replace=False)
+            is_new = np.ones(len(code), dtype=bool)
+            is_new[code[seen[user]]] = is_new[code[item]] = False
+            negatives = random.choice(
+                np.flatnonzero(is_new), n_negatives, replace=False
+            )
             found.append(1 + (score[negatives] >= score[code[item]]).sum())
     ranks = np.array(found)
     return {
@@ -243,23 +257,23 @@ def sampled_figures(model, train, test, n_negatives, block=500):
     }
 
 
-def ranks_of_strangers(model, train, test, block=1000):
-    """Rank each test row's item for a user that fit never saw, with this history."""
+def ranks_of_unseen_users(model, train, test, block=1000):
+    """Rank the test items for unseen users, from the histories of the known users."""
     if "timestamp" in train:
         train = train.sort_values("timestamp", kind="stable")
     items, users = train["item_id"].to_numpy(), train.groupby("user_id").indices
     histories = [items[users[user]].tolist() for user in test["user_id"]]
-    strangers = (train["user_id"].max() + 1 + np.arange(len(test))).tolist()
+    new_users = (train["user_id"].max() + 1 + np.arange(len(test))).tolist()
     targets, ranks = test["item_id"].to_numpy(), []
     for start in range(0, len(test), block):
         rows = slice(start, start + block)
-        lists = model.predict(strangers[rows], histories[rows], k=len(model.items_))
+        lists = model.predict(new_users[rows], histories[rows], k=len(model.items_))
         ranks.append(ranks_in_lists(targets[rows], lists))
     return np.concatenate(ranks)
 
 
 def summary(label, records):
-    """Return one row of the table: mean ± standard deviation, medians of costs."""
+    """Return one row of the table: mean ± standard deviation; for costs the median."""
     frame = pd.DataFrame(records)
     row = {"model": label}
     for column in frame:
@@ -273,20 +287,20 @@ def summary(label, records):
 
 
 def rounded(record):
-    """Round for a progress line."""
+    """Round the values for a progress line."""
     return {name: value and round(value, 4) for name, value in record.items()}
 
 
 def parse_arguments():
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", choices=DATA_SETS, default="ml-100k")
     parser.add_argument(
-        "--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME"
+        "--models", nargs="+", choices=MODELS, default=list(README), metavar="NAME"
     )
-    parser.add_argument("--seeds", type=int, default=3, help="how many fits of each")
+    parser.add_argument("--seeds", type=int, default=3, help="number of fits per model")
     parser.add_argument("--rows", choices=["test", "validation"], default="test")
     parser.add_argument(
         "--set",
@@ -294,20 +308,22 @@ def parse_arguments():
         action="extend",
         default=[],
         metavar="name=value",
-        help="parameters of the models",
+        help="parameters of the models that override all others",
     )
     parser.add_argument(
-        "--defaults", action="store_true", help="leave the settings in TUNED aside"
+        "--defaults", action="store_true", help="ignore the parameters in TUNED"
     )
     parser.add_argument(
-        "--negatives", type=int, metavar="N", help="rank among N random items besides"
+        "--negatives", type=int, metavar="N", help="also rank among N random items"
     )
     parser.add_argument(
-        "--strangers", action="store_true", help="ask for unknown users besides"
+        "--unseen-users", action="store_true", help="also rank as for unseen users"
     )
-    parser.add_argument("--markdown", metavar="FILE", help="write the table there")
-    parser.add_argument("--json", metavar="FILE", help="write all figures there")
-    parser.add_argument("--verbose", action="store_true", help="a line an epoch")
+    parser.add_argument("--markdown", metavar="FILE", help="file to write the table to")
+    parser.add_argument("--json", metavar="FILE", help="file to write all results to")
+    parser.add_argument(
+        "--verbose", action="store_true", help="print one line per epoch"
+    )
     return parser.parse_args()
 
 

@@ -1,15 +1,15 @@
-"""How soon a fresh process serves: unpickle a model and recommend for all users.
+"""Measure how long a new process needs to load a model and recommend to all users.
 
-Two kinds of fresh processes take turns, and the medians of their times are compared:
+Two kinds of new processes alternate, and the medians of their times are compared:
 
-- bare: `import numpy, pandas, sklearn`, which is what whoever uses scikit-learn loads
-  anyway. `import sklearn` brings `sklearn.base` and its validation, no estimator.
+- bare: `import numpy, pandas, sklearn`, which every user of scikit-learn imports
+  anyway. `import sklearn` imports `sklearn.base` and its validation, but no estimator.
 - serving: the same, then `import sklearn_attrec`, unpickle a model fitted on ML-100K
-  (or data made to its size) and `recommend()` for all its users.
+  (or made data of its size) and call `recommend()` for all its users.
 
-Times are taken inside the process and leave out the start of Python, which would make
-the ratio look better. A first round of both, which warms up the file cache, is
-dropped. `--verbose` lists the imports that serving adds and what each costs.
+Times are measured inside the process, without the start of Python, which would make
+the ratio smaller. The first run of each kind fills the file cache and is not counted.
+`--verbose` lists the slowest imports that serving adds.
 
     python benchmarks/serving.py
     python benchmarks/serving.py --repeats 15 --verbose
@@ -29,7 +29,7 @@ from _shared import DATA_SETS, load_or_make, markdown
 
 from sklearn_attrec import AttRecRecommender
 
-BAR = 1.6
+LIMIT = 1.6  # of the ratio of serving to bare
 
 BARE = """
 import time
@@ -58,7 +58,7 @@ print(json.dumps(times))
 
 
 def main():
-    """Fit, let the two kinds of processes take turns, print medians and the ratio."""
+    """Fit a model, run both kinds of processes, and print medians and the ratio."""
     arguments = parse_arguments()
     interactions, source = load_or_make(arguments.data)
     model = AttRecRecommender(max_iter=arguments.max_iter, random_state=0)
@@ -77,20 +77,21 @@ def main():
     bare, serving = pd.DataFrame(bare[1:]), pd.DataFrame(serving[1:])
 
     counts = f"{len(model.users_)} users, {len(model.items_)} items"
-    print(f"{counts}, a pickle of {size / 1e6:.1f} MB\n")
+    print(f"{counts}, pickle of {size / 1e6:.1f} MB\n")
     stages = pd.concat({"bare": bare.median(), "serving": serving.median()}, axis=1)
-    stages.loc["together"] = bare.sum(axis=1).median(), serving.sum(axis=1).median()
+    stages.loc["total"] = bare.sum(axis=1).median(), serving.sum(axis=1).median()
     print(markdown(stages.map(seconds).reset_index(names="median seconds")))
-    ratio = stages.loc["together", "serving"] / stages.loc["together", "bare"]
+    ratio = stages.loc["total", "serving"] / stages.loc["total", "bare"]
     pairs = serving.sum(axis=1) / bare.sum(axis=1)
     print(
-        f"\nratio {ratio:.2f} (median of pairs {statistics.median(pairs):.2f}, from "
-        f"{min(pairs):.2f} to {max(pairs):.2f}); the bar is {BAR}"
+        f"\nRatio of the medians: {ratio:.2f}; the limit is {LIMIT}. Ratios of single "
+        f"pairs: median {statistics.median(pairs):.2f}, from {min(pairs):.2f} to "
+        f"{max(pairs):.2f}."
     )
 
 
 def run(program, *arguments):
-    """Run a program in a fresh Python; return the seconds of each of its stages."""
+    """Run a program in a new Python process; return the seconds of each stage."""
     command = [sys.executable, "-c", program + REPORT, *map(str, arguments)]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     times = pd.Series(json.loads(output))
@@ -98,37 +99,40 @@ def run(program, *arguments):
 
 
 def print_imports(program, path, n=15):
-    """Print the costliest imports that serving adds, after those of the bare process.
+    """Print the slowest imports that serving adds to the bare process.
 
-    Cumulative times hold those of the imports below them.
+    The time of an import includes the imports that it causes.
     """
     command = [sys.executable, "-X", "importtime", "-c", program, str(path)]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     rows = [line.split("|") for line in lines.splitlines() if line.count("|") == 2]
     names = [name.strip() for _, _, name in rows]
-    # An import is listed when it is done, so what comes after sklearn is added.
+    # Imports are listed when they end, so serving adds those after sklearn.
     added = rows[names.index("sklearn") + 1 :]
     added = [(int(total), name) for _, total, name in added]
-    print(f"\nOf {len(added)} imports that serving adds, the costliest (seconds):")
+    print(f"\nServing adds {len(added)} imports. The slowest, in seconds:")
     for microseconds, name in sorted(added, reverse=True)[:n]:
         print(f"  {microseconds / 1e6:.3f} {name.rstrip()}")
     print()
 
 
 def seconds(value):
-    """Format seconds; nothing where a stage does not exist."""
+    """Format seconds; an empty string if the process has no such stage."""
     return "" if pd.isna(value) else f"{value:.3f}"
 
 
 def parse_arguments():
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", choices=DATA_SETS, default="ml-100k")
     parser.add_argument("--repeats", type=int, default=7, help="pairs of processes")
     parser.add_argument(
-        "--max-iter", type=int, default=1, help="epochs of the fit; serving is alike"
+        "--max-iter",
+        type=int,
+        default=1,
+        help="epochs of the fit; they do not change the time of serving",
     )
     parser.add_argument("--verbose", action="store_true", help="list imports")
     return parser.parse_args()

@@ -1,23 +1,24 @@
-"""How fast each model trains, as a share of what the machine can multiply.
+"""Measure how fast each model trains, relative to the speed of matrix products.
 
-Fits the data (or data made to the size of ML-100K) again and again, an epoch each, and
-multiplies two float32 matrices of 2048 x 2048 in NumPy between the fits. The products
-of matrices that an epoch cannot do without, forward and backward, over its time is its
-rate; their rate over that of the large product is the share. Both are medians of the
-same run. Other work slows the two down unequally: where the share of the fastest epoch
-in the fastest product differs much from it, the machine was busy.
+Fits each model for one epoch several times on the data set (or made data of the size of
+ML-100K). Between the fits NumPy multiplies two float32 matrices of shape 2048 × 2048.
+The rate of an epoch is the number of floating-point operations in its matrix products,
+forward and backward, divided by its time. The share in the table is this rate divided
+by the rate of the large product (SGEMM); both are medians of the same run. Other
+processes slow down the two rates differently: if the share of the fastest epoch in the
+fastest product ("of fastest") is much different, the machine was busy.
 
-Before that, what a fit costs beyond its epochs: of the first fit of a process, which
-imports TensorFlow and traces the compiled step, and of the second, of the same
-shapes, which should do neither.
+Before that, the script measures the time that a fit takes in addition to its epochs.
+The first fit of a process traces the compiled step; later fits of the same shapes
+should not.
 
     python benchmarks/train_speed.py
     python benchmarks/train_speed.py --models attrec-hinge --batch-sizes 1024 2048
     python benchmarks/train_speed.py --data ml-1m --models sasrec --rectools
 
-`--rectools` trains the SASRec of RecTools (PyTorch) on the same windows, with the same
-width, blocks, loss and batches, in the same run, and prints how many times longer its
-epoch takes. It installs RecTools in an environment of its own first.
+`--rectools` also trains the SASRec of RecTools (PyTorch) on the same windows, with the
+same width, blocks, loss and batch size, and prints how many times as long its epoch
+takes. It first installs RecTools in a separate virtual environment.
 """
 
 import argparse
@@ -26,25 +27,35 @@ import time
 
 import numpy as np
 import pandas as pd
-from _rectools import ENVIRONMENT, epoch_seconds
-from _shared import DATA_SETS, assignments, load_or_make, markdown
+from _rectools import ENVIRONMENT
+from _rectools import epoch_seconds as rectools_epoch_seconds
+from _shared import DATA_SETS, assignments, epoch_seconds, load_or_make, markdown
 from sklearn.base import clone
 
 from sklearn_attrec import AttRecRecommender, SASRecRecommender, SSEPTRecommender
-from sklearn_attrec._transformer_base import DEFAULT_NEGATIVES
+from sklearn_attrec.models._transformer import DEFAULT_NEGATIVES
 from sklearn_attrec.utils._tensorflow import import_tensorflow
+
+
+class _SASRec(SASRecRecommender):
+    _random_cuts = False  # reads the last L items of each user, as other libraries do
+
+
+class _SSEPT(SSEPTRecommender):
+    _random_cuts = False
+
 
 MODELS = {
     "attrec-hinge": AttRecRecommender(loss="hinge"),
-    "attrec": AttRecRecommender(loss="softmax"),
-    "sasrec": SASRecRecommender(windows="last"),
-    "sasrec-sampled": SASRecRecommender(windows="last", loss="sampled_softmax"),
-    "gsasrec": SASRecRecommender(windows="last", loss="gbce"),
-    "sasrec-bce": SASRecRecommender(windows="last", loss="bce"),
-    "sse-pt": SSEPTRecommender(windows="last"),
+    "attrec": AttRecRecommender(),
+    "sasrec": _SASRec(),
+    "sasrec-sampled": _SASRec(loss="sampled_softmax"),
+    "gsasrec": _SASRec(loss="gbce"),
+    "sasrec-bce": _SASRec(loss="bce"),
+    "sse-pt": _SSEPT(),
 }
 
-# The configuration that both libraries are timed with.
+# The parameters with which both libraries are measured.
 EQUAL = {
     "L": 200,
     "d": 64,
@@ -57,7 +68,7 @@ EQUAL = {
 
 
 def main():
-    """Measure start-up, then throughput of each model and batch size."""
+    """Measure the start-up, then the throughput of each model and batch size."""
     arguments = parse_arguments()
     interactions, source = load_or_make(arguments.data)
     lengths = interactions["user_id"].value_counts().to_numpy()
@@ -83,53 +94,56 @@ def main():
 
 
 def operations(model, lengths, n_items):
-    """Floating-point operations of an epoch's products of matrices, three passes each.
+    """Count the floating-point operations in the matrix products of an epoch.
 
-    A product is counted once forward and twice backward. AttRec: the two projections
-    of L vectors. The transformers: projections and feed-forward of each item, half the
-    square of attention, and the scores of all items or of the negatives.
+    Each product counts three times: once forward and twice backward. AttRec: the two
+    projections of L vectors. The transformers: the projections and the feed-forward
+    layer of each item, half of the attention matrix, which is causal, and the scores of
+    all items or of the negatives.
     """
     if isinstance(model, AttRecRecommender):
         return 12 * model.L * model.d**2 * (lengths - 1).sum()
     read = np.minimum(lengths[lengths > 1] - 1, model.L)
     width = model.d + getattr(model, "d_user", 0)
-    of_block = 2 * 6 * width**2 * read.sum() + 2 * width * (read**2).sum()
+    per_block = 2 * 6 * width**2 * read.sum() + 2 * width * (read**2).sum()
     negatives = DEFAULT_NEGATIVES | {"softmax": n_items}
     scored = model.n_negatives or negatives[model.loss]
     scores = 2 * model.d * scored * read.sum()
-    return 3 * (model.n_blocks * of_block + scores)
+    return 3 * (model.n_blocks * per_block + scores)
 
 
 def start_up(model, interactions):
-    """Print what the first and the second fit cost beyond their epochs."""
+    """Print the time that three fits take in addition to their epoch."""
     start = time.perf_counter()
     import_tensorflow()
     print(f"import TensorFlow: {time.perf_counter() - start:.2f} s")
-    from sklearn_attrec._training import _run_steps
+    from sklearn_attrec._training.trainer import _run_steps
 
     for which in ("first", "second", "third"):
         before = _run_steps.experimental_get_tracing_count()
         start = time.perf_counter()
-        model.fit(interactions)
+        with epoch_seconds() as epochs:
+            model.fit(interactions)
         total = time.perf_counter() - start
         traced = _run_steps.experimental_get_tracing_count() - before
-        epoch = model.history_[0]["seconds"]
+        (epoch,) = epochs
         print(
-            f"{which} fit: {total:.2f} s, of which its one epoch {epoch:.2f} s and "
-            f"all else {total - epoch:.2f} s; traced {traced} time(s)",
+            f"{which} fit: {total:.2f} s in total, {epoch:.2f} s in its epoch, "
+            f"{total - epoch:.2f} s in the rest; traced {traced} time(s)",
             flush=True,
         )
     print()
 
 
 def throughput(model, interactions, needed, repeats):
-    """Take epochs and matrix products in turns, after an epoch that may trace."""
+    """Alternate epochs and matrix products, after a first fit that may trace."""
     model.fit(interactions)
     multiply()
-    seconds, rates = [], []
-    for _ in range(repeats):
-        rates += [multiply() for _ in range(3)]
-        seconds.append(model.fit(interactions).history_[0]["seconds"])
+    rates = []
+    with epoch_seconds() as seconds:
+        for _ in range(repeats):
+            rates += [multiply() for _ in range(3)]
+            model.fit(interactions)
     epoch, sgemm = statistics.median(seconds), statistics.median(rates)
     return {
         "epoch, s": f"{epoch:.2f}",
@@ -143,7 +157,7 @@ def throughput(model, interactions, needed, repeats):
 
 
 def multiply(n=2048):
-    """Return floating-point operations a second of a float32 matrix product."""
+    """Return the floating-point operations per second of a float32 matrix product."""
     left, right = np.ones((2, n, n), np.float32)
     start = time.perf_counter()
     left @ right
@@ -151,31 +165,32 @@ def multiply(n=2048):
 
 
 def compare(interactions, arguments):
-    """Print how many times longer the same epoch takes in RecTools."""
-    ours = SASRecRecommender(windows="last", random_state=0, **EQUAL)
-    ours.set_params(max_iter=arguments.repeats + 1).fit(interactions)
-    seconds = [record["seconds"] for record in ours.history_][1:]
-    theirs = epoch_seconds(
+    """Print how many times as long the same epoch takes in RecTools."""
+    ours = _SASRec(random_state=0, max_iter=arguments.repeats + 1, **EQUAL)
+    with epoch_seconds() as seconds:
+        ours.fit(interactions)
+    del seconds[0]  # the first epoch may trace
+    rectools = rectools_epoch_seconds(
         interactions,
         **EQUAL,
         n_epochs=arguments.rectools_epochs,
         environment=arguments.rectools_venv,
     )
     print(f"\nSASRec, softmax, {EQUAL}")
-    print(f"here: {statistics.median(seconds):.2f} s an epoch {rounded(seconds)}")
-    if theirs:
-        ratio = statistics.median(theirs) / statistics.median(seconds)
-        print(f"RecTools: {statistics.median(theirs):.1f} s {rounded(theirs)}")
+    print(f"Here: {statistics.median(seconds):.2f} s per epoch {rounded(seconds)}")
+    if rectools:
+        ratio = statistics.median(rectools) / statistics.median(seconds)
+        print(f"RecTools: {statistics.median(rectools):.1f} s {rounded(rectools)}")
         print(f"RecTools takes {ratio:.1f} times as long.")
 
 
 def rounded(seconds):
-    """Round for printing."""
+    """Round seconds for printing."""
     return [round(value, 2) for value in seconds]
 
 
 def parse_arguments():
-    """Read the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -183,14 +198,16 @@ def parse_arguments():
     parser.add_argument(
         "--models", nargs="+", choices=MODELS, default=list(MODELS), metavar="NAME"
     )
-    parser.add_argument("--repeats", type=int, default=5, help="epochs to time of each")
+    parser.add_argument(
+        "--repeats", type=int, default=5, help="measured epochs per model"
+    )
     parser.add_argument(
         "--batch-sizes",
         type=int,
         nargs="*",
         default=[],
         metavar="N",
-        help="besides the default",
+        help="batch sizes to measure besides the default",
     )
     parser.add_argument(
         "--set",
@@ -198,17 +215,17 @@ def parse_arguments():
         action="extend",
         default=[],
         metavar="name=value",
-        help="further parameters of the models",
+        help="other parameters of the models",
     )
     parser.add_argument(
-        "--rectools", action="store_true", help="time RecTools' SASRec as well"
+        "--rectools", action="store_true", help="also measure the SASRec of RecTools"
     )
     parser.add_argument("--rectools-epochs", type=int, default=1, metavar="N")
     parser.add_argument(
         "--rectools-venv",
         default=ENVIRONMENT,
         metavar="FOLDER",
-        help="environment to install RecTools in",
+        help="virtual environment for RecTools",
     )
     return parser.parse_args()
 

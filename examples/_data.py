@@ -1,4 +1,4 @@
-"""The data of the examples: real where it can be had, made where not."""
+"""Data for the examples: MovieLens 100K if it is available, otherwise made data."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from sklearn_attrec.datasets import fetch_movielens, get_data_home, make_interac
 
 
 def load_interactions():
-    """Return interactions with ratings, and a sentence that says where from and why."""
+    """Return interactions with ratings, and a sentence that names their source."""
     home = get_data_home()
     try:
         ratings = fetch_movielens("100k", download_if_missing=False)
@@ -28,9 +28,9 @@ def load_interactions():
             repeats=False,
             random_state=0,
         )
-        # They say nothing, but the examples about ratings need some.
+        # Random ratings, because the pipeline example needs a column of ratings.
         made["rating"] = np.random.default_rng(0).integers(1, 6, len(made))
         return made, (
-            "made by make_interactions, since MovieLens 100K is not in the data home "
-            f"and cannot be downloaded.\n({error})"
+            "made by make_interactions, because MovieLens 100K is not in the data home "
+            f"and the download failed.\n({error})"
         )

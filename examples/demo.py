@@ -1,9 +1,9 @@
 # %% [markdown]
-# # What AttRec does
+# # Demo
 #
-# Train it on MovieLens 100K, hold out the last film of each user, and see how often the
-# model would have recommended it. Popular films, the same for everybody, are what it
-# has to beat. `make demo` runs this script.
+# Train AttRec on MovieLens 100K, hold out the last film of each user, and measure how
+# often the model recommends it. The baseline recommends the same popular films to
+# everybody. `make demo` runs this script.
 
 # %%
 import time
@@ -26,43 +26,43 @@ print(f"Data: {description}")
 print(
     f"{len(interactions):,} interactions, {interactions['user_id'].nunique():,} users, "
     f"{interactions['item_id'].nunique():,} items; "
-    f"the last one of {len(test):,} users is held out.\n"
+    f"the last interactions of {len(test):,} users are held out.\n"
 )
 
 # %% [markdown]
-# Every epoch prints its loss.
+# With `verbose=1`, `fit` prints one line per epoch.
 
 # %%
-print("Training AttRecRecommender(loss='softmax'):")
+print("Training AttRecRecommender with its default parameters:")
 start = time.perf_counter()
-model = AttRecRecommender(loss="softmax", verbose=1, random_state=0).fit(train)
-baseline = PopularityRecommender().fit(train)
+model = AttRecRecommender(verbose=1, random_state=0).fit(train)
 print(f"Trained in {time.perf_counter() - start:.0f} s.\n")
+baseline = PopularityRecommender().fit(train)
 
 # %% [markdown]
-# The held-out item is ranked among all items the user has not had.
+# Each held-out item is ranked among all items that the user has not interacted with.
 
 # %%
 results = pd.concat([evaluate(baseline, test), evaluate(model, test)])
 results = results.set_axis(["Popularity", "AttRec"])[[*METRICS]].rename(columns=METRICS)
-print("Held-out last items, ranked among all items:")
+print("Held-out items, ranked among all items:")
 print(results.to_string(float_format="{:.3f}".format), end="\n\n")
 
 # %% [markdown]
-# One user: what they did last, what comes next.
+# One user: the history, the held-out item, and the recommendations.
 
 # %%
 user = test["user_id"].iloc[0]
 history = train[train["user_id"] == user].sort_values("timestamp", kind="stable")
 target = test["item_id"].iloc[0]
-print(f"User {user} had, oldest first: ... {history['item_id'].tail(10).tolist()}")
-print(f"Then came {target}, which the model never saw this user with.")
-print(f"It ranks {target} as number {model.target_ranks(test.iloc[:1])[0]:.0f}.\n")
+print(f"Last ten training items of user {user}: {history['item_id'].tail(10).tolist()}")
+print(f"Held-out item: {target}. ", end="")
+print(f"AttRec ranks it at position {model.target_ranks(test.iloc[:1])[0]:.0f}.\n")
 print(f"Ten recommendations for user {user}:")
 print(model.recommend(user, k=10).to_string(index=False), end="\n\n")
 
 # %% [markdown]
-# A picture of it.
+# A figure with the training loss and the results.
 
 # %%
 figure = Figure(figsize=(10, 4), layout="constrained")
@@ -75,7 +75,7 @@ colors = {"Popularity": "#b0b0b0", "AttRec": "#4c72b0"}
 results.T.plot.bar(ax=right, color=colors, rot=0, width=0.75)
 for bars in right.containers:
     right.bar_label(bars, fmt="%.3f", padding=2, fontsize=9)
-right.set_title("Held-out last items: AttRec and popularity")
+right.set_title("Held-out items: AttRec and popularity")
 right.margins(y=0.12)
 right.legend(frameon=False)
 for axes in (left, right):
@@ -83,4 +83,4 @@ for axes in (left, right):
 
 picture = Path("demo.png").resolve()
 figure.savefig(picture, dpi=120)
-print(f"Picture: {picture}")
+print(f"Figure: {picture}")

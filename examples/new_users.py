@@ -1,8 +1,9 @@
 # %% [markdown]
-# # New users, new histories, other times
+# # Unseen users, new histories, earlier times
 #
-# People arrive after training, and those known do more. Neither needs a new fit: a
-# recommender answers from a history alone. Here is how much that costs.
+# After training, new users arrive, and known users interact with more items. Neither
+# needs a new fit, because a recommender can recommend from a history alone. This
+# example measures how much worse these recommendations are.
 
 # %%
 import numpy as np
@@ -16,48 +17,54 @@ interactions, description = load_interactions()
 print(f"Data: {description}")
 
 # %% [markdown]
-# A fifth of the users plays the strangers. `train` holds all but the last item of
-# everybody, `without` nothing of the strangers at all. Items that nobody else had are
-# unknown without them; they would be ignored with a warning, so they are left out here.
+# ## Data with unseen users
+#
+# A fifth of the users serve as unseen users. `train` holds all interactions but the
+# last one of each user; `reduced` also leaves out all interactions of the unseen users.
+# Some items occur only in the histories of unseen users. A model fitted on `reduced`
+# would ignore them with a warning, so they are removed from the histories here.
 
 # %%
 train, test = leave_last_out_split(interactions)
 users = test["user_id"].to_numpy()
-strangers = np.random.default_rng(0).choice(users, len(users) // 5, replace=False)
-without = train[~train["user_id"].isin(strangers)]
-targets = test.set_index("user_id").loc[strangers, "item_id"]
-known = train[train["item_id"].isin(without["item_id"])]
+unseen = np.random.default_rng(0).choice(users, len(users) // 5, replace=False)
+reduced = train[~train["user_id"].isin(unseen)]
+targets = test.set_index("user_id").loc[unseen, "item_id"]
+known = train[train["item_id"].isin(reduced["item_id"])]
 ordered = known.sort_values("timestamp", kind="stable").groupby("user_id")["item_id"]
-histories = [ordered.get_group(user).tolist() for user in strangers]
-print(f"{len(strangers)} of {len(users)} users are strangers to one of two models")
+histories = [ordered.get_group(user).tolist() for user in unseen]
+print(f"{len(unseen)} of {len(users)} users are unseen")
 
 
 # %% [markdown]
-# ## Strangers beside the same people as trained users
+# ## Trained users and unseen users
 #
-# First the baseline, which treats everybody alike. Then AttRec twice: trained with
-# these people's histories, and never having met them, given the same histories when it
-# is asked. In place of the embedding that it never learned, a stranger gets the mean
-# direction of the items in their history.
+# The baseline is popularity. AttRec is fitted twice: on `train`, which includes these
+# users, and on `reduced`, which does not. The second model receives the histories in
+# `predict`. An unseen user has no trained embedding; AttRec computes one from the items
+# of the history.
 
 
 # %%
-def show(words, recommended):
+def show(name, recommended):
     ranks = ranks_in_lists(targets, recommended)
-    print(f"{words:38} HR@50 {hit_rate(ranks, 50):.3f}  MRR@50 {mrr(ranks):.3f}")
+    print(f"{name:40} HR@50 {hit_rate(ranks, 50):.3f}  MRR@50 {mrr(ranks):.3f}")
 
 
-popularity = PopularityRecommender(k=50).fit(without)
-show("Popularity", popularity.predict(strangers, histories))
+popularity = PopularityRecommender(k=50).fit(reduced)
+show("Popularity", popularity.predict(unseen, histories))
 
-model = AttRecRecommender(loss="softmax", max_iter=5, k=50, random_state=0)
-show("AttRec, trained on their histories", model.fit(train).predict(strangers))
-model.fit(without)
-show("AttRec, given their histories", model.predict(strangers, histories))
+model = AttRecRecommender(max_iter=5, k=50, random_state=0)
+show("AttRec, trained users", model.fit(train).predict(unseen))
+model.fit(reduced)
+show("AttRec, unseen users, whole histories", model.predict(unseen, histories))
 
 # %% [markdown]
-# Most of what counts is in the last few items: a short history is enough to begin. For
-# a fair comparison what was left out of it still leaves the ranking.
+# ## Short histories
+#
+# The last items of a history matter most, so a few items already give good
+# recommendations. For a fair comparison the other items of the history are also removed
+# from the recommendations.
 
 
 # %%
@@ -68,33 +75,34 @@ def drop_seen(recommended):
     ]
 
 
+n_items = len(model.items_)
 for n in (1, 3, 10):
     short = [history[-n:] for history in histories]
-    recommended = drop_seen(model.predict(strangers, short, k=1000))
-    show(f"AttRec, given their last {n} item(s)", recommended)
+    recommended = drop_seen(model.predict(unseen, short, k=n_items))
+    show(f"AttRec, unseen users, last {n} item(s)", recommended)
 
 # %% [markdown]
-# ## Somebody with a name nobody knows
+# ## Ids that `fit` did not see
 #
-# Any id will do, as long as its type is that of the others. Without a history a
-# stranger gets popular items; `handle_unknown="error"` refuses instead.
+# A user id that `fit` did not see is allowed. Without a history, such a user gets
+# popular items; with `handle_unknown="error"`, `predict` raises an error instead.
 
 # %%
 new = int(users.max()) + 1
-print(f"\nUser {new}, after three items: ", model.predict(new, histories[0][-3:], k=5))
-print(f"User {new}, without a history: ", model.predict(new, k=5))
+print(f"\nUser {new} with three items:    ", model.predict(new, histories[0][-3:], k=5))
+print(f"User {new} without a history:   ", model.predict(new, k=5))
 
 # %% [markdown]
-# ## As of a time
+# ## Recommendations as of a time
 #
-# A table with a `timestamp` is answered as of that time: only fitted rows up to then
-# are read. One user, at three points of their history:
+# If a table has a `timestamp` column, the recommendations of a row use only the fitted
+# interactions of the user up to that time. Here, one user at three times:
 
 # %%
 user = model.users_[0].item()
 own = train[train["user_id"] == user].sort_values("timestamp", kind="stable")
 queries = own[["user_id", "timestamp"]].iloc[[4, len(own) // 2, -1]]
-print(f"\nWhat user {user} would have been recommended:")
+print(f"\nRecommendations for user {user} as of three times:")
 for time, items in zip(queries["timestamp"], model.predict(queries, k=5), strict=True):
-    known = (own["timestamp"] <= time).sum()
-    print(f"  after {known:3} interactions, at time {time}: {items}")
+    n_known = (own["timestamp"] <= time).sum()
+    print(f"  after {n_known:3} interactions, at time {time}: {items}")

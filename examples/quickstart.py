@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Quickstart
 #
-# From a table of who had what and when to recommendations, and a score to trust. The
-# baseline comes first: a model is worth what it adds to it.
+# Fit a recommender on a table of interactions (user, item, time), measure how well it
+# ranks, and recommend items. A simple baseline comes first: a model is useful only if
+# it ranks better than the baseline.
 
 # %%
 import pandas as pd
@@ -17,55 +18,59 @@ print(f"Data: {description}")
 print(interactions.head())
 
 # %% [markdown]
-# ## An honest test
+# ## Training set and test set
 #
-# The last interaction of each user is held out. The model sees what came before, and
-# must find the held-out item among all items that the user has not had.
+# The last interaction of each user is held out for the test. The model is fitted on
+# all earlier interactions. For each user it then ranks all items that the user has not
+# interacted with, and the test checks the rank of the held-out item.
 
 # %%
 train, test = leave_last_out_split(interactions)
-print(f"\n{len(train):,} interactions to learn from, {len(test):,} to test on")
+print(f"\n{len(train):,} training interactions, {len(test):,} test interactions")
 
 # %% [markdown]
 # ## The baseline
 #
-# The same popular items for everybody, less what each has had.
+# `PopularityRecommender` recommends the most popular items to every user, without the
+# items that the user has already interacted with. `score` is the hit rate: the share
+# of test rows whose item is among the first `k=10` recommendations.
 
 # %%
 baseline = PopularityRecommender().fit(train)
-print(f"\nPopularity hits {baseline.score(test):.1%} of the held-out items with 10.")
+print(f"\nHit rate at 10 of popularity: {baseline.score(test):.1%}")
 
 # %% [markdown]
 # ## AttRec
 #
-# Attention over the last `L` items tells what the user wants now, an embedding of the
-# user what they like in general, and `omega` weighs the two. Six epochs here;
-# the default trains for longer and scores somewhat better.
+# AttRec adds two scores. The short-term score comes from self-attention over the last
+# `L` items of the user. The long-term score comes from an embedding of the user.
+# `omega` is the weight of the long-term score.
 
 # %%
-model = AttRecRecommender(loss="softmax", max_iter=6, random_state=0).fit(train)
-print(f"AttRec hits {model.score(test):.1%}.\n")
+model = AttRecRecommender(random_state=0).fit(train)
+print(f"Hit rate at 10 of AttRec:     {model.score(test):.1%}\n")
 print(pd.concat([evaluate(baseline, test), evaluate(model, test)]).T.round(3))
 
 # %% [markdown]
-# Hits are one thing. `coverage` says how much of the catalogue is ever recommended, and
-# `novelty` how far the recommendations are from the best known items: popularity hands
-# the same few to everybody, AttRec does not.
+# `coverage` is the share of items that are recommended to at least one user. `novelty`
+# is higher if less popular items are recommended. Popularity recommends the same few
+# items to everybody; AttRec recommends many more.
 #
 # ## Recommendations
 #
-# For one user as an array, for several as a table. A `history` takes the place of what
-# was seen in fit.
+# `predict` returns an array of items, `recommend` a table with scores. A `history`
+# replaces the interactions of the user that `fit` saw.
 
 # %%
 first, second = model.users_[:2].tolist()
 print(f"\nFor user {first}:", model.predict(first, k=5))
-print("After three other items:", model.predict(first, model.items_[:3], k=5))
+print("With another history:", model.predict(first, model.items_[:3], k=5))
 print(model.recommend([first, second], k=3))
 
 # %% [markdown]
-# Items that are alike follow from the same embeddings.
+# The item embeddings also tell which items are similar.
 
 # %%
-print("\nWhat is like the first item:")
-print(model.similar_items(model.items_[0].item(), k=5))
+item = model.items_[0].item()
+print(f"\nThe items most similar to item {item}:")
+print(model.similar_items(item, k=5))

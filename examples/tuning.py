@@ -1,15 +1,16 @@
 # %% [markdown]
 # # Tuning omega, gamma, L and d
 #
-# scikit-learn's own `GridSearchCV` does it; what it needs to know is that interactions
-# are split by time. `LeaveLastOut` tests each candidate on the last item of each user.
-# The rows of the final test stay out of the search.
+# `GridSearchCV` of scikit-learn searches the parameters. `LeaveLastOut` splits the
+# interactions by time: each candidate is tested on the last item of each user. The rows
+# of the final test are not used in the search.
 
 # %%
 from pathlib import Path
 
 from _data import load_interactions
 from matplotlib.figure import Figure
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from sklearn_attrec import AttRecRecommender, PopularityRecommender
@@ -20,19 +21,20 @@ interactions, description = load_interactions()
 print(f"Data: {description}")
 
 # %% [markdown]
-# A sample of 150 users keeps this short. What is best here need not be best for all.
+# A sample of 150 users keeps the example short. The best parameters of the sample need
+# not be the best for all users.
 
 # %%
 users = interactions["user_id"].drop_duplicates().sample(150, random_state=0)
 sample = interactions[interactions["user_id"].isin(users)]
 train, test = leave_last_out_split(sample)
-print(f"A sample of {len(users)} users, {len(train):,} interactions to tune on")
+print(f"A sample of {len(users)} users with {len(train):,} training interactions")
 
 # %% [markdown]
-# ## The baseline, on the same split
+# ## The baseline
 #
-# Popularity has nothing to tune. Score and split are those of the search: hit rate
-# at 50, last item of each user.
+# Popularity has no parameters to tune. Score and split are the same as in the search:
+# the hit rate at 50 on the last item of each user.
 
 # %%
 baseline = PopularityRecommender(k=50)
@@ -42,10 +44,11 @@ print(f"\nPopularity: HR@50 {score:.3f}")
 # %% [markdown]
 # ## The search
 #
-# `omega` weighs what a user likes in general against what they did last; `gamma` is the
-# margin that a target keeps before the negatives; `L` is how many last items count and
-# `d` the size of an embedding. The loss is the paper's, for which the margin matters
-# most; few epochs at a large learning rate do for a sample.
+# `omega` is the weight of the long-term score against the short-term score, `gamma` is
+# the margin between targets and negatives, `L` is the number of last items that the
+# model reads, and `d` is the size of the embeddings. The margin matters most with
+# `loss="hinge"`, the loss of the paper. A large learning rate makes a few epochs
+# sufficient for the sample.
 
 # %%
 grid = {"omega": [0.1, 0.3, 0.5], "gamma": [0.2, 0.5], "L": [3, 5], "d": [16, 48]}
@@ -55,29 +58,44 @@ model = AttRecRecommender(
 search = GridSearchCV(model, grid, cv=LeaveLastOut()).fit(train)
 print(f"AttRec:     HR@50 {search.best_score_:.3f} with {search.best_params_}")
 print("The five best candidates:")
-for params in sorted(
-    zip(
-        search.cv_results_["mean_test_score"], search.cv_results_["params"], strict=True
-    ),
-    key=lambda pair: -pair[0],
-)[:5]:
-    print("  HR@50 {:.3f}  {}".format(*params))
+candidates = zip(
+    search.cv_results_["mean_test_score"], search.cv_results_["params"], strict=True
+)
+for score, params in sorted(candidates, key=lambda pair: -pair[0])[:5]:
+    print(f"  HR@50 {score:.3f}  {params}")
 
 # %% [markdown]
-# The best of many scores is a lucky one too. The rows held out at the start tell what
-# it is worth: the search has refitted its best model on all of `train`.
+# ## The test
+#
+# The best score of a search is optimistic, because it is the maximum of many noisy
+# scores. The test rows give a fair estimate. The search has refitted the best candidate
+# on all rows of `train`.
 
 # %%
-print("\nOn held-out rows that the search never saw:")
+print("\nOn the test rows:")
 print(f"Popularity: HR@50 {baseline.fit(train).score(test):.3f}")
 print(f"AttRec:     HR@50 {search.score(test):.3f}")
 
 # %% [markdown]
+# ## The number of epochs
+#
+# With early stopping, `fit` ranks a held-out item of each user after each epoch. It
+# stops after `n_iter_no_change` epochs without improvement and keeps the best weights.
+
+# %%
+model = clone(search.best_estimator_).set_params(
+    max_iter=30, early_stopping=True, validation_fraction=1.0, n_iter_no_change=3
+)
+model.fit(train)
+best = max(model.validation_scores_)
+print(f"\nEarly stopping after {model.n_iter_} epochs, best NDCG@50 {best:.3f}")
+
+# %% [markdown]
 # ## The heat map
 #
-# On the left each cell shows the best score that can be reached with its omega and
-# gamma, on the right with its `L` and `d`. The frame marks the best candidate. Where
-# neighbours differ by less than the noise, about 0.04 for 150 users, any will do.
+# Each cell on the left shows the best score of all candidates with its `omega` and
+# `gamma`; each cell on the right, with its `L` and `d`. The frame marks the best
+# candidate. With 150 users, differences below about 0.04 are noise.
 
 # %%
 figure = Figure(figsize=(11, 4), layout="constrained")
@@ -86,4 +104,4 @@ SearchHeatmapDisplay.from_search(search, x="omega", y="gamma", ax=left)
 SearchHeatmapDisplay.from_search(search, x="L", y="d", ax=right)
 picture = Path(__file__).with_suffix(".png")
 figure.savefig(picture)
-print(f"\nPicture: {picture}")
+print(f"\nFigure: {picture}")

@@ -1,4 +1,4 @@
-"""Runs the command line: `python -m sklearn_attrec`."""
+"""Run the command line: `python -m sklearn_attrec`."""
 
 import sys
 

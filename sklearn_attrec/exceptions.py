@@ -1,4 +1,4 @@
-"""Errors and warnings, each a subclass of what scikit-learn would raise."""
+"""Exceptions and warnings, derived from ValueError, TypeError and other built-ins."""
 
 __all__ = [
     "CheckpointMismatchError",
@@ -15,40 +15,51 @@ __all__ = [
 
 
 class InteractionsError(ValueError):
-    """The interactions, users, items or histories given cannot be used."""
+    """Raised if interactions, users, items or histories cannot be used."""
 
 
 class UnknownUserError(InteractionsError, LookupError):
-    """A user was not seen in fit and may not be answered from the fallback."""
+    """Raised if a user without a history was not seen in fit.
+
+    This happens only with `handle_unknown='error'`, or if the type of the id differs
+    from the ids seen in fit.
+    """
 
 
 class InvalidParameterError(ValueError, TypeError):
-    """A constructor parameter has a type or a value that is not allowed."""
+    """Raised if a parameter or an argument has an invalid type or value."""
 
 
 class TrainingDivergedError(ArithmeticError):
-    """The loss or a weight stopped being a finite number."""
+    """Raised if the loss or a weight is not finite, or a weight is very large."""
 
 
 class ForkedTensorFlowError(RuntimeError):
-    """Fit was called in a forked child of a process that already ran TensorFlow."""
+    """Raised if a network is trained in a process forked after TensorFlow ran."""
 
 
 class CheckpointMismatchError(ValueError):
-    """The checkpoint belongs to another fit than the one that would go on from it."""
+    """Raised if a checkpoint was written by a fit with other data or parameters.
+
+    Also raised if the seed or the package version differs.
+    """
 
 
 class ModelFileError(ValueError):
-    """The file is no model file, or holds what no model file may hold."""
+    """Raised if a file is not a model file, or has invalid contents."""
 
 
 class ModelVersionError(ModelFileError):
-    """The model file has a format that this version does not read."""
+    """Raised if this version cannot read the format of a model file."""
 
 
 class ModelCorruptError(ModelFileError):
-    """The model file is damaged: cut short, or changed since it was written."""
+    """Raised if a model file is damaged: cut off, or changed after it was written."""
 
 
 class LeakageWarning(UserWarning):
-    """Test rows are known to, or older than, what the model was fitted on."""
+    """Issued if the model was trained on test rows or on later rows.
+
+    A test row is then also a training row, or is older than a training row of the same
+    user. This is checked only if the test rows have timestamps.
+    """

@@ -1,4 +1,4 @@
-"""What every test shares: one thread a worker, real data, and made data."""
+"""What all tests share: one thread per worker, real data, and made data."""
 
 import os
 
@@ -13,18 +13,17 @@ os.environ |= {
     "COLUMNS": "80",  # of the tables that doctests print, and of help
 }
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, settings
 
-COLUMNS = ["user_id", "item_id", "rating", "timestamp"]
+from sklearn_attrec.datasets import fetch_movielens
+
 SOAKING = bool(os.environ.get("SKLEARN_ATTREC_SOAK"))
 
-# A busy machine is no bug: no example is too slow. The same ones are tried each time,
-# but for a soak, which looks for new ones.
+# No deadline, because machines may be busy. Examples are the same in each run, except
+# in a soak, which looks for new ones.
 settings.register_profile(
     "suite",
     derandomize=not SOAKING,
@@ -53,13 +52,10 @@ def times():
 
 @pytest.fixture(scope="session")
 def _movielens_100k():
-    folder = os.environ.get("SKLEARN_ATTREC_DATA")
-    if not folder:
-        pytest.skip("SKLEARN_ATTREC_DATA names no folder with ml-100k/u.data")
-    path = Path(folder) / "ml-100k" / "u.data"
-    if not path.is_file():
-        pytest.skip(f"SKLEARN_ATTREC_DATA is {folder!r}, which has no ml-100k/u.data")
-    return pd.read_csv(path, sep="\t", names=COLUMNS)
+    try:
+        return fetch_movielens("100k", download_if_missing=False)
+    except FileNotFoundError:
+        pytest.skip("no ml-100k/u.data in the data home (SKLEARN_ATTREC_DATA)")
 
 
 @pytest.fixture
@@ -70,11 +66,10 @@ def movielens_100k(_movielens_100k):
 
 @pytest.fixture
 def small_interactions():
-    """Twelve users, each six steps along a cycle of eight items, from item 10.
+    """Twelve users, each six steps along a cycle of eight items, 10 to 17.
 
-    User u starts at place u % 8, and item 10 + i is always followed by
-    10 + (i + 1) % 8. Rows are in time order within a user; no time is shared by two
-    rows; each user leaves two items untouched.
+    User u starts at item 10 + u % 8. Rows are in time order within a user, no two rows
+    share a time, and two items per user remain unseen.
     """
     user, step = np.divmod(np.arange(12 * 6), 6)
     return pd.DataFrame(

@@ -1,6 +1,6 @@
 """Fuzz targets: any input gives an answer or a documented error, and nothing else.
 
-`make soak` runs each for some minutes. One by hand:
+`make soak` runs each for some minutes. To run one:
 
     python tests/fuzz.py model --seconds 60
 """
@@ -47,7 +47,7 @@ def model(data):
     for verify in ("full", "header"):
         with contextlib.suppress(ModelFileError):
             loaded = load_model(path, verify=verify)
-            # What 'header' leaves out may be numbers that rank nothing.
+            # 'header' does not check the arrays, so that ranking may fail on them.
             with contextlib.suppress(ValueError) if verify == "header" else quiet():
                 loaded.recommend(k=2)
 
@@ -82,6 +82,13 @@ VALUES = ["k=3", "smoothing=", "popularity", "1,2", ",", "utf-16", "no", "1"]
 VALUES += [str(FOLDER / "rows.csv"), str(MODEL), str(FOLDER / "new")]
 
 
+@contextlib.contextmanager
+def quiet():
+    streams = contextlib.redirect_stdout, contextlib.redirect_stderr
+    with streams[0](io.StringIO()), streams[1](io.StringIO()):
+        yield
+
+
 def arguments(data):
     """Run the command line with any arguments: an exit code, never a traceback."""
     provider = atheris.FuzzedDataProvider(data)
@@ -99,22 +106,13 @@ def arguments(data):
 TARGETS = {target.__name__: target for target in (model, csv, ids, arguments)}
 
 
-@contextlib.contextmanager
-def quiet():
-    with (
-        contextlib.redirect_stdout(io.StringIO()),
-        contextlib.redirect_stderr(io.StringIO()),
-    ):
-        yield
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("target", choices=TARGETS)
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    os.chdir(FOLDER)  # where a fuzzed --out may write what it likes
+    os.chdir(FOLDER)  # a fuzzed --out may write files here
     rows = make_interactions(12, 8, n_per_user=(2, 5), random_state=0)
     rows.to_csv(FOLDER / "rows.csv", index=False)
     save_model(MarkovRecommender().fit(rows), MODEL)

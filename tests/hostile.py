@@ -1,6 +1,6 @@
-"""Model files put together by hand, with right checksums around anything.
+"""Model files assembled by hand, with correct checksums around any contents.
 
-Written from the description of the format, without the code that the tests are about.
+Written from the description of the format, without the code under test.
 """
 
 import hashlib
@@ -14,7 +14,7 @@ DTYPES |= {f"F{8 * size}": np.dtype(f"<f{size}") for size in (2, 4, 8)}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 
 
-def take_apart(content):
+def split(content):
     """Return the manifest without checksums, the table of arrays, and the data."""
     end = 8 + int.from_bytes(content[:8], "little")
     table = json.loads(content[8:end])
@@ -23,8 +23,9 @@ def take_apart(content):
     return manifest, table, content[end:]
 
 
-def arrays_of(table, data):
-    """Return the arrays by name, each a copy."""
+def arrays_of(content):
+    """Return a copy of each array of a file, by name."""
+    _, table, data = split(content)
     found = {}
     for name, entry in table.items():
         begin, end = entry["data_offsets"]
@@ -38,44 +39,45 @@ def lay_out(arrays):
     table, data = {}, b""
     for name in sorted(arrays, key=lambda name: (-arrays[name].itemsize, name)):
         value = arrays[name]
-        place = [len(data), len(data) + value.nbytes]
-        dtype = NAMES[value.dtype]
-        shape = list(value.shape)
-        table[name] = {"dtype": dtype, "shape": shape, "data_offsets": place}
+        table[name] = {
+            "dtype": NAMES[value.dtype],
+            "shape": list(value.shape),
+            "data_offsets": [len(data), len(data) + value.nbytes],
+        }
         data += value.tobytes()
     return table, data
 
 
-def put_together(manifest, table, data):
-    """Return the bytes of a file; a manifest without checksums is given right ones."""
+def assemble(manifest, table, data):
+    """Return the bytes of a file, with checksums unless the manifest has them."""
     if isinstance(manifest, dict) and "sha256" not in manifest:
-        hashes = {name: hash_of(data, entry) for name, entry in table.items()}
-        manifest = {**manifest, "sha256": hashes}
-    return with_header(signed(spelled(manifest), table), data)
+        manifest = manifest | {"sha256": hashes_of(table, data)}
+    return with_header(signed(canonical(manifest), table), data)
 
 
 def signed(manifest, table):
     """Return the text of a header around the text of a manifest."""
     metadata = {"sklearn_attrec": manifest, "sklearn_attrec_sha256": ""}
     header = {"__metadata__": metadata, **table}
-    metadata["sklearn_attrec_sha256"] = hashlib.sha256(
-        spelled(header).encode()
-    ).hexdigest()
-    return spelled(header).encode()
+    digest = hashlib.sha256(canonical(header).encode()).hexdigest()
+    metadata["sklearn_attrec_sha256"] = digest
+    return canonical(header).encode()
 
 
-def with_header(text, data):
+def with_header(text, data=b""):
     text += b" " * (-len(text) % 8)
     return len(text).to_bytes(8, "little") + text + data
 
 
-def spelled(value):
-    """Return the one text that stands for a value."""
+def canonical(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def hash_of(data, entry):
-    """Return the checksum of the array at an entry's place."""
+def hashes_of(table, data):
+    return {name: _hash_of(entry, data) for name, entry in table.items()}
+
+
+def _hash_of(entry, data):
     try:
         begin, end = entry["data_offsets"]
         return hashlib.sha256(data[begin:end]).hexdigest()
@@ -84,18 +86,7 @@ def hash_of(data, entry):
 
 
 def changed(content, change):
-    """Return a file with other contents and checksums that are right again.
-
-    `change(manifest, arrays)` changes both in place.
-    """
-    manifest, table, data = take_apart(content)
-    arrays = arrays_of(table, data)
+    """Return a file after `change(manifest, arrays)`, with correct checksums."""
+    manifest, arrays = split(content)[0], arrays_of(content)
     change(manifest, arrays)
-    return put_together(manifest, *lay_out(arrays))
-
-
-def with_table(content, change):
-    """As `changed`, with `change(table)` for the places of the arrays."""
-    manifest, table, data = take_apart(content)
-    change(table)
-    return put_together(manifest, table, data)
+    return assemble(manifest, *lay_out(arrays))

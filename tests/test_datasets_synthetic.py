@@ -1,4 +1,4 @@
-"""The generator keeps its promises, and the best hit rate is what it says."""
+"""Made interactions have the promised structure, and the best hit rate is exact."""
 
 import numpy as np
 import pandas as pd
@@ -23,8 +23,15 @@ def cycle_of(n_items, random_state):
     return walk["item_id"].to_numpy()
 
 
+def steps_along(cycle, frame):
+    """Return how many places on the cycle lie between each item and the next."""
+    place = np.argsort(cycle)
+    steps = [np.diff(place[items]) for items in histories(frame)]
+    return np.concatenate(steps) % len(cycle)
+
+
 def best_ranking(history, cycle, predictability, repeats):
-    """Rank the items that can come next as one who knows how the data were made."""
+    """Rank the items that can come next, knowing how the data were made."""
     after = np.roll(cycle, -1 - list(cycle).index(history[-1]))
     if not repeats:
         after = after[~np.isin(after, history)]
@@ -42,8 +49,8 @@ def hit_rate(frame, cycle, k, predictability, repeats):
 
 
 @pytest.mark.parametrize("repeats", [True, False])
-@pytest.mark.parametrize("n_per_user", [1, 7, (3, 9)])
-def test_columns_dtypes_and_counts(n_per_user, repeats):
+@pytest.mark.parametrize("n_per_user", [1, 7, (3, 12)])
+def test_form_of_the_frame(n_per_user, repeats):
     frame = make_interactions(
         40, 12, n_per_user=n_per_user, repeats=repeats, random_state=0
     )
@@ -54,100 +61,49 @@ def test_columns_dtypes_and_counts(n_per_user, repeats):
     assert sorted(counts.index) == list(range(40))
     assert (counts.min(), counts.max()) == (low, high)
     assert frame["item_id"].between(0, 11).all()
-
-
-def test_times_increase_and_users_interleave():
-    frame = make_interactions(30, 20, n_per_user=10, random_state=0)
+    assert isinstance(frame.index, pd.RangeIndex)
     assert frame["timestamp"].is_monotonic_increasing
     assert frame["timestamp"].is_unique
-    assert isinstance(frame.index, pd.RangeIndex)
-    assert (frame["user_id"].diff() == 0).mean() < 0.2
+    assert (frame["user_id"].diff() == 0).mean() < 0.2  # users interleave
+    assert repeats or not frame.duplicated(["user_id", "item_id"]).any()
 
 
-def test_every_item_has_one_successor_where_all_is_predictable():
-    n_items = 9
-    cycle = cycle_of(n_items, random_state=3)
-    assert sorted(cycle) == list(range(n_items))
-    successor = dict(zip(cycle, np.roll(cycle, -1), strict=True))
-    frame = make_interactions(50, n_items, predictability=1, random_state=3)
-    for items in histories(frame):
-        assert [successor[i] for i in items[:-1]] == list(items[1:])
-
-
-def test_the_successor_never_comes_where_predictability_is_zero():
-    cycle = cycle_of(6, random_state=3)
-    successor = dict(zip(cycle, np.roll(cycle, -1), strict=True))
-    frame = make_interactions(100, 6, predictability=0, random_state=3)
-    pairs = [
-        pair
-        for items in histories(frame)
-        for pair in zip(items, items[1:], strict=False)
-    ]
-    assert all(successor[before] != after for before, after in pairs)
-    assert any(before == after for before, after in pairs)
-
-
-def test_no_item_twice_without_repeats():
-    frame = make_interactions(
-        100, 8, n_per_user=8, predictability=0.3, repeats=False, random_state=0
-    )
-    assert not frame.duplicated(["user_id", "item_id"]).any()
-
-
-def test_frequency_of_the_successor():
+@pytest.mark.parametrize("predictability", [0, 0.4, 1])
+def test_frequency_of_the_successor(predictability):
     cycle = cycle_of(10, random_state=0)
-    place = np.argsort(cycle)
+    assert sorted(cycle) == list(range(10)) != list(cycle)
     frame = make_interactions(
-        2000, 10, n_per_user=11, predictability=0.4, random_state=0
+        2000, 10, n_per_user=11, predictability=predictability, random_state=0
     )
-    steps = np.concatenate([np.diff(place[items]) % 10 for items in histories(frame)])
-    shares = np.bincount(steps, minlength=10) / len(steps)
-    assert_allclose(shares[1], 0.4, atol=0.015)
-    assert_allclose(np.delete(shares, 1), 0.6 / 9, atol=0.01)
+    frequencies = np.bincount(steps_along(cycle, frame), minlength=10) / 20_000
+    tolerance = 0.015 if predictability == 0.4 else 0  # where nothing is left to draw
+    assert_allclose(frequencies[1], predictability, atol=tolerance)
+    others = np.delete(frequencies, 1)
+    assert_allclose(others, (1 - predictability) / 9, atol=0.01)
+    first = np.bincount([items[0] for items in histories(frame)])
+    assert_allclose(first / 2000, 0.1, atol=0.03)
 
 
 @pytest.mark.parametrize("repeats", [True, False])
 @pytest.mark.parametrize("predictability", [0, 0.02, 0.5, 0.8, 1])
-@pytest.mark.parametrize("k", [1, 3, 11, 12])
-def test_best_hit_rate_is_that_of_the_best_ranking(predictability, repeats, k):
-    n_items, n_per_user = 16, 6
+def test_best_hit_rate_is_that_of_the_best_ranking(predictability, repeats):
     frame = make_interactions(
         4000,
-        n_items,
-        n_per_user=n_per_user,
+        16,
+        n_per_user=(2, 8),
         predictability=predictability,
         repeats=repeats,
         random_state=1,
     )
-    measured = hit_rate(frame, cycle_of(n_items, 1), k, predictability, repeats)
-    n_seen = 0 if repeats else n_per_user - 1
-    expected = best_hit_rate(k, n_items, predictability, n_seen=n_seen)
-    # Four standard errors of the mean of 4000 hits; none where the outcome is sure.
-    assert_allclose(
-        measured, expected, atol=4 * np.sqrt(expected * (1 - expected) / 4000) + 1e-12
-    )
-
-
-def test_best_hit_rate_of_users_with_histories_of_different_length():
-    frame = make_interactions(
-        4000, 12, n_per_user=(2, 12), predictability=0.5, repeats=False, random_state=2
-    )
-    n_seen = frame["user_id"].value_counts().to_numpy() - 1
-    expected = best_hit_rate(2, 12, 0.5, n_seen=n_seen)
-    assert expected.shape == (4000,)
-    measured = hit_rate(frame, cycle_of(12, 2), 2, 0.5, repeats=False)
-    assert_allclose(measured, expected.mean(), atol=0.03)
-
-
-def test_no_other_ranking_beats_the_best():
-    """Popularity and a wrong cycle stay below."""
-    frame = make_interactions(2000, 20, predictability=0.6, random_state=4)
-    wrong = cycle_of(20, 5)
-    best = best_hit_rate(3, 20, 0.6)
-    assert hit_rate(frame, wrong, 3, 0.6, repeats=True) < best / 2
-    popular = frame["item_id"].value_counts().index[:3]
-    last = [items[-1] for items in histories(frame)]
-    assert np.isin(last, popular).mean() < best / 2
+    n_seen = 0 if repeats else frame["user_id"].value_counts().to_numpy() - 1
+    for k in (1, 3, 11, 12):
+        measured = hit_rate(frame, cycle_of(16, 1), k, predictability, repeats)
+        best = best_hit_rate(k, 16, predictability, n_seen=n_seen)
+        assert np.shape(best) == np.shape(n_seen)
+        best = np.mean(best)
+        # Four standard errors of a mean of 4000 hits; none where the outcome is sure.
+        tolerance = 4 * np.sqrt(max(best * (1 - best), 0) / 4000) + 1e-12
+        assert_allclose(measured, best, atol=tolerance)
 
 
 def test_best_hit_rate_by_hand():
@@ -160,25 +116,13 @@ def test_best_hit_rate_by_hand():
     assert best_hit_rate(1, 5, 0.1, n_seen=4) == 1
 
 
-@pytest.mark.parametrize("predictability", [0, 0.01, 0.1, 0.7, 1])
-def test_best_hit_rate_grows_with_k_up_to_one(predictability):
-    rates = best_hit_rate(np.arange(1, 31), 30, predictability)
-    assert (np.diff(rates) >= -1e-12).all()
-    assert (rates <= 1 + 1e-12).all()
-    assert rates[-1] == 1
-
-
 def test_random_state():
-    same = [make_interactions(random_state=7) for _ in range(2)]
-    pd.testing.assert_frame_equal(*same)
-    assert not same[0].equals(make_interactions(random_state=8))
+    expected = make_interactions(random_state=7)
+    assert make_interactions(random_state=7).equals(expected)
+    assert not make_interactions(random_state=8).equals(expected)
     state = np.random.RandomState(7)
-    first, second = (
-        make_interactions(random_state=state),
-        make_interactions(random_state=state),
-    )
-    pd.testing.assert_frame_equal(first, same[0])
-    assert not first.equals(second)
+    assert make_interactions(random_state=state).equals(expected)
+    assert not make_interactions(random_state=state).equals(expected)
     assert not make_interactions().equals(make_interactions())
 
 
@@ -190,36 +134,32 @@ def test_global_random_state_stays_untouched(random_state):
 
 
 @pytest.mark.parametrize(
-    ("argument", "value", "range_"),
+    ("argument", "value", "expected"),
     [
         ("n_users", 0, r"\[1, inf\)"),
-        ("n_users", True, "int"),
         ("n_items", 1, r"\[2, inf\)"),
-        ("n_items", "many", "int"),
-        ("n_per_user", 0, r"\[1, inf\) or a tuple"),
-        ("n_per_user", (5, 2), "1 <= low <= high"),
-        ("n_per_user", (1, 2, 3), "1 <= low <= high"),
+        ("n_per_user", 0, r"\[1, inf\).*tuple"),
+        ("n_per_user", (5, 2), "low <= high"),
+        ("n_per_user", (1, 2, 3), "low <= high"),
         ("predictability", 1.1, r"\[0, 1\]"),
         ("predictability", float("nan"), r"\[0, 1\]"),
         ("repeats", "no", "True or False"),
         ("random_state", "seed", "None"),
     ],
 )
-def test_bad_arguments_of_make_interactions(argument, value, range_):
-    with pytest.raises(
-        InvalidParameterError, match=f"'{argument}'.*{range_}"
-    ) as raised:
+def test_bad_arguments_of_make_interactions(argument, value, expected):
+    with pytest.raises(InvalidParameterError, match=f"'{argument}'.*{expected}") as got:
         make_interactions(**{argument: value})
-    assert repr(value) in str(raised.value)
+    assert repr(value) in str(got.value)
 
 
 def test_more_interactions_than_items_without_repeats():
-    with pytest.raises(InvalidParameterError, match=r"n_per_user.* 4.*Got \(2, 5\)"):
+    with pytest.raises(InvalidParameterError, match=r"n_per_user.*\b4\b.*\(2, 5\)"):
         make_interactions(n_items=4, n_per_user=(2, 5), repeats=False)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "named"),
+    ("arguments", "message"),
     [
         ({"k": 0}, "'k'"),
         ({"k": [1, 0]}, "'k'"),
@@ -230,6 +170,6 @@ def test_more_interactions_than_items_without_repeats():
         ({"n_seen": -1}, "'n_seen'"),
     ],
 )
-def test_bad_arguments_of_best_hit_rate(arguments, named):
-    with pytest.raises(InvalidParameterError, match=named):
+def test_bad_arguments_of_best_hit_rate(arguments, message):
+    with pytest.raises(InvalidParameterError, match=message):
         best_hit_rate(**{"k": 1, "n_items": 5, "predictability": 0.5} | arguments)

@@ -1,6 +1,6 @@
-"""Faults survived: forks and workers, threads, leaks, full memory, odd environments.
+"""Faults: threads, workers, leaks, invalid numbers, little memory, environments.
 
-What a script measures of its process is measured in a process of its own.
+Scripts that measure their own process run in a process of their own.
 """
 
 import copy
@@ -39,7 +39,7 @@ from sklearn_attrec.exceptions import TrainingDivergedError
 from sklearn_attrec.model_selection import LeaveLastOut
 
 on_linux = pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="Linux alone tells, in /proc"
+    not sys.platform.startswith("linux"), reason="reads /proc, which only Linux has"
 )
 
 
@@ -74,7 +74,7 @@ def run(script, *arguments, flags=(), unset=(), silent=False, **environment):
 
 @pytest.fixture
 def kept(tmp_path):
-    """Keep something in a file for a script; return its path."""
+    """Save objects to a file for a script, and return its path."""
 
     def keep(*things):
         path = tmp_path / "kept.pickle"
@@ -93,30 +93,30 @@ def kept(tmp_path):
     [(attrec(), 500), (sasrec(), 80), (ItemKNNRecommender(k=3), 80)],
     ids=["AttRec", "SASRec", "kNN"],
 )
-def test_eight_threads_are_answered_as_one_is(model, n_calls):
+def test_eight_threads_get_the_answers_of_one(model, n_calls):
     interactions = make_interactions(50, 30, random_state=0)
     model.fit(interactions)
     rng = np.random.default_rng(1)
     items = model.items_.tolist()
-    questions = [
+    queries = [
         (int(user), None if user % 2 else rng.choice(items, 4).tolist())
         for user in rng.integers(50, size=n_calls)
     ]
-    serial = copy.deepcopy(model)  # so that the threads meet a model that built nothing
-    expected = [serial.predict(*question).tolist() for question in questions]
+    serial = copy.deepcopy(model)  # the threads get a model with empty caches
+    expected = [serial.predict(*query).tolist() for query in queries]
     together = Barrier(8)
 
-    def ask(seed):
-        order = np.random.default_rng(seed).permutation(len(questions))
+    def answer(seed):
+        order = np.random.default_rng(seed).permutation(len(queries))
         together.wait()
-        answers = [model.predict(*questions[place]).tolist() for place in order]
+        answers = [model.predict(*queries[place]).tolist() for place in order]
         return [answers[place] for place in np.argsort(order)]
 
     interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-5)  # threads take turns in the middle of everything
+    sys.setswitchinterval(1e-5)  # threads are switched very often
     try:
         with ThreadPoolExecutor(8) as pool:
-            answers = list(pool.map(ask, range(8)))
+            answers = list(pool.map(answer, range(8)))
     finally:
         sys.setswitchinterval(interval)
     assert answers == [expected] * 8
@@ -183,7 +183,7 @@ DASK = """
 
 @on_linux
 @pytest.mark.case("F14")
-def test_a_search_on_dask_workers_is_that_of_one_process(kept, tmp_path):
+def test_a_search_on_dask_workers_equals_one_process(kept, tmp_path):
     pytest.importorskip("distributed")
     interactions = make_interactions(30, 20, random_state=0)
     grid = {"omega": [0.2, 0.8], "L": [1, 3]}
@@ -212,10 +212,10 @@ REPEATED_FITS = """
 
     import numpy as np
     from sklearn_attrec import AttRecRecommender, SASRecRecommender
-    from sklearn_attrec import _training
+    from sklearn_attrec._training import trainer
     from sklearn_attrec.datasets import make_interactions
 
-    gc.freeze()  # what the imports made need not be looked through after each fit
+    gc.freeze()  # objects of the imports need not be searched after each fit
     models = {
         "hinge": AttRecRecommender(max_iter=1, loss="hinge"),
         "softmax": AttRecRecommender(max_iter=1, loss="softmax"),
@@ -241,12 +241,8 @@ REPEATED_FITS = """
         pages.append(int(Path("/proc/self/statm").read_text().split()[1]))
         fds.append(len(os.listdir("/proc/self/fd")))
         threads.append(len(os.listdir("/proc/self/task")))
-    (step,) = (
-        value
-        for value in vars(_training).values()
-        if hasattr(value, "experimental_get_tracing_count")
-    )
-    print(json.dumps([pages, fds, threads, step.experimental_get_tracing_count()]))
+    n_traces = trainer._run_steps.experimental_get_tracing_count()
+    print(json.dumps([pages, fds, threads, n_traces]))
 """
 
 
@@ -259,77 +255,78 @@ REPEATED_FITS = """
 def test_repeated_fits_leave_nothing_behind(
     one_dnn, sizes, kinds, times, record_property
 ):
-    # oneDNN, below TensorFlow, keeps a program for each of the last 1,024 shapes of a
-    # matrix product: some 100 MB in all, and no leak. Without it sizes may be new in
-    # every fit, with it they come again.
+    # oneDNN, which TensorFlow uses, caches a program for each of the last 1,024 shapes
+    # of matrix products: some 100 MB in all, and not a leak. Without it sizes may be
+    # new in every fit; with it they recur.
     n_fits = times(60, 500)
     n_sizes = n_fits if sizes == "new" else 4
     pages, fds, threads, n_traces = run(
         REPEATED_FITS, n_fits, n_sizes, *kinds, TF_ENABLE_ONEDNN_OPTS=one_dnn
     )
     kilobytes = np.array(pages[10:]) * os.sysconf("SC_PAGE_SIZE") / 1e3
-    # The median of all slopes: memory that is given back at once hides no growth.
+    # The median of all slopes, which single large releases of memory do not change.
     growth = float(theilslopes(kilobytes)[0])
-    record_property(f"kB a fit leaves, {sizes} sizes", round(growth, 1))
+    record_property(f"kB of memory left per fit, {sizes} sizes", round(growth, 1))
     assert growth <= 50
     assert len(set(fds[10:])) == len(set(threads[10:])) == 1
-    assert n_traces == len(kinds)  # one for each kind of network and loss
+    assert n_traces == len(kinds)  # one per kind of network and loss
 
 
-# Numbers that are none ----------------------------------------------------------
+# Numbers that are not finite ------------------------------------------------------
 
 
-def spoilt(where, value, step):
-    """AttRec's loss, in which one number stops being one in a step of training."""
+def with_invalid_number(where, value, step):
+    """AttRec's loss, in which a number is not finite at one step of training."""
     import tensorflow as tf
 
     batch_loss = attrec_network.batch_loss
 
-    def spoil_gradient(weight, spoil):
+    def add_to_gradient(weight, number):
         @tf.custom_gradient
         def same(weight):
-            return tf.identity(weight), lambda upstream: upstream + spoil
+            return tf.identity(weight), lambda upstream: upstream + number
 
         return same(weight)
 
-    def spoilt_loss(ops, random, weights, settings, data, windows):
-        spoil = tf.where(random._step == step, value, 0.0)
+    def invalid_loss(ops, random, weights, settings, data, windows):
+        number = tf.where(random._step == step, value, 0.0)
         if where == "weight":
-            weights["W_Q"].assign_add(tf.fill(tf.shape(weights["W_Q"]), spoil))
+            weights["W_Q"].assign_add(tf.fill(tf.shape(weights["W_Q"]), number))
         if where == "gradient":
-            weights = weights | {"W_Q": spoil_gradient(weights["W_Q"], spoil)}
+            weights = weights | {"W_Q": add_to_gradient(weights["W_Q"], number)}
         losses = batch_loss(ops, random, weights, settings, data, windows)
-        return losses + spoil if where == "loss" else losses
+        return losses + number if where == "loss" else losses
 
-    return spoilt_loss
+    return invalid_loss
 
 
 @pytest.mark.case("F17")
 @pytest.mark.parametrize("value", [np.nan, np.inf], ids=["nan", "inf"])
 @pytest.mark.parametrize("where", ["weight", "gradient", "loss"])
-def test_a_number_that_is_none_ends_training(
+def test_a_number_that_is_not_finite_ends_training(
     where, value, small_interactions, monkeypatch
 ):
-    model = attrec(max_iter=3, schedule="constant").fit(small_interactions)
+    model = attrec(max_iter=3, loss="hinge").fit(small_interactions)
     before, answers = digest(model), model.recommend()
     # 60 windows in batches of 16 are 4 steps: the sixth belongs to the second epoch.
     with monkeypatch.context() as patched:
-        patched.setattr(attrec_network, "batch_loss", spoilt(where, value, step=6))
+        loss = with_invalid_number(where, value, step=6)
+        patched.setattr(attrec_network, "batch_loss", loss)
         message = (
             r"AttRecRecommender.fit: .* epoch 2\b.*step [2-8]\b.*loss \S+.*"
-            r"learning.rate\W+0\.003"
+            r"learning_rate=0\.003"
         )
         fresh = clone(model)
-        for unlucky in (model, fresh):
+        for each in (model, fresh):
             with pytest.raises(TrainingDivergedError, match=message):
-                unlucky.fit(small_interactions.replace({"user_id": {1: 101}}))
+                each.fit(small_interactions.replace({"user_id": {1: 101}}))
     assert not fitted_state(fresh)
     assert digest(model) == before
     assert_frame_equal(model.recommend(), answers, check_exact=True)
     assert digest(model.fit(small_interactions)) == before
 
 
-# Memory that runs out -----------------------------------------------------------
+# Out of memory ------------------------------------------------------------------
 
 IN_LITTLE_MEMORY = """
     import json
@@ -342,7 +339,7 @@ IN_LITTLE_MEMORY = """
 
     models = pickle.loads(Path(sys.argv[1]).read_bytes())
     for model in models:
-        model.recommend(model.users_[:1].tolist())  # loads and builds what comes late
+        model.recommend(model.users_[:1].tolist())  # loads and caches what it needs
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     limit = pages * resource.getpagesize() + int(sys.argv[2])
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -357,7 +354,7 @@ IN_LITTLE_MEMORY = """
 
 @on_linux
 @pytest.mark.case("F18")
-def test_ten_thousand_users_are_answered_in_little_memory(kept):
+def test_recommending_to_many_users_needs_little_memory(kept):
     # Scores of all users for all items would be 200 MB; 64 MB are left.
     n_users, n_items = 10_000, 5_000
     rows = np.arange(2 * n_users)
@@ -376,23 +373,23 @@ def test_ten_thousand_users_are_answered_in_little_memory(kept):
 
 @pytest.mark.case("F19")
 @pytest.mark.parametrize("model", ESTIMATORS, ids=lambda model: type(model).__name__)
-def test_memory_that_runs_out_in_fit_leaves_the_fit_before(
+def test_out_of_memory_in_fit_leaves_the_earlier_fit(
     model, small_interactions, monkeypatch
 ):
     model = clone(model).fit(small_interactions)
     before, answers = joblib.hash(fitted_state(model)), model.recommend()
     cls, fresh = type(model), clone(model)
-    fit = cls._fit
+    learn = cls._learn
 
-    def fit_and_run_out(self, *args):
-        fit(self, *args)
+    def learn_and_run_out(self, *args):
+        learn(self, *args)
         raise MemoryError("Unable to allocate 1.00 TiB")
 
     with monkeypatch.context() as patched:
-        patched.setattr(cls, "_fit", fit_and_run_out)
-        for unlucky in (model, fresh):
+        patched.setattr(cls, "_learn", learn_and_run_out)
+        for each in (model, fresh):
             with pytest.raises(MemoryError, match="1.00 TiB"):
-                unlucky.fit(small_interactions.replace({"user_id": {1: 101}}))
+                each.fit(small_interactions.replace({"user_id": {1: 101}}))
     assert not fitted_state(fresh)
     assert joblib.hash(fitted_state(model)) == before
     assert_frame_equal(model.recommend(), answers, check_exact=True)
@@ -401,21 +398,21 @@ def test_memory_that_runs_out_in_fit_leaves_the_fit_before(
 
 
 @pytest.mark.case("F19")
-def test_memory_that_runs_out_in_training_is_told(small_interactions, monkeypatch):
-    inputs = AttRecRecommender._training_inputs
+def test_out_of_memory_in_training_names_the_remedy(small_interactions, monkeypatch):
+    plan_training = AttRecRecommender._training_plan
 
     def run_out_later(self, *args):
-        found, drawn = inputs(self, *args), []
+        plan, drawn = plan_training(self, *args), []
 
         def draw_windows(random):
-            drawn.append(found.draw_windows(random))
+            drawn.append(plan.draw_windows(random))
             if len(drawn) == 2:
                 raise MemoryError
             return drawn[0]
 
-        return found._replace(draw_windows=draw_windows)
+        return plan._replace(draw_windows=draw_windows)
 
-    monkeypatch.setattr(AttRecRecommender, "_training_inputs", run_out_later)
+    monkeypatch.setattr(AttRecRecommender, "_training_plan", run_out_later)
     model = attrec()
     message = "AttRecRecommender.fit: .*memory.*epoch 2.*batch_size"
     with pytest.raises(MemoryError, match=message):
@@ -423,7 +420,7 @@ def test_memory_that_runs_out_in_training_is_told(small_interactions, monkeypatc
     assert not fitted_state(model)
 
 
-# Odd environments ---------------------------------------------------------------
+# Environments -------------------------------------------------------------------
 
 ANYWHERE = """
     import hashlib
@@ -452,8 +449,8 @@ ANYWHERE = """
     print(json.dumps(found))
 """
 
-# Flags and variables. Where the Turkish locale, in which "I" is no capital of "i", is
-# not installed, it is C.
+# Flags and variables. In the Turkish locale "I" is not the capital of "i"; where it is
+# not installed, C takes its place.
 ENVIRONMENTS = [
     (
         ["-W", "error"],
@@ -469,7 +466,7 @@ ENVIRONMENTS = [
 
 
 @pytest.mark.case("F21", "F22")
-def test_the_same_bits_and_no_noise_anywhere(kept):
+def test_environments_change_no_bits_and_nothing_is_printed(kept):
     interactions = make_interactions(30, 20, random_state=0)
     # Ids that depend on the locale when they are sorted, lowered or written.
     names = np.array(["İ", "i", "ı", "I", "ß", "SS", "é", "e\u0301", "\U0001f600", "z"])

@@ -1,15 +1,13 @@
-"""Guards are what tests take them for: without one, the test of it fails.
+"""The tests of guards are effective: each fails if its guard is removed.
 
-Each row of the table takes a guard away and runs a test that stands elsewhere in the
-suite, which passes with the guard and has to fail without it.
+Each row of the table names functions that guard against an error, a replacement
+without the guard, and a test of another file. The test passes with the guard and must
+fail with the replacement.
 """
 
 import contextlib
-import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
 
 import bad_input_helpers
 import numpy as np
@@ -17,222 +15,191 @@ import pytest
 import test_bad_input_cases
 import test_common
 import test_file_faults
+import test_negative_sampling
 import test_ranking
-import test_sampling
 import test_sequences
 import test_training
 
-from sklearn_attrec import (
-    MarkovRecommender,
-    PopularityRecommender,
-    _attrec,
-    _base,
-    _sequences,
-    load_model,
-)
-from sklearn_attrec._base import BaseRecommender
-from sklearn_attrec._network_base import BaseNetworkRecommender
-from sklearn_attrec.utils import _files, _numpy_ops, _tensor_file
+from sklearn_attrec import MarkovRecommender, PopularityRecommender, load_model
+from sklearn_attrec._interactions import sequences
+from sklearn_attrec._networks import negative_sampling, numpy_ops
+from sklearn_attrec._ranking import search, vectors
+from sklearn_attrec.models import _attrec
+from sklearn_attrec.models._network import BaseNetworkRecommender
+from sklearn_attrec.utils import _atomic_file, _tensor_file
+
+ATTREC, MARKOV = bad_input_helpers.attrec(), MarkovRecommender()
 
 
-def ranks_for_the_target(monkeypatch):
-    """Ties count for the target, as where a rank is its place in a sorted list."""
-
-    def ranks_of(scores, targets):
-        score = scores[np.arange(len(targets)), targets]
-        ranks = 1.0 + (scores > score[:, None]).sum(axis=1)
-        return np.where((targets < 0) | (score == -np.inf), np.inf, ranks)
-
-    for module in (_base, test_common, test_ranking):
-        monkeypatch.setattr(module, "ranks_of", ranks_of)
+def ranks_for_the_target(scores, targets):
+    """Count ties in favour of the target."""
+    score = scores[np.arange(len(targets)), targets]
+    ranks = 1.0 + (scores > score[:, None]).sum(axis=1)
+    return np.where((targets < 0) | (score == -np.inf), np.inf, ranks)
 
 
-def unstable_sort(monkeypatch):
-    """What is equal comes in any order."""
-
-    def argsort(values, kind):
-        ties = np.random.default_rng(0).permutation(len(values))
-        return np.lexsort((ties, values))
-
-    numpy = SimpleNamespace(**vars(np) | {"argsort": argsort})
-    monkeypatch.setattr(_sequences, "np", numpy)
+def unstable_argsort(values, kind):
+    """Sort equal values in random order."""
+    ties = np.random.default_rng(0).permutation(len(values))
+    return np.lexsort((ties, values))
 
 
-def negatives_of_all_items(monkeypatch):
-    """Negatives are drawn from the catalogue, what the user touched among them."""
-
-    def draw(ops, untouched, n_items, users, uniforms):
-        return ops.cast(uniforms * n_items, "int64")
-
-    monkeypatch.setattr(test_sampling, "draw_untouched", draw)
+def draw_from_all_items(ops, untouched, n_items, users, uniforms):
+    """Draw negatives from all items, also from those of the user."""
+    return ops.cast(uniforms * n_items, "int64")
 
 
-def windows_of_those_who_saw_everything(monkeypatch):
-    """A user without any untouched item is trained all the same."""
-    index = _attrec.index_untouched
-
-    def index_untouched(sequences, n_items):
-        untouched = index(sequences, n_items)
-        return untouched._replace(counts=np.maximum(untouched.counts, 1))
-
-    monkeypatch.setattr(_attrec, "index_untouched", index_untouched)
+def at_least_one_untouched_item(interactions, n_items):
+    """Let users who interacted with all items be trained."""
+    untouched = negative_sampling.index_untouched(interactions, n_items)
+    return untouched._replace(counts=np.maximum(untouched.counts, 1))
 
 
-def fit_without_negatives(monkeypatch):
-    """Nobody has an untouched item, and fit goes on."""
-    monkeypatch.setattr(BaseNetworkRecommender, "_check_negatives", lambda *_: None)
+@contextlib.contextmanager
+def write_in_place(path):
+    """Truncate the old file and write over it."""
+    with Path(path).open("wb") as file:
+        yield file
 
 
-def any_weights(monkeypatch):
-    """Weights are ranked by, whatever they are."""
-    monkeypatch.setattr(BaseRecommender, "_checked", lambda _, parts: parts)
+def with_changes(module, **changes):
+    """Copy a module and replace functions in the copy."""
+    return SimpleNamespace(**vars(module) | changes)
 
 
-def one_saw_everything(interactions):
+def do_nothing(*_):
+    pass
+
+
+@contextlib.contextmanager
+def as_failure(error):
+    """Report an error of one type as a failure of the test."""
+    try:
+        yield
+    except error as caught:
+        raise AssertionError from caught
+
+
+def one_user_with_all_items(X, folder):
     import tensorflow as tf
 
-    try:
+    with as_failure(tf.errors.InvalidArgumentError):  # an item outside the catalogue
         test_training.test_a_user_who_touched_every_item_may_begin_a_padded_batch()
-    except tf.errors.InvalidArgumentError as error:  # of an item beyond the catalogue
-        raise AssertionError from error
 
 
-def finite_weights(interactions):
-    model = bad_input_helpers.attrec()
-    check = test_bad_input_cases.weights_of_no_numbers("V", np.nan)
-    try:
-        check(model, interactions)
-    except UserWarning as error:  # that nothing is left, as no item is above NaN
-        raise AssertionError from error
+def weights_that_are_not_finite(X, folder):
+    test = test_bad_input_cases.weights_of_no_numbers("V", np.nan)
+    with as_failure(UserWarning):  # that no item is left, because scores are NaN
+        test(ATTREC, X)
 
 
-def files_written_in_place(monkeypatch):
-    """The old file is cut to nothing first, and written over, as most programs do."""
-
-    @contextlib.contextmanager
-    def replacing(path):
-        with Path(path).open("wb") as file:
-            yield file
-
-    monkeypatch.setattr(_tensor_file, "replacing", replacing)
+def call(test, *arguments):
+    return lambda X, folder: test(*arguments)
 
 
-def unflushed_files(monkeypatch):
-    """The new name may reach the disk before what it stands for."""
-    monkeypatch.setattr(_files, "_flush", lambda file, mode: file.flush())
+def save(test):
+    """Call a test with a model to save and an older file at its path."""
 
-
-def unflushed_folders(monkeypatch):
-    """The new name may not reach the disk at all."""
-    monkeypatch.setattr(_files, "_flush_folder", lambda folder: None)
-
-
-def unlocked_files(monkeypatch):
-    """Who is at a file does not show it."""
-    fcntl = SimpleNamespace(**vars(_files.fcntl) | {"flock": lambda *_: None})
-    monkeypatch.setattr(_files, "fcntl", fcntl)
-
-
-def any_data(monkeypatch):
-    """Arrays are taken as they are."""
-    monkeypatch.setattr(_tensor_file, "_check_hash", lambda *_: None)
-
-
-def saving(test, **arguments):
-    """Make of a test that saves over an old file one that takes nothing."""
-
-    def run(interactions):
-        with tempfile.TemporaryDirectory() as folder:
-            old = Path(folder) / "model.attrec"
-            old.write_bytes(test_file_faults.GOLDEN[0].read_bytes())
-            test(load_model(test_file_faults.SMALLEST), old, **arguments)
+    def run(X, folder):
+        old = folder / "model.attrec"
+        old.write_bytes(test_file_faults.OLD)
+        test(load_model(test_file_faults.SMALLEST), old)
 
     return run
 
 
-def flushing(model, old):
+def flush(model, old):
     with pytest.MonkeyPatch.context() as patch:
-        test_file_faults.test_what_replaces_is_on_the_disk_first(
-            model, old, True, patch
-        )
+        test_file_faults.test_new_file_is_on_the_disk_first(model, old, True, patch)
 
 
-def flipping(model, old):
+def flip_bits(X, folder):
     test_file_faults.test_no_flipped_bit_is_accepted(
-        old.parent, lambda ordinary, soak: ordinary, lambda name, value: None
+        folder, lambda ordinary, soak: ordinary, do_nothing
     )
 
 
-# pytest.raises fails by an exception that is no AssertionError.
-FAILURES = (AssertionError, pytest.fail.Exception)
+RANKS_OF = [(search, "ranks_of"), (test_ranking, "ranks_of")]
+SORT, UNSTABLE = [(sequences, "np")], with_changes(np, argsort=unstable_argsort)
 
-
-class Guard(NamedTuple):
-    remove: Callable  # takes the guard away, given monkeypatch
-    test: Callable  # takes `small_interactions`
-
-
+# Where the guard is, its replacement, and the test that must fail.
 GUARDS = {
-    "ties, in ranks_of": Guard(
+    "ties, in ranks_of": (
+        RANKS_OF,
         ranks_for_the_target,
-        lambda _: test_ranking.test_equal_scores_rank_each_target_last(),
+        call(test_ranking.test_equal_scores_rank_each_target_last),
     ),
-    "ties, in score": Guard(
+    "ties, in score": (
+        RANKS_OF,
         ranks_for_the_target,
-        lambda _: test_common.test_ties_count_against_the_target(
-            PopularityRecommender()
+        call(test_common.test_ties_count_against_the_target, PopularityRecommender()),
+    ),
+    "stable sort, in encode": (
+        SORT,
+        UNSTABLE,
+        call(test_sequences.test_encode_keeps_the_order_of_many_equal_times),
+    ),
+    "stable sort, in fit": (
+        SORT,
+        UNSTABLE,
+        call(test_common.test_rows_of_equal_time_keep_their_order, MARKOV, 4),
+    ),
+    "untouched negatives": (
+        [(test_negative_sampling, "draw_untouched")],
+        draw_from_all_items,
+        call(
+            test_negative_sampling.test_each_untouched_item_is_reached_by_its_share_of_the_uniforms,
+            2,
+            numpy_ops,
         ),
     ),
-    "stable sort, in encode": Guard(
-        unstable_sort,
-        lambda _: test_sequences.test_encode_keeps_the_order_of_many_equal_times(),
+    "one user with all items": (
+        [(_attrec, "index_untouched")],
+        at_least_one_untouched_item,
+        one_user_with_all_items,
     ),
-    "stable sort, in fit": Guard(
-        unstable_sort,
-        lambda _: test_common.test_rows_of_equal_time_keep_their_order(
-            MarkovRecommender(), 4
-        ),
+    "all users with all items": (
+        [(BaseNetworkRecommender, "_check_negatives")],
+        do_nothing,
+        call(test_bad_input_cases.all_have_seen_everything, ATTREC),
     ),
-    "untouched negatives": Guard(
-        negatives_of_all_items,
-        lambda _: (
-            test_sampling.test_each_untouched_item_is_reached_by_its_share_of_the_uniforms(
-                2, _numpy_ops
-            )
-        ),
+    "finite weights": (
+        [(vectors, "finite_parts")],
+        lambda model, parts: parts,
+        weights_that_are_not_finite,
     ),
-    "one user who saw everything": Guard(
-        windows_of_those_who_saw_everything,
-        one_saw_everything,
+    "rename, in save_model": (
+        [(_tensor_file, "replacing")],
+        write_in_place,
+        save(test_file_faults.test_a_reader_at_any_line_sees_a_whole_file),
     ),
-    "all users saw everything": Guard(
-        fit_without_negatives,
-        lambda _: test_bad_input_cases.all_have_seen_everything(
-            bad_input_helpers.attrec()
-        ),
+    "flush of the file, in save_model": (
+        [(_atomic_file, "_flush")],
+        lambda file, mode: file.flush(),
+        save(flush),
     ),
-    "finite weights": Guard(
-        any_weights,
-        finite_weights,
+    "flush of the folder, in save_model": (
+        [(_atomic_file, "_flush_folder")],
+        do_nothing,
+        save(flush),
     ),
-    "rename, in save_model": Guard(
-        files_written_in_place,
-        saving(test_file_faults.test_a_reader_at_any_line_sees_a_whole_file),
+    "lock, in save_model": (
+        [(_atomic_file, "fcntl")],
+        with_changes(_atomic_file.fcntl, flock=do_nothing),
+        save(test_file_faults.test_files_of_running_writers_are_kept),
     ),
-    "flush of the file, in save_model": Guard(unflushed_files, saving(flushing)),
-    "flush of the folder, in save_model": Guard(unflushed_folders, saving(flushing)),
-    "lock, in save_model": Guard(
-        unlocked_files,
-        saving(test_file_faults.test_what_a_writer_is_at_is_left_alone),
-    ),
-    "hash, in load_model": Guard(any_data, saving(flipping)),
+    "hash, in load_model": ([(_tensor_file, "_check_hash")], do_nothing, flip_bits),
 }
 
 
 @pytest.mark.parametrize("name", GUARDS)
-def test_without_its_guard_the_test_fails(name, small_interactions, monkeypatch):
-    guard = GUARDS[name]
-    guard.test(small_interactions)
-    guard.remove(monkeypatch)
-    with pytest.raises(FAILURES):
-        guard.test(small_interactions)
+def test_without_its_guard_the_test_fails(
+    name, small_interactions, tmp_path_factory, monkeypatch
+):
+    places, replacement, test = GUARDS[name]
+    test(small_interactions, tmp_path_factory.mktemp("with"))
+    for place in places:
+        monkeypatch.setattr(*place, replacement)
+    # pytest.raises fails with an exception that is not an AssertionError.
+    with pytest.raises((AssertionError, pytest.fail.Exception)):
+        test(small_interactions, tmp_path_factory.mktemp("without"))

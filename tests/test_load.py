@@ -1,6 +1,6 @@
-"""Load held: memory grows with a block of scores, never with users times items.
+"""Memory under load: it grows with a block of scores, not with users times items.
 
-How fast it goes is printed by `benchmarks/load.py`; nothing is timed here.
+`benchmarks/load.py` measures speed; nothing is timed here.
 """
 
 import json
@@ -15,15 +15,21 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from sklearn_attrec import AttRecRecommender, SASRecRecommender, save_model
-from sklearn_attrec._ranking import BLOCK_SIZE
-from sklearn_attrec._sampling import draw_untouched, index_untouched
-from sklearn_attrec._sequences import Sequences
-from sklearn_attrec.utils import _numpy_ops
+from sklearn_attrec import (
+    AttRecRecommender,
+    ItemKNNRecommender,
+    MarkovRecommender,
+    SASRecRecommender,
+    save_model,
+)
+from sklearn_attrec._interactions.sequences import Sequences
+from sklearn_attrec._networks import numpy_ops
+from sklearn_attrec._networks.negative_sampling import draw_untouched, index_untouched
+from sklearn_attrec._ranking.vectors import BLOCK_SIZE
 
-BYTES_A_SCORE = 4 + 8  # itself and its place in the partial sort
-BYTES_AN_ITEM = 16  # popularity, squared lengths, what is left out
-BYTES_AN_ANSWER = 100  # item, user, score and rank, in NumPy and then in pandas
+BYTES_PER_SCORE = 4 + 8  # the score and its index in the partial sort
+BYTES_PER_ITEM = 16  # popularity, squared lengths, the mask of excluded items
+BYTES_PER_ROW = 100  # item, user, score and rank, in NumPy and in pandas
 SMALL_THINGS = 10**5
 
 QUICK = {"max_iter": 1, "batch_size": 8_192, "random_state": 0}
@@ -36,7 +42,7 @@ def catalogue(n_items, n_users=200):
 
 
 def peak_of(call, *args):
-    """Bytes that a call held at most, beyond what was there before."""
+    """Largest number of bytes that a call held in addition to those before it."""
     tracemalloc.start()
     try:
         call(*args)
@@ -45,40 +51,65 @@ def peak_of(call, *args):
         tracemalloc.stop()
 
 
-# A model's first answer looks through its items' tables, which takes so many times one
-# of them for a moment: for the squares of one, or to mark which numbers are finite.
-MODELS = [
-    pytest.param(AttRecRecommender(loss="hinge"), 1, id="AttRec"),
-    pytest.param(
-        SASRecRecommender(loss="sampled_softmax", n_heads=1), 0.25, id="SASRec"
-    ),
-]
+def run(script, *arguments):
+    """Run a script in a new process and return the JSON that it prints."""
+    command = [sys.executable, "-c", textwrap.dedent(script), *map(str, arguments)]
+    answer = subprocess.run(command, check=True, capture_output=True, timeout=240)
+    return json.loads(answer.stdout)
 
 
 def check_memory_of_recommend(model, n_tables):
-    """Return the bytes that each score of a block takes."""
+    """Return the number of bytes per score of a block.
+
+    The first call reads the item tables and needs extra memory of `n_tables` tables:
+    for squares, and for the check that all numbers are finite.
+    """
     users, n_items = model.users_.tolist(), len(model.items_)
-    block = BLOCK_SIZE * n_items * BYTES_A_SCORE + n_items * BYTES_AN_ITEM
-    answers = len(users) * model.k * BYTES_AN_ANSWER + SMALL_THINGS
+    block = BLOCK_SIZE * n_items * BYTES_PER_SCORE + n_items * BYTES_PER_ITEM
+    table_rows = len(users) * model.k * BYTES_PER_ROW + SMALL_THINGS
     table = n_items * model.d * 4
     first = peak_of(model.recommend, users)
-    assert first <= max(n_tables * table + n_items * BYTES_AN_ITEM, block) + answers
+    assert first <= max(n_tables * table + n_items * BYTES_PER_ITEM, block) + table_rows
     one_block = peak_of(model.recommend, users[:BLOCK_SIZE])
     all_blocks = peak_of(model.recommend, users)
-    assert one_block <= all_blocks <= block + answers
-    assert all_blocks - one_block <= answers
+    assert one_block <= all_blocks <= block + table_rows
+    assert all_blocks - one_block <= table_rows
     return all_blocks / BLOCK_SIZE / n_items
 
 
 @pytest.mark.case("L3")
 @pytest.mark.parametrize(("n_items", "d"), [(10_000, 64), (30_000, 32), (100_000, 8)])
-@pytest.mark.parametrize(("model", "n_tables"), MODELS)
+@pytest.mark.parametrize(
+    ("model", "n_tables"),
+    [
+        (AttRecRecommender(loss="hinge"), 1),
+        (SASRecRecommender(loss="sampled_softmax", n_heads=1), 0.25),
+    ],
+    ids=["AttRec", "SASRec"],
+)
 def test_memory_of_recommend_is_a_block_of_scores(
     model, n_tables, n_items, d, record_property
 ):
     model = clone(model).set_params(d=d, **QUICK).fit(catalogue(n_items))
     found = check_memory_of_recommend(model, n_tables)
-    record_property("bytes that rank one item for one user", round(found, 1))
+    record_property("Bytes of memory per item and query while ranking", round(found, 1))
+
+
+@pytest.mark.parametrize(
+    ("model", "limit"),
+    [(ItemKNNRecommender(n_neighbors=5), 120e6), (MarkovRecommender(), 60e6)],
+    ids=["ItemKNN", "Markov"],
+)
+def test_sparse_models_make_nothing_as_large_as_all_pairs(model, limit):
+    # All pairs of items would take 1.6 GB in float32, and users times items as much.
+    rows = np.arange(100_000)
+    frame = pd.DataFrame(
+        {"user_id": rows % 20_000, "item_id": (rows * 7_919 + rows // 11) % 20_000}
+    )
+    model = clone(model)
+    assert peak_of(model.fit, frame) < limit
+    assert peak_of(model.predict, list(range(100))) < limit
+    assert 0 < len(model.weights_["data"]) <= 5 * 20_000
 
 
 @pytest.mark.case("L2")
@@ -112,28 +143,23 @@ A_MILLION = """
             "timestamp": random.integers(10**9, size=n),
         }
     )
-    model = AttRecRecommender(
-        d=16, n_negatives=2, batch_size=8_192, max_iter=1, random_state=0
-    ).fit(X)
-    # Of this program alone: what getrusage tells begins with who started it.
-    (line,) = (
-        line
-        for line in Path("/proc/self/status").read_text().splitlines()
-        if line.startswith("VmHWM")
-    )
-    print(json.dumps([len(model.history_items_), int(line.split()[1]) / 1e3]))
+    params = {"d": 16, "loss": "hinge", "n_negatives": 2, "batch_size": 8_192}
+    model = AttRecRecommender(**params, max_iter=1, random_state=0).fit(X)
+    # Of this process only: getrusage also counts the process that started it.
+    status = Path("/proc/self/status").read_text()
+    kilobytes = int(status.split("VmHWM:")[1].split()[0])
+    print(json.dumps([len(model.history_items_), kilobytes / 1e3]))
 """
 
 
 @pytest.mark.case("L4")
-@pytest.mark.skipif(
-    not sys.platform.startswith("linux"), reason="Linux alone tells, in /proc"
-)
-def test_a_million_interactions_are_learned_from_in_two_gigabytes(record_property):
-    command = [sys.executable, "-c", textwrap.dedent(A_MILLION)]
-    answer = subprocess.run(command, check=True, capture_output=True, timeout=240)
-    n_rows, megabytes = json.loads(answer.stdout)
-    record_property("MB in which a million rows are fitted", round(megabytes))
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has /proc")
+def test_a_million_interactions_are_fitted_in_two_gigabytes(record_property):
+    n_rows, megabytes = run(A_MILLION)
+    record_property(
+        "MB of memory to fit a million interactions, TensorFlow included",
+        round(megabytes),
+    )
     assert n_rows == 1_000_000
     assert megabytes <= 2_000
 
@@ -161,27 +187,25 @@ LOAD = """
 
 @pytest.mark.case("L7")
 def test_a_large_model_is_loaded_without_a_second_copy(tmp_path, record_property):
-    """How fast, `benchmarks/model_files.py` prints."""
     model = AttRecRecommender(loss="hinge", d=64, **QUICK).fit(catalogue(100_000))
     path = tmp_path / "large.attrec"
     save_model(model, path)
     size = path.stat().st_size
     assert size > 2 * 100_000 * 64 * 4
-    command = [sys.executable, "-c", textwrap.dedent(LOAD), str(path)]
-    answer = subprocess.run(command, check=True, capture_output=True, timeout=240)
-    in_memory, mapped, unread, kept, with_tensorflow = json.loads(answer.stdout)
+    in_memory, mapped, unread, kept, with_tensorflow = run(LOAD, path)
     assert not with_tensorflow
-    # Beside the file itself: whether each weight is finite, a table of known ids.
+    # In addition to the file: the check of finite weights, and the table of ids.
     assert size <= in_memory <= 1.3 * size
     assert unread <= mapped <= 0.3 * size
-    assert kept <= 0.1 * size  # who recommends shares the mapped tables with others
+    assert kept <= 0.1 * size  # the mapped tables stay in the file
     record_property(
-        "memory of loading, in sizes of the file", round(in_memory / size, 2)
+        "Peak memory of loading, as a multiple of the file size",
+        round(in_memory / size, 2),
     )
 
 
 @pytest.mark.case("L9")
-def test_negatives_of_a_user_who_saw_nearly_everything():
+def test_negatives_of_a_user_with_nearly_all_items():
     n_items, n_left = 1_000_000, 100
     items = np.random.default_rng(0).permutation(n_items).astype(np.int32)
     left, seen = np.sort(items[:n_left]), items[n_left:]
@@ -190,7 +214,7 @@ def test_negatives_of_a_user_who_saw_nearly_everything():
     )
     untouched = index_untouched(sequences, n_items)
     assert untouched.counts.tolist() == [n_items - 2, n_left]
-    # 50 numbers in each of 100 equal cells draw each item that is left 50 times.
+    # 50 numbers in each of 100 equal intervals draw each remaining item 50 times.
     uniforms = (np.arange(50 * n_left) + 0.5)[None] / (50 * n_left)
-    drawn = draw_untouched(_numpy_ops, untouched, n_items, np.array([1]), uniforms)
+    drawn = draw_untouched(numpy_ops, untouched, n_items, np.array([1]), uniforms)
     assert_array_equal(drawn[0], np.repeat(left, 50))

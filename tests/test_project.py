@@ -1,4 +1,4 @@
-"""The house rules: floors, lazy imports, docstrings, public names, plain safe code."""
+"""House rules: imports, public names, docstrings, annotations, safe code."""
 
 import ast
 import configparser
@@ -11,7 +11,10 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
+
+from sklearn_attrec.models import RECOMMENDERS
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_attrec"
@@ -25,60 +28,27 @@ SUBMODULES = [
     "preprocessing",
 ]
 
-# Imports go down only. A package stands for all its modules, "" for __init__.py.
-FLOORS = {
-    5: ["", "__main__", "cli"],
-    4: ["_model_state", "inspection", "persistence"],
-    3: [
-        "_attrec",
-        "_base",
-        "_item_knn",
-        "_markov",
-        "_network_base",
-        "_popularity",
-        "_sasrec",
-        "_sse_pt",
-        "_transformer_base",
-    ],
-    2: ["_networks", "_training", "_training_ops"],
-    1: [
-        "_checkpoints",
-        "_progress",
-        "_queries",
-        "_ranking",
-        "_sampling",
-        "_sequences",
-        "datasets",
-        "metrics",
-        "model_selection",
-        "preprocessing",
-    ],
-    0: ["exceptions", "utils"],
-}
-FLOOR_OF = {part: floor for floor, parts in FLOORS.items() for part in parts}
+# Modules import from their own directory and from lower levels only.
+LEVELS = [
+    ["exceptions"],
+    ["utils"],
+    ["_interactions", "_networks"],
+    ["datasets", "inspection", "metrics", "model_selection", "preprocessing"],
+    ["_ranking", "_training"],
+    ["models"],
+    ["persistence"],
+    ["cli"],
+    ["", "__main__"],  # __init__.py
+]
+LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 
-# The only imports within a floor, besides those within a package.
-SIDEWAYS = {
-    ("__main__", "cli"),
-    ("_attrec", "_network_base"),
-    ("_sasrec", "_transformer_base"),
-    ("_sse_pt", "_transformer_base"),
-    ("_transformer_base", "_network_base"),
-    ("_network_base", "_base"),
-    ("_item_knn", "_base"),
-    ("_markov", "_base"),
-    ("_popularity", "_base"),
-    ("_checkpoints", "_progress"),
-    ("_queries", "_sequences"),
-    ("persistence", "_model_state"),
-    ("_training", "_training_ops"),
-    ("utils", "exceptions"),
-}
-
-# Who may name TensorFlow; importing the loaders loads it, so only fit does.
+# The modules that import TensorFlow when they are imported, which only fit does.
 TENSORFLOW = {"tensorflow", "keras"}
-TRAINERS = ("utils._tensorflow", "_networks", "_training")
-LOADERS = {"sklearn_attrec._training", "sklearn_attrec._training_ops"}
+LOADERS = {
+    "sklearn_attrec._networks.keras_ops",
+    "sklearn_attrec._training.batch_random",
+    "sklearn_attrec._training.trainer",
+}
 
 UNSAFE_NAMES = {"eval", "exec", "compile", "__import__"}
 UNSAFE_MODULES = {"marshal", "shelve", "dill", "cloudpickle"}
@@ -104,11 +74,11 @@ def module_name(path):
 
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py"))}
 TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
-every_module = pytest.mark.parametrize("module", MODULES)
+each_module = pytest.mark.parametrize("module", MODULES)
 
 
-def part_of(module):
-    """Name the part of the plan a module belongs to: 'datasets', '_base', ''."""
+def directory_of(module):
+    """Return the directory of a module, such as 'datasets'; '' for the package."""
     return (module.split(".") + [""])[1]
 
 
@@ -142,50 +112,30 @@ def imports(module, tree=None, inside_function=False):
             yield from imports(module, node, inside_function or is_function)
 
 
-# -- Floors ----------------------------------------------------------------------
+# -- Imports -----------------------------------------------------------------------
 
 
-@every_module
-def test_module_is_in_the_plan(module):
-    assert part_of(module) in FLOOR_OF, f"give {module} a floor in FLOORS"
-
-
-@every_module
+@each_module
 def test_imports_go_down_only(module):
-    here = part_of(module)
+    here = directory_of(module)
     wrong = []
     for target, _ in imports(module):
-        if target.split(".")[0] != "sklearn_attrec":
+        there = directory_of(target)
+        if target.split(".")[0] != "sklearn_attrec" or here == there:
             continue
-        there = part_of(target)
-        goes_down = FLOOR_OF.get(there, 9) < FLOOR_OF.get(here, -1)
-        if not (goes_down or here == there or (here, there) in SIDEWAYS):
+        if LEVEL_OF[there] >= LEVEL_OF[here]:
             wrong.append(target)
     assert not wrong, f"{module} may not import {wrong}"
 
 
-@every_module
-def test_only_the_training_floor_names_tensorflow(module):
-    named = {target.split(".")[0] for target, _ in imports(module)} & TENSORFLOW
-    trainer = module.removeprefix("sklearn_attrec.").startswith(TRAINERS)
-    assert trainer or not named
-
-
 @pytest.mark.parametrize("module", sorted(set(MODULES) - LOADERS))
-def test_tensorflow_is_not_reached_at_import(module):
-    """Follow the imports that no function call guards."""
-    reached, queue = set(), [module]
-    while queue:
-        current = queue.pop()
-        reached.add(current)
-        if current in MODULES:
-            found = {target for target, lazy in imports(current) if not lazy}
-            queue.extend(found - reached)
-    assert not {name.split(".")[0] for name in reached} & TENSORFLOW
-    assert not LOADERS & reached
+def test_only_calls_load_tensorflow(module):
+    names = [target for target, in_function in imports(module) if not in_function]
+    assert not LOADERS & set(names)
+    assert not {name.split(".")[0] for name in names} & TENSORFLOW
 
 
-def test_import_leaves_the_heavy_packages_alone():
+def test_import_does_not_load_heavy_packages():
     names = [name for name in MODULES if is_public(name)]
     code = (
         "import importlib, sys\n"
@@ -269,11 +219,62 @@ def test_docstring_is_numpydoc(name):
     assert not errors
 
 
-# -- Plain, safe code and text ----------------------------------------------------
+# Parameters and attributes whose text depends on the model.
+OWN_TEXT = {"L", "d", "loss", "n_heads", "n_negatives", "weights_"}
+
+
+def test_shared_docstrings_are_equal():
+    """Entries that several recommenders share differ in their defaults at most."""
+    texts = {}
+    for cls in RECOMMENDERS.values():
+        doc = ClassDoc(cls)
+        for entry in doc["Parameters"] + doc["Attributes"]:
+            kind = re.sub(r"default=.*", "", entry.type)
+            texts.setdefault(entry.name, set()).add((kind, "\n".join(entry.desc)))
+    different = {name for name, found in texts.items() if len(found) > 1}
+    assert different <= OWN_TEXT
+
+
+@pytest.mark.parametrize("name", RECOMMENDERS)
+def test_each_parameter_is_checked_and_documented_with_its_default(name):
+    cls = RECOMMENDERS[name]
+    parameters = cls().get_params()
+    assert parameters.keys() == cls._parameter_constraints.keys()
+    assert len(parameters) <= 26
+    documented = {entry.name: entry.type for entry in ClassDoc(cls)["Parameters"]}
+    assert list(documented) == list(inspect.signature(cls).parameters)
+    for parameter, value in parameters.items():
+        default = documented[parameter].partition("default=")[2]
+        assert ast.literal_eval(default) == value, parameter
+
+
+SIGNATURES = {
+    name: vars(value).get("__init__") if inspect.isclass(value) else value
+    for name, value in PUBLIC.items()
+}
+
+
+@pytest.mark.parametrize("name", [n for n, f in SIGNATURES.items() if callable(f)])
+def test_public_signatures_are_annotated(name):
+    signature = inspect.signature(SIGNATURES[name])
+    missing = {
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.annotation is parameter.empty
+    }
+    if (
+        not inspect.isclass(PUBLIC[name])
+        and signature.return_annotation is signature.empty
+    ):
+        missing.add("return")
+    assert missing <= {"self", "cls"}
+
+
+# -- Safe code and text ------------------------------------------------------------
 
 
 @pytest.mark.case("S18")
-@every_module
+@each_module
 def test_code_is_safe(module):
     wrong = []
     for node in ast.walk(TREES[module]):

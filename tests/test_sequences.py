@@ -2,21 +2,22 @@
 
 import numpy as np
 import pandas as pd
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_attrec._sequences import (
+from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.sequences import (
     Sequences,
     count_until,
-    cut_windows,
     encode,
     hold_out_last,
+)
+from sklearn_attrec._interactions.windows import (
+    cut_windows,
     last_items,
     training_windows,
 )
-from sklearn_attrec.utils._validation import check_interactions
 
 # (user, item, time) with many repeated users, items and times.
 tables = st.lists(
@@ -33,10 +34,9 @@ def encoded(rows, timed=True):
     return encode(check_interactions(frame, caller="test"))
 
 
-def sequences_of(lists, times=None):
-    indptr = np.cumsum([0, *map(len, lists)])
+def sequences_of(lists):
     items = np.array([item for items in lists for item in items], dtype=np.int32)
-    return Sequences(indptr, items, times)
+    return Sequences(np.cumsum([0, *map(len, lists)]), items, None)
 
 
 def lists_of(sequences):
@@ -101,20 +101,19 @@ def test_count_until_counts_the_rows_not_later(rows, data):
     sequences, users, _ = encoded(rows)
     sequences = sequences.pad(1)  # a user without rows
     codes = st.integers(-1, len(users))
-    asked = data.draw(st.lists(st.tuples(codes, st.integers(-1, 5)), max_size=20))
-    asked = np.array(asked, dtype=int).reshape(-1, 2)
-    ends = count_until(sequences, asked[:, 0], asked[:, 1])
-    for (user, time), end in zip(asked, ends, strict=True):
-        if user < 0:
-            assert end == 0
-        else:
+    queries = data.draw(st.lists(st.tuples(codes, st.integers(-1, 5)), max_size=20))
+    queries = np.array(queries, dtype=int).reshape(-1, 2)
+    ends = count_until(sequences, queries[:, 0], queries[:, 1])
+    for (user, time), end in zip(queries, ends, strict=True):
+        expected = 0
+        if user >= 0:
             start, stop = sequences.indptr[user : user + 2]
-            until = np.sum(sequences.times[start:stop] <= time)  # ties are counted in
-            assert end == start + until
+            expected = start + np.sum(sequences.times[start:stop] <= time)
+        assert end == expected
 
 
 @given(histories)
-def test_every_item_but_a_users_first_is_one_window(lists):
+def test_each_item_but_the_first_of_a_user_is_one_window(lists):
     sequences = sequences_of(lists)
     windows = training_windows(sequences)
     expected = [
@@ -126,11 +125,11 @@ def test_every_item_but_a_users_first_is_one_window(lists):
     assert list(found) == expected
 
 
-def test_the_last_windows_of_histories():
+def test_without_random_the_last_window_of_each_user_is_cut():
     sequences = sequences_of([[1, 2, 3, 4, 5, 6, 7, 8], [9, 1, 2], [3], [4, 5]])
     windows = cut_windows(sequences, np.array([0, 1, 3]), 4)
     assert windows.dtype == np.int64
-    # The last item is a target only, and the one before each window is not read.
+    # The last item is a target only.
     assert windows.tolist() == [[3, 7], [8, 10], [12, 13]]
     assert cut_windows(sequences, np.array([1]), 1).tolist() == [[9, 10]]
 
@@ -139,7 +138,7 @@ long_histories = st.lists(st.integers(2, 25), min_size=1, max_size=6)
 
 
 @given(long_histories, st.integers(1, 9), st.integers(0, 99))
-def test_cut_windows_ask_for_each_item_once(lengths, L, seed):
+def test_windows_cut_at_random_have_each_target_once(lengths, L, seed):
     sequences = sequences_of([list(range(n)) for n in lengths])
     users = np.arange(len(lengths))
     windows = cut_windows(sequences, users, L, np.random.default_rng(seed))
@@ -147,11 +146,11 @@ def test_cut_windows_ask_for_each_item_once(lengths, L, seed):
     size = windows[:, 1] - windows[:, 0]
     assert (size >= 1).all()
     assert (size <= L).all()
-    # Places of the targets, one after each item that is read: all but a user's first.
+    # Each item that is read has the next one as its target.
     targets = [p + 1 for begin, end in windows for p in range(begin, end)]
     firsts = set(sequences.indptr[:-1].tolist())
     assert sorted(targets) == [p for p in range(sum(lengths)) if p not in firsts]
-    # No window reads two users' items, and a history that fits is one window.
+    # No window reads items of two users, and a history that fits is one window.
     owner = np.repeat(users, lengths)
     assert (owner[windows[:, 0]] == owner[windows[:, 1]]).all()
     for user, n in enumerate(lengths):
@@ -160,19 +159,8 @@ def test_cut_windows_ask_for_each_item_once(lengths, L, seed):
             assert [begin, end - 1] in windows.tolist()
 
 
-@given(long_histories, st.integers(1, 9))
-def test_the_last_window_alone_asks_for_the_last_items(lengths, L):
-    sequences = sequences_of([list(range(n)) for n in lengths])
-    windows = cut_windows(sequences, np.arange(len(lengths)), L)
-    ends = sequences.indptr[1:] - 1
-    assert windows[:, 1].tolist() == ends.tolist()
-    size = np.minimum(np.array(lengths) - 1, L)
-    assert (windows[:, 1] - windows[:, 0]).tolist() == size.tolist()
-
-
-def test_windows_are_cut_elsewhere_each_time():
-    # Over many draws a boundary falls on every place alike, so that each item is read
-    # at every distance from a window's end.
+def test_windows_are_cut_at_uniformly_random_places():
+    # So that each item is read at each distance from the end of a window.
     sequences, user = sequences_of([list(range(31))]), np.array([0])
     random = np.random.default_rng(0)
     counts = np.zeros(31)
@@ -184,48 +172,38 @@ def test_windows_are_cut_elsewhere_each_time():
     assert_allclose(counts[1:30] / 2_000, 1 / 5, atol=0.04)
 
 
-def test_no_user_has_no_windows():
-    nobody = np.array([], dtype=int)
+def test_no_users_give_no_windows():
+    users = np.array([], dtype=int)
     for random in (None, np.random.default_rng(0)):
-        assert cut_windows(sequences_of([[1, 2]]), nobody, 3, random).shape == (0, 2)
-
-
-def test_last_items_of_the_docstring():
-    items, real = last_items(sequences_of([[5, 6], [1, 2, 3, 4, 5]]), 4)
-    assert_array_equal(items, [[0, 0, 5, 6], [2, 3, 4, 5]])
-    assert_array_equal(real, [[False, False, True, True], [True] * 4])
+        assert cut_windows(sequences_of([[1, 2]]), users, 3, random).shape == (0, 2)
 
 
 @given(histories, st.integers(1, 8))
 def test_last_items_are_left_padded(lists, L):
-    items, real = last_items(sequences_of(lists), L)
-    assert items.shape == real.shape == (len(lists), L)
+    items, mask = last_items(sequences_of(lists), L)
+    assert items.shape == mask.shape == (len(lists), L)
     for row, history in enumerate(lists):
         kept = history[-L:]
-        assert real[row].tolist() == [False] * (L - len(kept)) + [True] * len(kept)
-        assert items[row][real[row]].tolist() == kept
-        assert not items[row][~real[row]].any()
+        assert mask[row].tolist() == [False] * (L - len(kept)) + [True] * len(kept)
+        assert items[row][mask[row]].tolist() == kept
+        assert not items[row][~mask[row]].any()
 
 
-@given(histories, st.data())
-def test_hold_out_last_takes_the_last_item_of_some_users(lists, data):
+@given(histories, st.booleans(), st.data())
+def test_hold_out_last_takes_the_last_item_of_some_users(lists, timed, data):
     some = [user for user, items in enumerate(lists) if items]
     picked = data.draw(st.sets(st.sampled_from(some))) if some else ()
     users = np.array(sorted(picked), dtype=int)
-    times = np.arange(sum(map(len, lists)))
-    shorter, items = hold_out_last(sequences_of(lists, times), users)
+    sequences = sequences_of(lists)
+    if timed:
+        sequences = sequences._replace(times=np.arange(len(sequences.items)))
+    shorter, items = hold_out_last(sequences, users)
     assert items.tolist() == [lists[user][-1] for user in users]
     expected = [
         history[:-1] if user in users else history for user, history in enumerate(lists)
     ]
     assert lists_of(shorter) == expected
-    # Each time stays beside its item.
-    flat = [item for history in lists for item in history]
-    assert [flat[time] for time in shorter.times] == shorter.items.tolist()
-
-
-@pytest.mark.parametrize("timed", [True, False])
-def test_hold_out_last_keeps_times_or_their_absence(timed):
-    times = np.arange(3) if timed else None
-    shorter, _ = hold_out_last(sequences_of([[1, 2, 3]], times), np.array([0]))
-    assert (shorter.times is not None) == timed
+    if timed:  # each time stays beside its item
+        assert_array_equal(sequences.items[shorter.times], shorter.items)
+    else:
+        assert shorter.times is None

@@ -1,1 +1,4 @@
-"""One forward pass a model, written against the names of `keras.ops`."""
+"""Networks: the forward pass and the loss of each model.
+
+They use the function names of `keras.ops`.
+"""

@@ -1,8 +1,8 @@
-"""AttRec: self-attention for the short term, metric learning for the long.
+"""AttRec: short-term self-attention and long-term metric learning of preferences.
 
 Equations of Zhang, Tay, Yao, Sun: Next Item Recommendation with Self-Attention, 2018
-(arXiv:1808.06414). Nothing here knows TensorFlow: `ops` is `keras.ops` in the compiled
-training step and NumPy afterwards.
+(arXiv:1808.06414). This module does not import TensorFlow: `ops` is `keras_ops.ops` in
+the compiled training step and `numpy_ops` in prediction.
 """
 
 from typing import NamedTuple
@@ -10,28 +10,30 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses
-from sklearn_attrec._sampling import draw_untouched
+from sklearn_attrec._networks.negative_sampling import draw_untouched
+from sklearn_attrec._networks.positions import sinusoids
 
 __all__ = [
     "Settings",
     "batch_loss",
+    "initial_weights",
+    "item_embeddings",
     "item_parts",
+    "make_settings",
     "query_parts",
-    "setting_layout",
     "short_term",
     "weight_layout",
 ]
 
 
 class Settings(NamedTuple):
-    """What shapes the network besides its weights.
+    """Everything that defines the network except its weights.
 
-    Numbers and arrays are inputs of the compiled step; strings and booleans choose
-    which step is compiled.
+    Numbers and arrays are inputs of the compiled step. A step is compiled for each
+    combination of strings and booleans.
     """
 
     aggregation: str
-    similarity: str
     share_projection: bool
     loss: str
     with_dropout: bool
@@ -40,94 +42,162 @@ class Settings(NamedTuple):
     temperature: float
     dropout: float
     n_negatives: int
-    time_signal: np.ndarray  # (L, d)
-    before: np.ndarray  # (L,) −L … −1
-    ahead: np.ndarray  # (T,) 0 … T − 1
+    position_vectors: np.ndarray  # (L, d)
+    before: np.ndarray  # (L,) offsets of the window's items: −L … −1
+    ahead: np.ndarray  # (T,) offsets of the targets: 0 … T − 1
+
+    @property
+    def is_inner(self):
+        """Whether scores are inner products; otherwise they are negative distances."""
+        return self.loss == "bpr"
 
 
-def setting_layout():
-    """Dtype and names of the sizes of each array among the settings."""
-    return {
-        "time_signal": ("f4", ("L", "d")),
-        "before": ("i8", ("L",)),
-        "ahead": ("i8", ("T",)),
-    }
+def make_settings(
+    *,
+    L,
+    d,
+    omega,
+    gamma,
+    n_targets,
+    n_negatives,
+    aggregation,
+    share_projection,
+    loss,
+    temperature,
+    dropout,
+):
+    """Create the settings from the parameters of `AttRecRecommender`.
+
+    Returns
+    -------
+    Settings
+    """
+    return Settings(
+        aggregation=aggregation,
+        share_projection=share_projection,
+        loss=loss,
+        with_dropout=dropout > 0,
+        omega=omega,
+        gamma=gamma,
+        temperature=temperature,
+        dropout=dropout,
+        n_negatives=n_negatives,
+        position_vectors=sinusoids(L, d),
+        before=np.arange(-L, 0),
+        ahead=np.arange(n_targets),
+    )
 
 
-def weight_layout():
-    """Dtype and names of the sizes of each weight."""
+def initial_weights(random, parameters, n_users, n_items):
+    """Draw the initial weights.
+
+    Parameters
+    ----------
+    random : numpy Generator
+    parameters : dict
+        Arguments of `make_settings`.
+    n_users, n_items : int
+
+    Returns
+    -------
+    dict of ndarray, float32
+        `U` (n_users, d), `V` and `X` (n_items, d), `W_Q` (d, d) and, unless the
+        projection is shared, `W_K` (d, d).
+    """
+    d = parameters["d"]
+
+    def table(n):
+        # Rows have a norm of about 0.5: they lie inside the unit ball.
+        return (random.standard_normal((n, d)) * (0.5 / np.sqrt(d))).astype("f4")
+
+    def projection():
+        bound = np.sqrt(6 / (2 * d))  # Glorot, Bengio 2010
+        return random.uniform(-bound, bound, (d, d)).astype("f4")
+
+    weights = {"U": table(n_users), "V": table(n_items), "X": table(n_items)}
+    weights["W_Q"] = projection()
+    if not parameters["share_projection"]:
+        weights["W_K"] = projection()
+    return weights
+
+
+def weight_layout(parameters):
+    """Return the dtype and the symbolic shape of each weight of a fitted model."""
     tables = {"U": "n_users", "V": "n_items", "X": "n_items", "W_Q": "d", "W_K": "d"}
     return {name: ("f4", (rows, "d")) for name, rows in tables.items()}
 
 
-def attention(ops, weights, settings, window, real, random=None):
-    """Weight of each item of the window for each other one (equations 2 and 3).
+def attention(ops, weights, settings, window, padding_mask, random=None):
+    """Return the attention weights between the items of a window (equations 2 and 3).
 
     Parameters
     ----------
     ops : module
-        `keras.ops` or its NumPy stand-in.
+        `keras_ops.ops` or `numpy_ops`.
     weights : dict
         `W_Q` and `W_K`, each (d, d).
     settings : Settings
     window : tensor of shape (batch, L, d)
         Rows of X.
-    real : tensor of shape (batch, L), bool
-        False where the window is padded; at least one is True in a row.
+    padding_mask : tensor of shape (batch, L), bool
+        False at padding. Each row has at least one True.
     random : BatchRandom, default=None
-        Gives dropout while training.
+        Random numbers for dropout; None in prediction.
 
     Returns
     -------
     tensor of shape (batch, L, L)
-        Rows sum to 1. Padding weighs nothing, nor does an item for itself, unless it
-        is the only one.
+        Each row sums to 1. Weights of padding are 0. An item does not attend to itself,
+        unless it is the only item of the window.
     """
     d = ops.shape(window)[2]
-    signalled = window + settings.time_signal  # for query and key only
-    query = ops.relu(ops.matmul(signalled, weights["W_Q"]))  # (batch, L, d)
+    # The position vectors are added for query and key only.
+    inputs = window + settings.position_vectors
+    query = ops.relu(ops.matmul(inputs, weights["W_Q"]))  # (batch, L, d)
     if settings.share_projection:
         key = query
     else:
-        key = ops.relu(ops.matmul(signalled, weights["W_K"]))  # (batch, L, d)
+        key = ops.relu(ops.matmul(inputs, weights["W_K"]))  # (batch, L, d)
     if random is not None and settings.with_dropout:
         query = random.dropout(query, settings.dropout)
         key = random.dropout(key, settings.dropout)
-    affinity = ops.row_products(query, key)  # (batch, L, L)
-    affinity = affinity / ops.sqrt(ops.cast(d, "float32"))
+    logits = ops.row_products(query, key)  # (batch, L, L)
+    logits = logits / ops.sqrt(ops.cast(d, "float32"))
 
-    alone = ops.sum(ops.cast(real, "int32"), axis=1) == 1  # (batch,)
-    others = settings.before[:, None] != settings.before[None, :]  # (L, L)
-    open_ = real[:, None, :] & (others[None] | alone[:, None, None])  # (batch, L, L)
-    # Masked before the softmax, so that each row sums to 1 over what is open.
-    return ops.softmax(ops.where(open_, affinity, -np.inf), axis=-1)
+    is_single = ops.sum(ops.cast(padding_mask, "int32"), axis=1) == 1  # (batch,)
+    not_itself = settings.before[:, None] != settings.before[None, :]  # (L, L)
+    attention_mask = not_itself[None] | is_single[:, None, None]  # (batch, L, L)
+    attention_mask = padding_mask[:, None, :] & attention_mask
+    # Mask before the softmax, so that the remaining weights of each row sum to 1.
+    return ops.softmax(ops.where(attention_mask, logits, -np.inf), axis=-1)
 
 
-def short_term(ops, weights, settings, window, real, random=None):
-    """Short-term intent m of each window (equations 4 and 5).
+def short_term(ops, weights, settings, window, padding_mask, random=None):
+    """Return the short-term vector m of each window (equations 4 and 5).
 
-    Parameters and their shapes are those of `attention`.
+    The parameters are those of `attention`.
 
     Returns
     -------
     tensor of shape (batch, d)
     """
-    attended = attention(ops, weights, settings, window, real, random)
+    attention_weights = attention(ops, weights, settings, window, padding_mask, random)
     if settings.aggregation in ("mean", "sum"):
-        # Adding up the rows of S first costs a d-th of adding up the rows of S X.
-        rows = ops.cast(real, "float32")[:, :, None]  # (batch, L, 1)
-        total = ops.sum(rows * attended, axis=1)  # (batch, L)
+        # Sum the attention weights before multiplying by the item embeddings: the full
+        # product of both matrices would be much more expensive.
+        mask = ops.cast(padding_mask, "float32")[:, :, None]  # (batch, L, 1)
+        summed = ops.sum(mask * attention_weights, axis=1)  # (batch, L)
         if settings.aggregation == "mean":
-            total = total / ops.sum(rows, axis=1)
-        return ops.sum(total[:, :, None] * window, axis=1)
-    outputs = ops.matmul(attended, window)  # (batch, L, d)
+            summed = summed / ops.sum(mask, axis=1)
+        return ops.sum(summed[:, :, None] * window, axis=1)  # (batch, d)
+    outputs = ops.matmul(attention_weights, window)  # (batch, L, d)
     if settings.aggregation == "max":
-        return ops.max(ops.where(real[:, :, None], outputs, -np.inf), axis=1)
-    return ops.min(ops.where(real[:, :, None], outputs, np.inf), axis=1)
+        return ops.max(ops.where(padding_mask[:, :, None], outputs, -np.inf), axis=1)
+    return ops.min(ops.where(padding_mask[:, :, None], outputs, np.inf), axis=1)
 
 
-def query_parts(ops, settings, long, short):
-    """Query side of the score as a sum of inner products.
+def query_parts(ops, settings, long_vectors, short_vectors):
+    """Return the query vectors whose inner product with the item vectors is the score.
 
     −ω‖U_u − V_i‖² = 2ω U_u·V_i − ω‖U_u‖² − ω‖V_i‖², and likewise for m and X_i.
 
@@ -135,60 +205,64 @@ def query_parts(ops, settings, long, short):
     ----------
     ops : module
     settings : Settings
-    long : tensor of shape (batch, d)
+    long_vectors : tensor of shape (batch, d)
         Rows of U.
-    short : tensor of shape (batch, d)
+    short_vectors : tensor of shape (batch, d)
         Result of `short_term`.
 
     Returns
     -------
-    tuple of tensor, (batch, d), (batch, d) and, for distances, (batch, 2)
+    tuple of tensors of shape (batch, d), (batch, d) and, for distances, (batch, 2)
     """
     omega = settings.omega
-    if settings.similarity == "inner":
-        return omega * long, (1 - omega) * short
-    length = _squared_length(ops, settings, long, short)
-    offsets = ops.concatenate([-length, -ops.ones_like(length)], axis=1)
-    return 2 * omega * long, 2 * (1 - omega) * short, offsets
+    if settings.is_inner:
+        return omega * long_vectors, (1 - omega) * short_vectors
+    norm = _weighted_squared_norm(
+        ops, settings, long_vectors, short_vectors
+    )  # (batch, 1)
+    offsets = ops.concatenate([-norm, -ops.ones_like(norm)], axis=1)  # (batch, 2)
+    return 2 * omega * long_vectors, 2 * (1 - omega) * short_vectors, offsets
 
 
 def item_parts(ops, settings, V, X):
-    """Item side of the score as a sum of inner products; see `query_parts`.
+    """Return the item vectors of the score; see `query_parts`.
 
     Parameters
     ----------
     ops : module
     settings : Settings
     V, X : tensor of shape (n, d)
-        Rows of the long-term and the short-term item embeddings.
+        Rows of the long-term and of the short-term item embeddings.
 
     Returns
     -------
-    tuple of tensor, (n, d), (n, d) and, for distances, (n, 2)
-        V and X are among them as they are: a large catalogue is not copied.
+    tuple of tensors of shape (n, d), (n, d) and, for distances, (n, 2)
+        The first two are V and X themselves: a large catalogue is not copied.
     """
-    if settings.similarity == "inner":
+    if settings.is_inner:
         return V, X
-    length = _squared_length(ops, settings, V, X)
-    return V, X, ops.concatenate([ops.ones_like(length), length], axis=1)
+    norm = _weighted_squared_norm(ops, settings, V, X)  # (n, 1)
+    return V, X, ops.concatenate([ops.ones_like(norm), norm], axis=1)
 
 
-def _squared_length(ops, settings, long, short):
-    """ω‖long‖² + (1 − ω)‖short‖² of each row, (n, 1)."""
-    far = settings.omega * ops.sum(ops.square(long), axis=1)
-    near = (1 - settings.omega) * ops.sum(ops.square(short), axis=1)
-    return (far + near)[:, None]
+def _weighted_squared_norm(ops, settings, long_vectors, short_vectors):
+    """Return ω‖long_vectors‖² + (1 − ω)‖short_vectors‖² for each row, (n, 1)."""
+    long_norm = settings.omega * ops.sum(ops.square(long_vectors), axis=1)  # (n,)
+    short_norm = (1 - settings.omega) * ops.sum(
+        ops.square(short_vectors), axis=1
+    )  # (n,)
+    return (long_norm + short_norm)[:, None]
 
 
 def item_embeddings(ops, settings, V, X):
-    """Items as points k_i = [√ω V_i, √(1 − ω) X_i], the space of likeness."""
+    """Return the item vectors k_i = [√ω V_i, √(1 − ω) X_i] for item similarity."""
     omega = settings.omega
-    # A root of `ops` would be a NumPy double, and make doubles of all of V and X.
+    # `ops.sqrt` would return a NumPy float64 and thus convert V and X to float64.
     return ops.concatenate([omega**0.5 * V, (1 - omega) ** 0.5 * X], axis=1)
 
 
-def score_candidates(ops, weights, settings, long, short, candidates):
-    """Score some items of its own for each row (equation 6).
+def score_candidates(ops, weights, settings, long_vectors, short_vectors, candidates):
+    """Score different candidate items for each row (equation 6).
 
     Parameters
     ----------
@@ -196,7 +270,8 @@ def score_candidates(ops, weights, settings, long, short, candidates):
     weights : dict
         `V` and `X`, each (n_items, d).
     settings : Settings
-    long, short : tensor of shape (batch, d)
+    long_vectors, short_vectors : tensor of shape (batch, d)
+        See `query_parts`.
     candidates : tensor of shape (batch, n), int64
         Item codes.
 
@@ -206,17 +281,21 @@ def score_candidates(ops, weights, settings, long, short, candidates):
         −y(u, i) = −ω‖U_u − V_i‖² − (1 − ω)‖m − X_i‖², or the inner products.
     """
     V, X, omega = weights["V"], weights["X"], settings.omega
-    if settings.similarity == "inner":
-        far = ops.einsum("bd,bnd->bn", long, ops.take(V, candidates, axis=0))
-        near = ops.einsum("bd,bnd->bn", short, ops.take(X, candidates, axis=0))
-        return omega * far + (1 - omega) * near
-    far = ops.squared_distances(V, candidates, long)
-    near = ops.squared_distances(X, candidates, short)
-    return -omega * far - (1 - omega) * near
+    if settings.is_inner:
+        long_scores = ops.einsum(
+            "bd,bnd->bn", long_vectors, ops.take(V, candidates, axis=0)
+        )
+        short_scores = ops.einsum(
+            "bd,bnd->bn", short_vectors, ops.take(X, candidates, axis=0)
+        )
+        return omega * long_scores + (1 - omega) * short_scores
+    long_distances = ops.squared_distances(V, candidates, long_vectors)  # (batch, n)
+    short_distances = ops.squared_distances(X, candidates, short_vectors)  # (batch, n)
+    return -omega * long_distances - (1 - omega) * short_distances
 
 
 def batch_loss(ops, random, weights, settings, data, rows):
-    """Loss of some training windows.
+    """Return the loss of each training window of a batch.
 
     Parameters
     ----------
@@ -227,55 +306,63 @@ def batch_loss(ops, random, weights, settings, data, rows):
         `U`, `V`, `X`, `W_Q`, `W_K`.
     settings : Settings
     data : dict
-        `items`, `indptr`, `users`, `positions` of the sequences and their windows, and
-        `untouched`.
+        `items` and `indptr` of the sequences, `users` and `positions` of the windows
+        and, unless the loss is 'softmax', `untouched`.
     rows : tensor of shape (batch,), int64
-        Which windows.
+        Indices of the windows.
 
     Returns
     -------
     tensor of shape (batch,)
     """
     n_items = ops.cast(ops.shape(weights["X"])[0], "int64")
-    users = ops.take(data["users"], rows, axis=0)
-    positions = ops.take(data["positions"], rows, axis=0)[:, None]
-    begin = ops.take(data["indptr"], users, axis=0)[:, None]
-    end = ops.take(data["indptr"], users + 1, axis=0)[:, None]
-    before = positions + settings.before  # (batch, L)
-    real = before >= begin
-    window = ops.take(data["items"], ops.maximum(before, 0), axis=0)
-    ahead = positions + settings.ahead  # (batch, T)
-    given = ops.cast(ahead < end, "float32")
-    targets = ops.take(data["items"], ops.minimum(ahead, end - 1), axis=0)
+    users = ops.take(data["users"], rows, axis=0)  # (batch,)
+    positions = ops.take(data["positions"], rows, axis=0)[:, None]  # (batch, 1)
+    begin = ops.take(data["indptr"], users, axis=0)[:, None]  # (batch, 1)
+    end = ops.take(data["indptr"], users + 1, axis=0)[:, None]  # (batch, 1)
+    input_positions = positions + settings.before  # (batch, L)
+    padding_mask = input_positions >= begin
+    window = ops.take(data["items"], ops.maximum(input_positions, 0), axis=0)
+    target_positions = positions + settings.ahead  # (batch, T)
+    target_mask = ops.cast(target_positions < end, "float32")
+    targets = ops.take(data["items"], ops.minimum(target_positions, end - 1), axis=0)
 
-    long = ops.take(weights["U"], users, axis=0)  # (batch, d)
+    long_vectors = ops.take(weights["U"], users, axis=0)  # (batch, d)
     window = ops.take(weights["X"], window, axis=0)  # (batch, L, d)
-    short = short_term(ops, weights, settings, window, real, random)
+    short_vectors = short_term(ops, weights, settings, window, padding_mask, random)
     if settings.loss == "softmax":
-        positive = score_candidates(ops, weights, settings, long, short, targets)
+        positive = score_candidates(
+            ops, weights, settings, long_vectors, short_vectors, targets
+        )
         negatives = random.items((settings.n_negatives,), n_items)  # (n,)
-        negative = _score_shared(ops, weights, settings, long, short, negatives)
-        # A target that was also drawn as a negative must not push against itself.
-        hit = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
-        negative = ops.where(hit, -np.inf, negative)
+        negative = _score_shared(
+            ops, weights, settings, long_vectors, short_vectors, negatives
+        )
+        # Exclude negatives that are also targets of the same window.
+        is_target = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
+        negative = ops.where(is_target, -np.inf, negative)
         return losses.softmax(
-            ops, positive, negative, given, settings.gamma, settings.temperature
+            ops, positive, negative, target_mask, settings.gamma, settings.temperature
         )
     uniforms = random.uniform((ops.shape(rows)[0], settings.n_negatives))
     negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)
     candidates = ops.concatenate([targets, negatives], axis=1)  # (batch, T + n)
-    scores = score_candidates(ops, weights, settings, long, short, candidates)
+    scores = score_candidates(
+        ops, weights, settings, long_vectors, short_vectors, candidates
+    )
     T = ops.shape(settings.ahead)[0]
-    positive, negative = scores[:, :T], scores[:, T:]
+    positive, negative = scores[:, :T], scores[:, T:]  # (batch, T), (batch, n)
     if settings.loss == "bpr":
-        return losses.bpr(ops, positive, negative, given)
-    return losses.hinge(ops, positive, negative, given, settings.gamma)
+        return losses.bpr(ops, positive, negative, target_mask)
+    return losses.hinge(ops, positive, negative, target_mask, settings.gamma)
 
 
-def _score_shared(ops, weights, settings, long, short, items):
+def _score_shared(ops, weights, settings, long_vectors, short_vectors, items):
     """Score the same items for every row, (batch, n)."""
-    V = ops.take(weights["V"], items, axis=0)
-    X = ops.take(weights["X"], items, axis=0)
-    queries = ops.concatenate(query_parts(ops, settings, long, short), axis=1)
+    V = ops.take(weights["V"], items, axis=0)  # (n, d)
+    X = ops.take(weights["X"], items, axis=0)  # (n, d)
+    queries = ops.concatenate(
+        query_parts(ops, settings, long_vectors, short_vectors), axis=1
+    )
     candidates = ops.concatenate(item_parts(ops, settings, V, X), axis=1)
     return ops.einsum("bd,nd->bn", queries, candidates)

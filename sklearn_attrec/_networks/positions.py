@@ -1,4 +1,4 @@
-"""Position vectors that need no training."""
+"""Position vectors that are not trained."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ __all__ = ["sinusoids"]
 
 
 def sinusoids(L, width):
-    """Sines and cosines that tell the attention the order of a window.
+    """Return sinusoidal position vectors, which give attention the order of items.
 
     Vaswani et al.: Attention Is All You Need, NeurIPS 2017, section 3.5:
     TE(t, 2i) = sin(t / 10000^(2i/width)), TE(t, 2i + 1) = cos(t / 10000^(2i/width)).
@@ -14,7 +14,7 @@ def sinusoids(L, width):
     Parameters
     ----------
     L, width : int
-        Number of positions and embedding size; it may be odd.
+        Number of positions and embedding size. The size may be odd.
 
     Returns
     -------

@@ -1,11 +1,11 @@
-"""SSE-PT: a transformer that reads each item together with whose it is.
+"""SSE-PT: a transformer over item embeddings concatenated with user embeddings.
 
 Wu, Li, Hsieh, Sharpnack: SSE-PT: Sequential Recommendation Via Personalized
-Transformer, RecSys 2020. The encoder is that of SASRec over the rows [item; user].
-Stochastic shared embeddings (Wu, Li, Hsieh, Sharpnack, NeurIPS 2019, arXiv:1905.10630)
-keep the users from being learned by heart: without them it is not SSE-PT. Nothing here
-knows TensorFlow: `ops` is `keras.ops` in the compiled training step and NumPy
-afterwards.
+Transformer, RecSys 2020. The encoder is that of SASRec, applied to rows [item; user].
+Stochastic shared embeddings (SSE; Wu, Li, Hsieh, Sharpnack, NeurIPS 2019,
+arXiv:1905.10630) prevent overfitting of the user embeddings and are an essential part
+of the model. This module does not import TensorFlow: `ops` is `keras_ops.ops` in the
+compiled training step and `numpy_ops` in prediction.
 """
 
 from typing import NamedTuple
@@ -13,104 +13,109 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses, sasrec, transformer
+from sklearn_attrec._networks.window_batches import read_windows
 
 __all__ = [
     "Settings",
     "batch_loss",
     "initial_weights",
+    "make_settings",
     "query_vector",
-    "setting_layout",
     "weight_layout",
 ]
 
 
 class Settings(NamedTuple):
-    """What shapes the network besides its weights.
+    """Everything that defines the network except its weights."""
 
-    Numbers and arrays are inputs of the compiled step; strings and booleans choose
-    which step is compiled.
-    """
-
-    loss: str
-    positions: str
-    norm: str
-    with_dropout: bool
-    dropout: float
-    n_heads: int
-    n_negatives: int
-    calibration: float
-    signal: np.ndarray  # (L, d + d_user) position vectors that are not trained
+    encoder: transformer.TransformerSettings
     sse_user: float
     sse_item: float
 
 
-def initial_weights(random, settings, n_users, n_items, d, d_user, n_blocks):
-    """Draw the weights.
+def make_settings(*, L, d, d_user, sse_user, sse_item, n_blocks, **parameters):
+    """Create the settings from the parameters of `SSEPTRecommender`.
+
+    Returns
+    -------
+    Settings
+    """
+    encoder = transformer.make_transformer_settings(d + d_user, L=L, **parameters)
+    return Settings(encoder, sse_user, sse_item)
+
+
+def initial_weights(random, parameters, n_users, n_items):
+    """Draw the initial weights.
 
     Parameters
     ----------
     random : numpy Generator
-    settings : Settings
-    n_users, n_items, d, d_user, n_blocks : int
+    parameters : dict
+        Arguments of `make_settings`.
+    n_users, n_items : int
 
     Returns
     -------
     dict of ndarray, float32
-        `E` (n_items, d) items; `U` (n_users, d_user) users; `P` (L, d + d_user)
-        positions, the last of which belongs to the latest item, if they are learned;
-        and those of `transformer.initial_blocks`.
+        Item embeddings `E` (n_items, d); user embeddings `U` (n_users, d_user);
+        position vectors `P` (L, d + d_user) if they are learned, where the last row
+        belongs to the latest item; and the weights of `transformer.initial_blocks`.
     """
+    d, d_user = parameters["d"], parameters["d_user"]
     tables = {"E": (n_items, d), "U": (n_users, d_user)}
-    if settings.positions == "learned":
-        tables["P"] = settings.signal.shape
-    weights = {name: sasrec.small(random, shape) for name, shape in tables.items()}
-    return weights | transformer.initial_blocks(random, settings, n_blocks, d + d_user)
+    if parameters["positions"] == "learned":
+        tables["P"] = (parameters["L"], d + d_user)
+    weights = {
+        name: transformer.initial_table(random, shape) for name, shape in tables.items()
+    }
+    return weights | transformer.initial_blocks(random, parameters, d + d_user)
 
 
-def setting_layout():
-    """Dtype and names of the sizes of each array among the settings."""
-    return sasrec.setting_layout("d+d_user")
-
-
-def weight_layout(settings, n_blocks):
-    """Dtype and names of the sizes of each weight.
+def weight_layout(parameters):
+    """Return the dtype and the symbolic shape of each weight.
 
     Parameters
     ----------
-    settings : Settings
-    n_blocks : int
+    parameters : dict
+        Arguments of `make_settings`.
 
     Returns
     -------
-    dict of (dtype, names of sizes)
+    dict of (dtype, symbolic shape)
     """
-    layout = sasrec.weight_layout(settings, n_blocks, "d+d_user")
+    layout = sasrec.weight_layout(parameters, "d+d_user")
     return layout | {"U": ("f4", ("n_users", "d_user"))}
 
 
-def embed(ops, weights, settings, items, user_rows, back):
-    """Items beside their user, with their positions, (T, d + d_user).
+def embed(ops, weights, settings, items, user_rows, from_end):
+    """Return the input of the encoder: [item; user] plus position vectors.
 
     Parameters
     ----------
     ops : module
     weights : dict
-        `E` and `P`.
-    settings : Settings
+        With `E` and, if the positions are learned, `P`.
+    settings : TransformerSettings
     items : tensor of shape (T,)
         Item codes.
     user_rows : tensor of shape (T, d_user)
-        Rows of U.
-    back : tensor of shape (T,)
-        How far each is from the end of its sequence; 1 is the last one.
+        Row of U for each item.
+    from_end : tensor of shape (T,)
+        Position of each item, counted from the end of its sequence; 1 is the last item.
+
+    Returns
+    -------
+    tensor of shape (T, d + d_user)
     """
-    x = ops.concatenate([ops.take(weights["E"], items, axis=0), user_rows], axis=1)
+    x = ops.take(weights["E"], items, axis=0)  # (T, d)
+    x = ops.concatenate([x, user_rows], axis=1)  # (T, d + d_user)
     width = ops.cast(ops.shape(x)[1], "float32")
-    return x * ops.sqrt(width) + sasrec.positions(ops, weights, settings, back)
+    positions = transformer.position_vectors(ops, weights, settings, from_end)
+    return x * ops.sqrt(width) + positions
 
 
-def replace(ops, random, codes, n, chance):
-    """Put a random code in the place of each, with some chance (SSE-SE).
+def replace(ops, random, codes, n, probability):
+    """Replace each code by a random code with a given probability (SSE-SE).
 
     Parameters
     ----------
@@ -118,46 +123,49 @@ def replace(ops, random, codes, n, chance):
     random : BatchRandom
     codes : tensor of shape (m,), int64
     n : scalar, int64
-        How many codes there are.
-    chance : scalar
+        Number of codes to draw from.
+    probability : scalar
 
     Returns
     -------
     tensor of shape (m,), int64
     """
     shape = (ops.shape(codes)[0],)
-    replaced = random.uniform(shape) < ops.cast(chance, "float64")
-    return ops.where(replaced, random.items(shape, n), codes)
+    is_replaced = random.uniform(shape) < ops.cast(probability, "float64")
+    return ops.where(is_replaced, random.items(shape, n), codes)
 
 
 def batch_loss(ops, random, weights, settings, data, windows):
-    """Loss of some training windows: each item is asked for the one after it.
+    """Return the losses of a batch: each item of a window predicts the next item.
 
-    Parameters and result are those of `sasrec.batch_loss`.
+    See `sasrec.batch_loss` for the parameters and the result.
     """
-    windows, batch = sasrec.read_windows(ops, windows)
+    windows, batch = read_windows(ops, windows)
     n_items = ops.cast(ops.shape(weights["E"])[0], "int64")
     n_users = ops.cast(ops.shape(weights["U"])[0], "int64")
-    items = ops.take(data["items"], batch.places, axis=0)
-    targets = ops.take(data["items"], batch.places + 1, axis=0)
-    users = ops.take(data["users"], windows[:, 0], axis=0)  # (n,), one a window
-    shared = replace(ops, random, users, n_users, settings.sse_user)
+    items = ops.take(data["items"], batch.positions, axis=0)  # (T,)
+    targets = ops.take(data["items"], batch.positions + 1, axis=0)  # (T,)
+    users = ops.take(data["users"], windows[:, 0], axis=0)  # (n,)
+    # Negatives are drawn for `users`, the original users.
+    sse_users = replace(ops, random, users, n_users, settings.sse_user)
     items = replace(ops, random, items, n_items, settings.sse_item)
     targets = replace(ops, random, targets, n_items, settings.sse_item)
 
-    rows = ops.take(weights["U"], ops.take(shared, batch.window, axis=0), axis=0)
-    x = embed(ops, weights, settings, items, rows, batch.back)
-    x = transformer.encode(ops, weights, settings, x, batch.layout, random)
+    sse_users = ops.take(sse_users, batch.window, axis=0)  # (T,)
+    user_rows = ops.take(weights["U"], sse_users, axis=0)  # (T, d_user)
+    encoder = settings.encoder
+    x = embed(ops, weights, encoder, items, user_rows, batch.from_end)
+    x = transformer.encode(ops, weights, encoder, x, batch.layout, random)
     d = ops.shape(weights["E"])[1]
-    # Scored against [item; user]: the user's half adds the same to every item.
-    bias = ops.sum(x[:, d:] * rows, axis=1, keepdims=True)  # (T, 1)
+    # The score is x · [item; user]. The user part is the same for all items.
+    bias = ops.sum(x[:, d:] * user_rows, axis=1, keepdims=True)  # (T, 1)
     return losses.next_item(
-        ops, random, weights["E"], settings, data, x[:, :d], users, batch, targets, bias
+        ops, random, weights["E"], encoder, data, x[:, :d], users, batch, targets, bias
     )
 
 
 def query_vector(ops, weights, settings, items, user):
-    """Query side of the score as an inner product with the rows of E.
+    """Return the query vector of a history; scores are inner products with E.
 
     Parameters
     ----------
@@ -165,11 +173,10 @@ def query_vector(ops, weights, settings, items, user):
     weights : dict
     settings : Settings
     items : ndarray of shape (n,)
-        A history of at most L items, the latest at the end.
+        A history of at most L items, from oldest to latest.
     user : int
-        User code; a negative one stands for a user without a row of U, who gets the
-        mean of all: training has shown the encoder many users' rows in the place of
-        each, so that an average one is nothing strange to it.
+        User code. A negative code means an unseen user, who gets the mean of all user
+        embeddings: SSE trains the encoder with the embeddings of other users too.
 
     Returns
     -------
@@ -177,8 +184,9 @@ def query_vector(ops, weights, settings, items, user):
     """
     U = weights["U"]
     row = U[user] if user >= 0 else U.mean(axis=0)
-    rows = np.broadcast_to(row, (len(items), U.shape[1]))
+    user_rows = np.broadcast_to(row, (len(items), U.shape[1]))  # (n, d_user)
     layout = transformer.lay_out(ops, np.array([len(items)]))
-    x = embed(ops, weights, settings, items, rows, np.arange(len(items), 0, -1))
-    x = transformer.encode(ops, weights, settings, x, layout, last=True)
+    encoder = settings.encoder
+    x = embed(ops, weights, encoder, items, user_rows, np.arange(len(items), 0, -1))
+    x = transformer.encode(ops, weights, encoder, x, layout, last=True)  # (1, width)
     return x[0, : weights["E"].shape[1]]

@@ -1,64 +1,135 @@
-"""Causal self-attention over sequences of different lengths, without work on padding.
+"""Causal self-attention over sequences of different lengths.
 
 The encoder of Kang, McAuley: Self-Attentive Sequential Recommendation, ICDM 2018
-(arXiv:1808.09781), and its post-norm sibling after Vaswani et al.: Attention Is All
-You Need, NeurIPS 2017. The items of a batch lie one sequence after the other in rows of
-(T, width); attention alone needs them side by side, and gets them in a few parts, each
-as wide as the longest of its sequences.
+(arXiv:1808.09781), and its post-norm variant after Vaswani et al.: Attention Is All
+You Need, NeurIPS 2017. The sequences of a batch are stored one after the other as rows
+of a matrix (T, width). Only attention needs padded sequences: it splits the batch into
+a few parts and pads each part to its longest sequence. Sequences are grouped by length
+to reduce padding.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_attrec._networks.positions import sinusoids
+from sklearn_attrec.exceptions import InvalidParameterError
+
 __all__ = [
     "Layout",
     "Part",
+    "TransformerSettings",
     "block_layout",
     "encode",
     "initial_blocks",
+    "initial_table",
     "lay_out",
+    "make_transformer_settings",
+    "position_vectors",
 ]
 
 PROJECTIONS = ("W_Q", "W_K", "W_V", "W_O", "W_1", "W_2")
-SHIFTS = ("b_1", "b_2", "s_att", "s_ff")
+BIASES = ("b_1", "b_2", "s_att", "s_ff")
 GAINS = ("g_att", "g_ff")
 
 
-class Part(NamedTuple):
-    """Some sequences of about the same length, left-padded to the longest.
+class TransformerSettings(NamedTuple):
+    """Everything that defines a transformer and its loss except the weights.
 
-    For lengths 3 and 1, the first of which ends at row 5::
-
-        places  2 3 4     real  x x x     bias of row 2   .    −inf −inf
-                0 0 5           . . x                     −inf .    −inf
-                                                          −inf −inf .
+    Numbers and arrays are inputs of the compiled step. A step is compiled for each
+    combination of strings and booleans.
     """
 
-    places: object  # (n, W) row of each item; padding points at row 0
-    real: object  # (n, W) False where padded
-    filled: object  # (t,) which of the n W places are real
-    bias: object  # (n, W, W) 0 where row i may see row j, else −inf
+    loss: str
+    positions: str
+    norm: str
+    with_dropout: bool
+    dropout: float
+    n_heads: int
+    n_negatives: int
+    calibration: float
+    position_vectors: np.ndarray  # (L, width), used if they are not learned
+
+
+def make_transformer_settings(
+    width, *, L, n_heads, dropout, loss, n_negatives, calibration, positions, norm
+):
+    """Create the settings from the parameters of a transformer.
+
+    Parameters
+    ----------
+    width : int
+        Embedding size of the encoder.
+    L, n_heads, dropout, loss, n_negatives, calibration, positions, norm
+        Parameters of the estimator.
+
+    Returns
+    -------
+    TransformerSettings
+
+    Raises
+    ------
+    InvalidParameterError
+        If `n_heads` does not divide the width.
+    """
+    if width % n_heads:
+        raise InvalidParameterError(
+            f"The 'n_heads' parameter must divide the embedding size {width} of the "
+            f"transformer. Got {n_heads} instead. Set n_heads to a divisor of {width}."
+        )
+    return TransformerSettings(
+        loss=loss,
+        positions=positions,
+        norm=norm,
+        with_dropout=dropout > 0,
+        dropout=dropout,
+        n_heads=n_heads,
+        n_negatives=n_negatives,
+        calibration=calibration,
+        position_vectors=sinusoids(L, width),
+    )
+
+
+def initial_table(random, shape):
+    """Draw an embedding table, float32."""
+    return (0.02 * random.standard_normal(shape)).astype(np.float32)
+
+
+class Part(NamedTuple):
+    """Sequences of similar length, left-padded to the longest.
+
+    For two sequences of lengths 3 and 1, stored in rows 2 to 4 and in row 5::
+
+        places  2 3 4   padding_mask  T T T   bias of the       0  −inf  −inf
+                0 0 5                 F F T   second one     −inf     0  −inf
+                                                             −inf  −inf     0
+    """
+
+    places: object  # (n, W) row of the item at each position; row 0 at padding
+    padding_mask: object  # (n, W) False at padding
+    filled: object  # (t,) flat indices of the positions that are not padding
+    bias: object  # (n, W, W) 0 where position i may attend to position j, else −inf
 
 
 class Layout(NamedTuple):
-    """Where the items of a batch lie."""
+    """Position of each sequence of a batch in the rows and in the padded parts."""
 
     parts: list
-    ends: object  # (n,) one past each sequence's last row
+    ends: object  # (n,) index after the last row of each sequence
 
 
 def lay_out(ops, lengths, n_parts=1):
-    """Lay some sequences out one after the other.
+    """Compute the layout of sequences that are stored one after the other.
 
     Parameters
     ----------
     ops : module
-        `keras.ops` or its NumPy stand-in.
+        `keras_ops.ops` or `numpy_ops`.
     lengths : tensor of shape (n,), int64
-        Of the sequences; neighbours share a part, so those of like length should be
-        neighbours.
+        Length of each sequence. Each part takes consecutive sequences, so sort them by
+        length to reduce padding.
     n_parts : int, default=1
+        Number of parts.
 
     Returns
     -------
@@ -70,95 +141,99 @@ def lay_out(ops, lengths, n_parts=1):
     for part in range(n_parts):
         rows = slice(n * part // n_parts, n * (part + 1) // n_parts)
         length, end = lengths[rows][:, None], ends[rows][:, None]
-        back = ops.arange(-ops.max(length, initial=0), 0)  # (W,)
-        real = back >= -length  # (n, W)
-        causal = back[:, None] >= back[None, :]  # (W, W)
-        itself = back[:, None] == back[None, :]
-        # Padding may see itself: a row of nothing but −inf has no softmax.
-        open_ = (causal[None] & real[:, None, :]) | itself[None]  # (n, W, W)
-        (filled,) = ops.nonzero(ops.reshape(real, (-1,)))
-        bias = ops.cast(ops.where(open_, 0.0, -np.inf), "float32")
-        parts.append(Part(ops.where(real, end + back, 0), real, filled, bias))
+        offsets = ops.arange(-ops.max(length, initial=0), 0)  # (W,) −W … −1
+        padding_mask = offsets >= -length  # (n, W)
+        causal = offsets[:, None] >= offsets[None, :]  # (W, W)
+        itself = offsets[:, None] == offsets[None, :]  # (W, W)
+        attention_mask = causal[None] & padding_mask[:, None, :]  # (n, W, W)
+        # Padding attends to itself, because the softmax of a row of −inf is NaN.
+        attention_mask = attention_mask | itself[None]
+        (filled,) = ops.nonzero(ops.reshape(padding_mask, (-1,)))
+        bias = ops.cast(ops.where(attention_mask, 0.0, -np.inf), "float32")
+        places = ops.where(padding_mask, end + offsets, 0)  # (n, W)
+        parts.append(Part(places, padding_mask, filled, bias))
     return Layout(parts, ends)
 
 
-def initial_blocks(random, settings, n_blocks, width):
-    """Draw the weights of the blocks.
+def initial_blocks(random, parameters, width):
+    """Draw the initial weights of the blocks.
 
     Parameters
     ----------
     random : numpy Generator
-    settings : NamedTuple
-        With `norm`.
-    n_blocks, width : int
+    parameters : dict
+        With `n_blocks` and `norm`.
+    width : int
+        Embedding size of the encoder.
 
     Returns
     -------
     dict of ndarray, float32
-        For block b, each name after `b.`: `W_Q`, `W_K`, `W_V`, `W_O`, `W_1`, `W_2`
-        (width, width); `b_1`, `b_2` (width,); gain and shift of the two layer norms,
-        `g_att`, `s_att`, `g_ff`, `s_ff` (width,). For 'pre', `g_out` and `s_out` of
-        one more norm at the end.
+        For each block b, with the prefix `b.`: `W_Q`, `W_K`, `W_V`, `W_O`, `W_1`, `W_2`
+        (width, width); the biases `b_1`, `b_2` (width,); gain and bias of the two layer
+        norms, `g_att`, `s_att`, `g_ff`, `s_ff` (width,). With norm='pre' also `g_out`
+        and `s_out` of the final layer norm.
     """
     weights = {}
     bound = np.sqrt(6 / (2 * width))  # Glorot, Bengio 2010
-    for b in range(n_blocks):
+    for b in range(parameters["n_blocks"]):
         for name in PROJECTIONS:
             weights[f"{b}.{name}"] = random.uniform(-bound, bound, (width, width))
-        for name in SHIFTS:
+        for name in BIASES:
             weights[f"{b}.{name}"] = np.zeros(width)
         for name in GAINS:
             weights[f"{b}.{name}"] = np.ones(width)
-    if settings.norm == "pre":
+    if parameters["norm"] == "pre":
         weights |= {"g_out": np.ones(width), "s_out": np.zeros(width)}
     return {name: value.astype(np.float32) for name, value in weights.items()}
 
 
-def block_layout(settings, n_blocks, width):
-    """Dtype and names of the sizes of the weights of `initial_blocks`.
+def block_layout(parameters, width):
+    """Return the dtype and the symbolic shape of each weight of `initial_blocks`.
 
     Parameters
     ----------
-    settings : NamedTuple
-        With `norm`.
-    n_blocks : int
+    parameters : dict
+        With `n_blocks` and `norm`.
     width : str
-        Name of the length of a row.
+        Symbol for the embedding size of the encoder.
 
     Returns
     -------
-    dict of (dtype, names of sizes)
+    dict of (dtype, symbolic shape)
     """
     square, row = ("f4", (width, width)), ("f4", (width,))
     layout = {}
-    for b in range(n_blocks):
+    for b in range(parameters["n_blocks"]):
         layout |= {f"{b}.{name}": square for name in PROJECTIONS}
-        layout |= {f"{b}.{name}": row for name in SHIFTS + GAINS}
-    return layout | ({"g_out": row, "s_out": row} if settings.norm == "pre" else {})
+        layout |= {f"{b}.{name}": row for name in BIASES + GAINS}
+    return layout | (
+        {"g_out": row, "s_out": row} if parameters["norm"] == "pre" else {}
+    )
 
 
 def encode(ops, weights, settings, x, layout, random=None, last=False):
-    """Let each item of a sequence see the items up to it.
+    """Apply the transformer blocks: each item attends to itself and to earlier items.
 
     Parameters
     ----------
     ops : module
-        `keras.ops` or its NumPy stand-in.
+        `keras_ops.ops` or `numpy_ops`.
     weights : dict
-        Of `initial_blocks`.
-    settings : NamedTuple
-        With `norm`, `n_heads`, `with_dropout` and `dropout`.
+        With the weights of `initial_blocks`.
+    settings : TransformerSettings
     x : tensor of shape (T, width)
-        Items with their positions.
+        Item embeddings plus position vectors.
     layout : Layout
+        One part if `last` is True.
     random : BatchRandom, default=None
-        Gives dropout while training.
+        Random numbers for dropout; None in prediction.
     last : bool, default=False
-        Whether the last row of each sequence is all that is wanted.
+        Whether to return only the last row of each sequence.
 
     Returns
     -------
-    tensor of shape (T, width), or (n, width) of the last rows
+    tensor of shape (T, width), or (n, width) if `last` is True
     """
 
     def drop(x):
@@ -169,28 +244,31 @@ def encode(ops, weights, settings, x, layout, random=None, last=False):
     x = drop(x)
     n_blocks = sum(name.endswith(".W_Q") for name in weights)
     for b in range(n_blocks):
-        of_block = {
+        block_weights = {
             name.removeprefix(f"{b}."): value
             for name, value in weights.items()
             if name.startswith(f"{b}.")
         }
-        only_last = last and b == n_blocks - 1
-        x = _block(ops, of_block, settings, x, layout, drop, only_last)
+        last_only = last and b == n_blocks - 1
+        x = _block(ops, block_weights, settings, x, layout, drop, last_only)
     if settings.norm == "post":
-        return x  # normalised already
+        return x  # the last block ends with a layer norm
     return _norm(ops, x, weights["g_out"], weights["s_out"])
 
 
 def _block(ops, weights, settings, x, layout, drop, last):
-    """One block of attention and feed-forward, (T, width) or, if last, (n, width)."""
+    """Apply attention and feed-forward, (T, width) or, if last, (n, width)."""
     pre = settings.norm == "pre"
     norms = [(weights["g_att"], weights["s_att"]), (weights["g_ff"], weights["s_ff"])]
-    seen = _norm(ops, x, *norms[0]) if pre else x
-    asking = seen
+    key_input = _norm(ops, x, *norms[0]) if pre else x
+    query_input = key_input
     if last:
-        x, asking = (ops.take(rows, layout.ends - 1, axis=0) for rows in (x, seen))
-    attended = _attention(ops, weights, settings, asking, seen, layout, drop, last)
-    x = x + drop(attended)
+        x = ops.take(x, layout.ends - 1, axis=0)  # (n, width)
+        query_input = ops.take(key_input, layout.ends - 1, axis=0)  # (n, width)
+    output = _attention(
+        ops, weights, settings, query_input, key_input, layout, drop, last
+    )
+    x = x + drop(output)
     if not pre:
         x = _norm(ops, x, *norms[0])
     hidden = _norm(ops, x, *norms[1]) if pre else x
@@ -199,35 +277,59 @@ def _block(ops, weights, settings, x, layout, drop, last):
     return x if pre else _norm(ops, x, *norms[1])
 
 
-def _attention(ops, weights, settings, asking, seen, layout, drop, last):
-    """Self-attention of several heads; queries of every row, or of the last rows."""
-    width = ops.shape(seen)[1]
+def _attention(ops, weights, settings, query_input, key_input, layout, drop, last):
+    """Apply multi-head attention to all rows or, if last, to the last rows only."""
+    width = ops.shape(key_input)[1]
     n_heads = ops.cast(settings.n_heads, "int32")
     scale = 1 / ops.sqrt(ops.cast(width // n_heads, "float32"))
-    query = ops.matmul(asking, weights["W_Q"] * scale)
-    key, value = (ops.matmul(seen, weights[name]) for name in ("W_K", "W_V"))
-    keys, values = ops.pad_rows(key, layout), ops.pad_rows(value, layout)
-    # Of the one part there is, or of each, (n, 1 or W, width).
+    query = ops.matmul(query_input, weights["W_Q"] * scale)
+    key, value = (ops.matmul(key_input, weights[name]) for name in ("W_K", "W_V"))
+    keys = ops.pad_rows(key, layout)  # list of (n, W, width)
+    values = ops.pad_rows(value, layout)  # list of (n, W, width)
+    # list of (n, W, width) or, if last, of one (n, 1, width)
     queries = [query[:, None, :]] if last else ops.pad_rows(query, layout)
 
-    def heads(x):  # (n, W, width) to (n, n_heads, W, width / n_heads)
+    def split_heads(x):
         n, W = ops.shape(x)[0], ops.shape(x)[1]
         x = ops.reshape(x, (n, W, n_heads, width // n_heads))
-        return ops.transpose(x, (0, 2, 1, 3))
+        return ops.transpose(x, (0, 2, 1, 3))  # (n, n_heads, W, width / n_heads)
 
     outputs = []
     for part, q, k, v in zip(layout.parts, queries, keys, values, strict=True):
         n, W = ops.shape(q)[0], ops.shape(q)[1]
         bias = part.bias[:, -1:, :] if last else part.bias
-        affinity = ops.row_products(heads(q), heads(k)) + bias[:, None]
-        share = drop(ops.softmax(affinity, axis=-1))  # (n, n_heads, W, W)
-        output = ops.transpose(ops.matmul(share, heads(v)), (0, 2, 1, 3))
+        logits = ops.row_products(split_heads(q), split_heads(k)) + bias[:, None]
+        attention_weights = drop(ops.softmax(logits, axis=-1))  # (n, n_heads, W, W)
+        output = ops.matmul(attention_weights, split_heads(v))
+        output = ops.transpose(output, (0, 2, 1, 3))  # (n, W, n_heads, …)
         outputs.append(ops.reshape(output, (n, W, width)))
-    # (n, width) or (T, width)
+    # (T, width) or, if last, (n, width)
     output = outputs[0][:, 0] if last else ops.unpad_rows(outputs, layout)
     return ops.matmul(output, weights["W_O"])
 
 
-def _norm(ops, x, gain, shift):
-    """Layer norm (Ba, Kiros, Hinton 2016)."""
-    return ops.standardize(x) * gain + shift
+def _norm(ops, x, gain, bias):
+    """Apply layer normalisation (Ba, Kiros, Hinton 2016)."""
+    return ops.standardize(x) * gain + bias
+
+
+def position_vectors(ops, weights, settings, from_end):
+    """Return the position vector of each item.
+
+    Parameters
+    ----------
+    ops : module
+    weights : dict
+        With `P` if the positions are learned.
+    settings : TransformerSettings
+    from_end : tensor of shape (T,)
+        Position of each item, counted from the end of its sequence; 1 is the last item.
+
+    Returns
+    -------
+    tensor of shape (T, width)
+    """
+    learned = settings.positions == "learned"
+    table = weights["P"] if learned else settings.position_vectors
+    L = ops.cast(ops.shape(table)[0], "int64")
+    return ops.take(table, L - from_end, axis=0)

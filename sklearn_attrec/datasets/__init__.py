@@ -1,4 +1,4 @@
-"""Interactions to learn from: fetched, read from a file, or made."""
+"""Data sets of interactions: downloaded, read from a file or simulated."""
 
 from sklearn_attrec.datasets._data_home import get_data_home
 from sklearn_attrec.datasets._movielens import fetch_movielens

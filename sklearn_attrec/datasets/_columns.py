@@ -1,39 +1,42 @@
-"""Columns of a file turned into ids, numbers and times, losing nothing."""
+"""Lossless conversion of the columns of a file to ids, numbers and times."""
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec.exceptions import InteractionsError
-from sklearn_attrec.utils._validation import ITEM, TIME, USER
+from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["RATING", "as_integers", "convert_columns"]
 
 RATING = "rating"
 
-# Keeps out "now" and "today", for which pandas would put in the present time.
+# Excludes "now" and "today", which pandas replaces with the current time.
 _DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
 _OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
 
 
-def convert_columns(frame, where):
-    """Convert the columns that have a meaning, and refuse what they must not hold.
+def convert_columns(frame, locate):
+    """Convert the ids, ratings and times of a frame in place.
+
+    Raises an error for invalid values.
 
     Parameters
     ----------
     frame : DataFrame
-        As read; changed in place.
-    where : callable
-        From the position of a row to its place in the file, for messages.
+        The table as read from the file. Modified in place.
+    locate : callable
+        Maps the position of a row to its location in the file, for error messages.
     """
     converters = {USER: _ids, ITEM: _ids, RATING: _numbers, TIME: _times}
     for name, convert in converters.items():
         if name in frame:
-            frame[name] = convert(frame[name], where)
+            frame[name] = convert(frame[name], locate)
 
 
 def as_integers(column):
-    """Return a column of text as int64 if no text says more than its integer.
+    """Convert a column of strings to int64 if this loses no information.
 
     Parameters
     ----------
@@ -47,52 +50,63 @@ def as_integers(column):
         integers = column.astype(np.int64)
     except (ValueError, OverflowError):
         return column
-    # Writing them back shows what would be lost of "007", "+5", " 5" or "1_000".
+    # "007", "+5", " 5" and "1_000" differ from the string of their integer.
     return integers if (integers.astype(str) == column).all() else column
 
 
-def _ids(column, where):
-    """Return integers or text; refuse missing, blank, mixed and other ids."""
-    _refuse(column, column.isna(), where, "each row must have an id")
+def _ids(column, locate):
+    """Return integers or strings; raise an error for missing, blank or mixed ids."""
+    _raise_if_invalid(column, column.isna(), locate, "each row must have an id")
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if infer_dtype(column, skipna=False) not in ("integer", "string"):
         types = column.map(type)
-        odd = types != types[0] if types[0] in (int, str) else np.ones(len(types), bool)
-        _refuse(column, odd, where, "ids must all be integers or all be text")
+        if types[0] in (int, str):
+            invalid = types != types[0]
+        else:
+            invalid = np.ones(len(types), bool)
+        _raise_if_invalid(
+            column, invalid, locate, "ids must be all integers or all strings"
+        )
     if isinstance(column[0], str):
         blank = column.str.strip() == ""
-        _refuse(column, blank, where, "an id must not be blank; drop or name such rows")
-    elif column.dtype == object:  # integers of more than 64 bits: text, as from a CSV
+        expected = "an id must not be blank; drop these rows or fill in their ids"
+        _raise_if_invalid(column, blank, locate, expected)
+    elif column.dtype == object:  # integers of over 64 bits become strings, as in CSV
         column = column.astype(str)
     return column
 
 
-def _numbers(column, where):
-    """Return int64 or float64; refuse what is no finite number."""
+def _numbers(column, locate):
+    """Return int64 or float64; raise an error if a value is not a finite number."""
     numbers = _to_numbers(column)
-    _refuse(column, ~np.isfinite(numbers), where, "it must be a finite number")
+    _raise_if_invalid(
+        column, ~np.isfinite(numbers), locate, "it must be a finite number"
+    )
     return numbers
 
 
-def _times(column, where):
-    """Return numbers or dates; refuse what is neither, or not like the first row."""
+def _times(column, locate):
+    """Return the column as numbers or as dates, whichever the first row contains.
+
+    Raises an error for other values.
+    """
     times = column if is_datetime64_any_dtype(column) else _to_numbers(column)
     if infer_dtype(column, skipna=True) in ("string", "date") and pd.isna(times[0]):
         times = _to_dates(column)
     infinite = np.isinf(times) if times.dtype.kind == "f" else False
-    _refuse(
+    _raise_if_invalid(
         column,
         times.isna() | infinite,
-        where,
-        "it must be a finite number, or an ISO 8601 date, and like the first row; UTC "
-        "offsets on all or on none",
+        locate,
+        "all timestamps must be finite numbers, or all must be ISO 8601 dates, like "
+        "the first row; UTC offsets must be present in all rows or in none",
     )
     return times
 
 
 def _to_numbers(column):
-    """Return int64 or float64, with NaN for what is no number."""
+    """Return int64 or float64, with NaN for values that are not numbers."""
     if isinstance(column.dtype, pd.StringDtype):
         column = as_integers(column)
     column = pd.Series(column.to_numpy(), name=column.name)
@@ -103,7 +117,7 @@ def _to_numbers(column):
 
 
 def _to_dates(column):
-    """Return datetimes, in UTC if there are offsets, and NaT for what is no date."""
+    """Return datetimes, in UTC if they have offsets, and NaT for other values."""
     text = column.astype("str")
     has_offset = text.str.contains(_OFFSET)
     like_first = text.str.fullmatch(_DATE) & (has_offset == has_offset[0])
@@ -112,13 +126,13 @@ def _to_dates(column):
     )
 
 
-def _refuse(column, bad, where, expected):
-    """Raise an error that names the first bad value, its place and their number."""
-    rows = np.flatnonzero(bad)
+def _raise_if_invalid(column, invalid, locate, expected):
+    """Raise an error that shows the first invalid value, its location and the count."""
+    rows = np.flatnonzero(invalid)
     if len(rows):
         value = column.iloc[rows[0]]
         value = value.item() if isinstance(value, np.generic) else value
         raise InteractionsError(
-            f"{where(rows[0])}: column {column.name!r} holds {value!r:.80}; "
-            f"{expected}. {len(rows)} such row(s)."
+            f"{locate(rows[0])}: column {column.name!r} contains {short_repr(value)}; "
+            f"{expected}. There are {len(rows)} such row(s)."
         )

@@ -1,4 +1,4 @@
-"""The folder that holds fetched data sets."""
+"""The folder that contains downloaded data sets."""
 
 import os
 from pathlib import Path
@@ -8,22 +8,27 @@ from sklearn_attrec.utils._param_validation import FilePath, check_arguments
 __all__ = ["get_data_home"]
 
 
-def get_data_home(data_home=None):
-    """Return the folder in which fetched data sets are looked for and kept.
+def get_data_home(data_home: str | os.PathLike[str] | None = None) -> Path:
+    """Return the folder in which downloaded data sets are stored.
 
-    It is the first of these that is given: the argument, the environment variable
-    `SKLEARN_ATTREC_DATA`, the folder `sklearn_attrec` in `$XDG_CACHE_HOME`,
-    `~/.cache/sklearn_attrec`. Nothing is created or written.
+    Returns the first one that is defined: the argument; the environment variable
+    `SKLEARN_ATTREC_DATA`; the folder `sklearn_attrec` in `$XDG_CACHE_HOME`;
+    `~/.cache/sklearn_attrec`. The folder is not created.
 
     Parameters
     ----------
-    data_home : str or path-like, default=None
-        The folder to use in place of the default; `~` stands for the home folder.
+    data_home : str or PathLike, default=None
+        Folder to use instead of the default; `~` is the home folder of the user.
 
     Returns
     -------
     Path
-        The folder; it need not exist.
+        The folder, which may not exist.
+
+    Raises
+    ------
+    InvalidParameterError
+        If `data_home` is not a non-empty path.
 
     Examples
     --------
@@ -37,5 +42,5 @@ def get_data_home(data_home=None):
     if home := os.environ.get("SKLEARN_ATTREC_DATA"):
         return Path(home).expanduser()
     cache = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    # The XDG specification has a relative path ignored.
+    # The XDG specification says to ignore a relative path.
     return (cache if cache.is_absolute() else Path.home() / ".cache") / "sklearn_attrec"

@@ -1,7 +1,7 @@
-"""Lines of fields parsed by pandas' C parser, and by `csv` to locate an error.
+"""Delimited text, parsed by pandas' C parser and checked against the `csv` module.
 
-The C parser is fast and forgiving: it fills short records with blanks. What it may
-have changed is checked against `csv`, record by record, only where there is a sign.
+The C parser is fast, but fills short records with blanks and raises no error. If the
+last column contains blanks, the records are read again with `csv`.
 """
 
 import csv
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["FORMATS", "DelimitedText"]
 
@@ -32,7 +33,7 @@ FORMATS = {
     ".txt": _Format(" ", False, csv.QUOTE_NONE),
 }
 
-_SEPARATORS = (",", ";", "\t", "|", "::", " ")  # to try, the likeliest first
+_SEPARATORS = (",", ";", "\t", "|", "::", " ")  # the most likely first
 
 
 class DelimitedText:
@@ -41,11 +42,11 @@ class DelimitedText:
     Parameters
     ----------
     source : str
-        Where the text comes from, for messages.
+        Name of the file, for error messages.
     text : str
-        The lines; no NUL in them.
+        The lines, without NUL characters.
     sep : str
-        What separates fields.
+        Separator of the fields.
     header : bool
         Whether the first line names the columns.
     quoting : int
@@ -53,27 +54,30 @@ class DelimitedText:
     """
 
     def __init__(self, source, text, sep, header, quoting):
-        # The C parser drops a field or a line here and there after a lone CR.
+        # After a lone CR the C parser sometimes drops a field or a line.
         if text.count("\r") > text.count("\r\n"):
             line = re.split("\r(?!\n)", text, maxsplit=1)[0].count("\n") + 1
             raise InteractionsError(
-                f"{source}, line {line}: a carriage return without a line feed. End "
-                "lines with \\n or \\r\\n."
+                f"{source}, line {line} contains a carriage return without a line "
+                "feed. End lines with \\n or \\r\\n."
             )
         self.source, self.text, self.sep = source, text, sep
         self.header, self.quoting = header, quoting
         if len(sep.encode()) > 1:
-            # The C parser splits at one byte only: at one that the text has not.
+            # The C parser needs a separator of one byte: use one that is not in text.
             unused = (
                 i for i in range(1, 32) if i not in b"\r\n" and chr(i) not in text
             )
             if (byte := next(unused, None)) is None:
-                raise InteractionsError(f"{source} holds control characters, not text.")
+                raise InteractionsError(
+                    f"{source} is not a text file: it contains all ASCII control "
+                    "characters."
+                )
             self.text, self.sep = text.replace(sep, chr(byte)), chr(byte)
             self.quoting = csv.QUOTE_NONE
 
     def read(self):
-        """Return all fields as text, one column for each field of the first line.
+        """Return all fields as strings, one column per field of the first line.
 
         Returns
         -------
@@ -82,22 +86,23 @@ class DelimitedText:
         """
         line, first = next(self._records(), (1, [""]))
         if len(first) == 1:
-            self._refuse_separator(line, first[0])
+            self._raise_wrong_separator(line, first[0])
         frame = self._parse(len(first))
-        # The C parser has filled short records with blanks.
+        # A blank in the last column may come from a short record.
         if (frame.iloc[:, -1] == "").any():
-            self._refuse_ragged(len(first))
+            self._raise_if_ragged(len(first))
         return self._take_header(frame) if self.header else frame
 
     def where(self, row):
-        """Return the place of a row of the frame in the file."""
+        """Return the file name and the line of a row, for error messages."""
         records = islice(self._records(), row + self.header, None)
-        # Only quoted spaces, alone on a line, are a record to the C parser alone.
+        # The line is unknown ("?") if a line has only quoted spaces: the C parser reads
+        # it as a record, `csv` does not.
         line, _ = next(records, ("?", None))
         return f"{self.source}, line {line}"
 
     def _records(self, strict=False):
-        """Yield the first line and the fields of each record that is not blank."""
+        """Yield each non-blank record: the number of its first line and its fields."""
         lines = StringIO(self.text, newline="")
         reader = csv.reader(
             lines, delimiter=self.sep, quoting=self.quoting, strict=strict
@@ -105,13 +110,14 @@ class DelimitedText:
         line = 1
         try:
             for fields in reader:
-                # The C parser passes over blank lines, though not over "".
+                # Like the C parser, skip blank lines, but not lines that contain "".
                 if fields == [""] or "".join(fields[:1]).strip(" \t") or fields[1:]:
                     yield line, fields
                 line = reader.line_num + 1
         except csv.Error as error:
             raise InteractionsError(
-                f"{self.source}, line {line}: {error}. Is a quotation mark left open?"
+                f"{self.source}, line {line}: {error}. Check that every quotation mark "
+                "is closed."
             ) from error
 
     def _parse(self, n_fields):
@@ -127,35 +133,41 @@ class DelimitedText:
                 engine="c",
             )
         except ValueError as error:
-            self._refuse_ragged(n_fields, strict=True)
+            self._raise_if_ragged(n_fields, strict=True)
             raise InteractionsError(f"{self.source}: {error}") from error
 
-    def _refuse_ragged(self, n_fields, strict=False):
-        """Raise an error at the first record with another number of fields."""
+    def _raise_if_ragged(self, n_fields, strict=False):
+        """Raise an error at the first record with a different number of fields."""
         for line, fields in self._records(strict):
             if len(fields) != n_fields:
                 raise InteractionsError(
-                    f"{self.source}, line {line}: {len(fields)} field(s), where the "
-                    f"first line has {n_fields}. Mend the line, or put quotation marks "
-                    "around fields that hold the separator."
+                    f"{self.source}, line {line}: {len(fields)} field(s), but the "
+                    f"first line has {n_fields}. Correct the line, or put quotation "
+                    "marks around fields that contain the separator."
                 )
 
-    def _refuse_separator(self, line, text):
+    def _raise_wrong_separator(self, line, text):
         found = next((s for s in _SEPARATORS if s in text), None)
         raise InteractionsError(
-            f"{self.source}, line {line}: 1 column found, {text!r:.80}; "
-            + (f"try sep={found!r}." if found else "users and items need 2 or more.")
+            f"{self.source}, line {line}: only 1 column found, {short_repr(text)}; "
+            + (
+                f"try sep={found!r}."
+                if found
+                else "at least 2 columns are required: user and item."
+            )
         )
 
     def _take_header(self, frame):
         names = frame.iloc[0].to_list()
         if all(map(_is_number, names)):
             raise InteractionsError(
-                f"{self.source}, line 1: the header {names!r:.80} holds numbers only. "
-                "If it is the first record, pass header=False."
+                f"{self.source}, line 1: the header {short_repr(names)} contains only "
+                "numbers. If it is the first record, pass header=False."
             )
         if len(frame) == 1:
-            raise InteractionsError(f"{self.source}, line 2: no row after the header.")
+            raise InteractionsError(
+                f"{self.source}, line 2: the file has no rows after the header."
+            )
         frame = frame.iloc[1:].reset_index(drop=True)
         frame.columns = names
         return frame

@@ -1,6 +1,7 @@
-"""The MovieLens data sets, fetched from GroupLens once and kept in the data home."""
+"""The MovieLens data sets, downloaded once from GroupLens to the data home."""
 
 import hashlib
+import os
 import shutil
 import stat
 from http.client import HTTPException
@@ -14,6 +15,7 @@ from zipfile import BadZipFile, ZipFile
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec.datasets._columns import RATING
 from sklearn_attrec.datasets._data_home import get_data_home
 from sklearn_attrec.exceptions import InteractionsError
@@ -24,18 +26,18 @@ from sklearn_attrec.utils._param_validation import (
     Optional,
     check_arguments,
 )
-from sklearn_attrec.utils._validation import ITEM, TIME, USER
+from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["fetch_movielens"]
 
 _BASE_URL = "https://files.grouplens.org/datasets/movielens/"
-_TIMEOUT = 60  # seconds without an answer
+_TIMEOUT = 60  # seconds without a response
 _CHUNK = 2**20
-_MAX_RATINGS_BYTES = 2**30  # the largest ratings file has some 0.9e9
+_MAX_RATINGS_BYTES = 2**30  # the largest ratings file has about 0.9e9 bytes
 
 
 class _Archive(NamedTuple):
-    """An archive at GroupLens, and the one file in it that holds the ratings."""
+    """An archive of GroupLens, and the path of the ratings in it."""
 
     name: str
     n_bytes: int
@@ -84,8 +86,8 @@ _ARCHIVES = {
     ),
 }
 
-# How the ratings are written, by the end of the file's name. The C parser splits at
-# one byte only: at ":" the fields of a .dat file are every other one.
+# Format of the ratings by file extension. The C parser of pandas needs a separator of
+# one byte, so "::" in .dat files is read as two separators with an empty field between.
 _FORMATS = {
     ".data": {"sep": "\t", "header": None, "usecols": [0, 1, 2, 3]},
     ".dat": {"sep": ":", "header": None, "usecols": [0, 2, 4, 6]},
@@ -93,50 +95,58 @@ _FORMATS = {
 }
 
 
-def fetch_movielens(name="100k", *, data_home=None, download_if_missing=True):
-    r"""Load the ratings of a MovieLens data set, downloading them the first time.
+def fetch_movielens(
+    name: str = "100k",
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download_if_missing: bool = True,
+) -> pd.DataFrame:
+    r"""Load the ratings of a MovieLens data set; download them if necessary.
 
-    The ratings are looked for in the data home under the name they have in the archive
-    of GroupLens, such as `ml-100k/u.data`, `ml-1m/ratings.dat` or
-    `ml-20m/ratings.csv`. If that file is there, nothing is downloaded: an archive
-    unpacked by hand will do. If not, the archive is downloaded, its SHA-256 compared
-    with the one known, and this one file kept. Whatever goes wrong, no part of it stays
-    behind.
+    The data home stores the ratings under their path in the archive of GroupLens:
+    `ml-100k/u.data`, `ml-1m/ratings.dat`, `ml-20m/ratings.csv` and so on. If this file
+    exists, nothing is downloaded, so an archive can also be unpacked there by hand.
+    Otherwise the archive is downloaded, its SHA-256 is compared with the expected one,
+    and only this file is extracted. After an error no part of it is left on disk.
 
-    An archive that was downloaded is always checked. A file found in the data home is
-    checked for "100k", whose SHA-256 is known; other files are taken as they are.
+    The SHA-256 of a downloaded archive is always verified. For a file that already
+    exists in the data home, the SHA-256 is verified only for "100k".
 
     Parameters
     ----------
     name : {"100k", "1m", "20m", "25m", "32m", "latest-small"}, default="100k"
-        Which data set: the name says how many ratings there are, and "latest-small"
-        has some 100,000. Archives are 1 to 6 MB up to "1m" and 200 to 260 MB beyond;
-        the ratings then take 0.5 to 0.9 GB on disk.
-    data_home : str or path-like, default=None
-        The data home; `get_data_home` tells the default.
+        The data set, named after its number of ratings; "latest-small" has about
+        100,000. The archives of "100k", "1m" and "latest-small" have 1 to 6 MB. The
+        other archives have 200 to 260 MB, and their ratings take 0.5 to 0.9 GB on disk.
+    data_home : str or PathLike, default=None
+        The data home; None means the folder that `get_data_home` returns.
     download_if_missing : bool, default=True
-        If False, raise an error rather than download.
+        If False, raise an error if the file is not in the data home.
 
     Returns
     -------
     DataFrame
-        The columns `user_id`, `item_id`, `rating` and `timestamp` (seconds since 1970)
-        in the order of the file, which is not the order in time. All are int64, except
-        that `rating` is float64 where half stars exist: everywhere but in "100k" and
-        "1m".
+        Columns `user_id`, `item_id`, `rating` and `timestamp` (seconds since 1970), in
+        the order of the file, which is not sorted by time. All columns are int64,
+        except that `rating` is float64 in data sets with half stars: all but "100k"
+        and "1m".
 
     Raises
     ------
     OSError
-        If the ratings cannot be downloaded, checked or written. The message names the
-        address and where to put the file by hand.
+        If the ratings cannot be downloaded, checked or written. The message contains
+        the URL and where to put the file by hand.
+    FileNotFoundError
+        If the file is missing and `download_if_missing` is False.
     InteractionsError
-        If the file in the data home is not what its name says.
+        If the file in the data home does not contain the ratings of this data set.
+    InvalidParameterError
+        If an argument has an invalid value.
 
     Notes
     -----
-    GroupLens states the terms of use in a README within each archive: among them to
-    cite [1]_ and not to pass the data on.
+    The README in each archive states the terms of use. Among others: cite [1]_ and do
+    not redistribute the data.
 
     References
     ----------
@@ -149,7 +159,7 @@ def fetch_movielens(name="100k", *, data_home=None, download_if_missing=True):
     >>> fetch_movielens("100k").shape  # doctest: +SKIP
     (100000, 4)
 
-    An archive unpacked by hand:
+    Read ratings that were put into the data home by hand:
 
     >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
@@ -172,18 +182,19 @@ def fetch_movielens(name="100k", *, data_home=None, download_if_missing=True):
     if not path.is_file():
         if not download_if_missing:
             raise FileNotFoundError(
-                f"{path} does not exist. Pass download_if_missing=True. "
-                + _help(archive, home)
+                f"{path} does not exist. Pass download_if_missing=True to download it. "
+                + _by_hand(archive, home)
             )
         _download(archive, home)
     return _read(archive, path)
 
 
-def _help(archive, home):
+def _by_hand(archive, home):
+    """Return how to provide the file by hand, for error messages."""
     return (
-        f"By hand: unpack {_BASE_URL}{archive.name} in {home}, so that it holds "
-        f"{archive.ratings}. Another data home is named by data_home= or the "
-        "environment variable SKLEARN_ATTREC_DATA."
+        f"To add the file by hand, unpack {_BASE_URL}{archive.name} in {home}, so that "
+        f"it contains {archive.ratings}. To use another folder, pass data_home= or set "
+        "the environment variable SKLEARN_ATTREC_DATA."
     )
 
 
@@ -198,50 +209,53 @@ def _read(archive, path):
             **_FORMATS[path.suffix],
         )
         if frame.empty:
-            raise ValueError("it has no rows")
+            raise ValueError("the file has no rows")
     except ValueError as error:
         raise InteractionsError(
-            f"{path} does not hold the ratings of {archive.name}: {error}. Remove the "
-            "file to have it downloaded again."
+            f"{path} does not contain the ratings of {archive.name}: {error}. Remove "
+            "the file to download it again."
         ) from error
     return frame
 
 
 def _download(archive, home):
-    """Put the ratings in the data home: all of them and nothing else, or nothing."""
+    """Download the archive and store its ratings; store nothing after an error."""
     url = _BASE_URL + archive.name
     try:
         with build_opener(_KeepHttps).open(url, timeout=_TIMEOUT) as response:
             home.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".movielens-", dir=home) as scratch:
-                zipped, ratings = Path(scratch, "archive"), Path(scratch, "ratings")
+            with TemporaryDirectory(prefix=".movielens-", dir=home) as folder:
+                zipped, ratings = Path(folder, "archive"), Path(folder, "ratings")
                 _save(response, zipped, archive.n_bytes)
                 _check_sha256(zipped, archive.sha256)
                 _extract(zipped, archive.ratings, ratings)
                 path = home / archive.ratings
                 path.parent.mkdir(exist_ok=True)
-                # Other processes see the whole file or none, also if they fetch too.
+                # Atomic: other processes see the complete file or no file.
                 ratings.replace(path)
     except (OSError, HTTPException, BadZipFile, ValueError) as error:
         if isinstance(error, HTTPError):
-            error.close()  # it holds the connection
+            error.close()  # closes the connection
         raise OSError(
-            f"{url} could not be fetched into {home}: {error}. {_help(archive, home)}"
+            f"{url} could not be downloaded to {home}: {error}. Try again. "
+            + _by_hand(archive, home)
         ) from error
 
 
 class _KeepHttps(HTTPRedirectHandler):
-    """Follow redirects, but never from https to a scheme that others can alter."""
+    """Follow redirects, but never from https to an insecure scheme."""
 
     def redirect_request(self, req, fp, code, msg, headers, newurl):
         if req.type == "https" and not newurl.lower().startswith("https:"):
             fp.close()
-            raise URLError(f"redirect to {newurl!r:.200} refused, as it is not https")
+            raise URLError(
+                f"the redirect to {short_repr(newurl, 200)} is refused: it is not https"
+            )
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
 def _save(response, path, n_bytes):
-    """Write the response, but hardly more than the bytes expected."""
+    """Write the response to path; stop soon after the expected number of bytes."""
     with path.open("xb") as file:
         while file.tell() <= n_bytes and (chunk := response.read(_CHUNK)):
             file.write(chunk)
@@ -252,22 +266,24 @@ def _check_sha256(path, expected):
         actual = hashlib.file_digest(file, "sha256").hexdigest()
     if actual != expected:
         raise ValueError(
-            f"SHA-256 {expected} expected, got {actual} ({path.stat().st_size:,} bytes)"
+            f"its SHA-256 must be {expected}, got {actual} "
+            f"({path.stat().st_size:,} bytes)"
         )
 
 
 def _extract(zipped, member, path):
-    """Write one member of an archive to path; no name in the archive becomes a path."""
+    """Write one member of an archive to path; paths in the archive are never used."""
     with ZipFile(zipped) as archive:
         found = [info for info in archive.infolist() if info.filename == member]
         if len(found) != 1 or stat.S_ISLNK(found[0].external_attr >> 16):
             raise BadZipFile(
-                f"{len(found)} members are {member}; expected one plain file"
+                f"the archive must contain {member} once, as a regular file; "
+                f"{len(found)} members have this name"
             )
-        # ZipFile never reads more of a member than the size it declares.
+        # ZipFile never reads more than the declared size of a member.
         if found[0].file_size > _MAX_RATINGS_BYTES:
             raise BadZipFile(
-                f"{member} has {found[0].file_size:,} bytes, more than "
+                f"{member} has {found[0].file_size:,} bytes, more than the allowed "
                 f"{_MAX_RATINGS_BYTES:,}"
             )
         with archive.open(found[0]) as source, path.open("xb") as file:

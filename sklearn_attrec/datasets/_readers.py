@@ -1,25 +1,28 @@
-"""Interactions read from a file, with ids as they stand there."""
+"""Interactions read from a file, with ids exactly as in the file."""
 
 import gzip
 import json
+import os
 import zlib
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec.datasets._columns import RATING, as_integers, convert_columns
 from sklearn_attrec.datasets._delimited import FORMATS, DelimitedText
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import (
     Boolean,
     FilePath,
-    Having,
     OneOf,
+    Predicate,
     check_arguments,
 )
-from sklearn_attrec.utils._validation import ITEM, TIME, USER
+from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["read_interactions"]
 
@@ -31,8 +34,8 @@ _BY_POSITION = {
     4: [USER, ITEM, RATING, TIME],
 }
 
-_SEPARATOR = Having(
-    "None or text without quotation marks and line breaks",
+_SEPARATOR = Predicate(
+    "None or a non-empty string without quotation marks, line breaks or NUL",
     lambda sep: (
         sep is None
         or isinstance(sep, str)
@@ -40,8 +43,8 @@ _SEPARATOR = Having(
         and not set(sep) & set('"\r\n\0')
     ),
 )
-_COLUMNS = Having(
-    "None, a list of different names, or a dict from name to name",
+_COLUMNS = Predicate(
+    "None, a list of different names, or a dict from old to new names",
     lambda columns: (
         columns is None
         or isinstance(columns, (list, tuple, Mapping))
@@ -56,70 +59,81 @@ _COLUMNS = Having(
 
 
 def read_interactions(
-    path, *, columns=None, sep=None, header="infer", encoding="utf-8"
-):
-    r"""Read interactions from a file, keeping every id exactly as it stands there.
+    path: str | os.PathLike[str],
+    *,
+    columns: list[str] | tuple[str, ...] | Mapping[str, str] | None = None,
+    sep: str | None = None,
+    header: bool | Literal["infer"] = "infer",
+    encoding: str = "utf-8",
+) -> pd.DataFrame:
+    r"""Read interactions from a file, keeping every id exactly as in the file.
 
-    What the file holds follows from the end of its name; after each may come `.gz`:
+    The extension of the file defines its format. `.gz` may follow each extension:
 
     ===================== ======================================== ======
-    name ends in          holds                                    header
+    extension             format                                   header
     ===================== ======================================== ======
     .csv                  fields separated by commas               yes
     .tsv                  fields separated by tabs                 yes
     .data                 fields separated by tabs, no quotes      no
     .dat                  fields separated by ``::``, no quotes    no
     .txt                  fields separated by one space, no quotes no
-    .jsonl .ndjson .json  a JSON object on each line
-    .parquet .pq          Parquet, which needs pyarrow
+    .jsonl .ndjson .json  one JSON object per line
+    .parquet .pq          Parquet, requires pyarrow
     ===================== ======================================== ======
 
-    Without a header line, 2 columns are read as `user_id` and `item_id`, 3 as
-    `user_id`, `item_id` and `timestamp`, 4 as `user_id`, `item_id`, `rating` and
-    `timestamp`. Other names than these are left as they are, and `columns` changes
-    them. Nothing is skipped or repaired, except that blank lines are passed over: what
-    cannot be read exactly is an error that names the line.
+    Without a header, the columns are `user_id` and `item_id`; with 3 columns the third
+    is `timestamp`; with 4 columns the last two are `rating` and `timestamp`. Use
+    `columns` to rename other columns. Blank lines are skipped; nothing else is skipped
+    or repaired. If a line cannot be read without loss of information, an error with its
+    number is raised.
 
     Parameters
     ----------
-    path : str or path-like
+    path : str or PathLike
         The file.
     columns : list or dict, default=None
-        A list names all columns in the order of the file; lines of fields are then
-        taken to have no header, unless `header=True`. A dict renames some columns, as
-        in `{"movieId": "item_id"}`.
+        A list gives the names of all columns in the order of the file; delimited text
+        is then read without a header, unless `header=True`. A dict renames some
+        columns, for example `{"movieId": "item_id"}`.
     sep : str, default=None
-        What separates fields. None takes it from the name of the file; text is read as
-        lines of fields whatever the name, with a header unless the table says no. It
-        is never a regular expression. With more than one character, as in `"::"`,
-        quotation marks have no meaning.
+        Separator of the fields, never a regular expression. If given, the file is read
+        as delimited text, regardless of its extension. It has a header, except for
+        extensions with "no" in the table. None means the separator in the table. With a
+        separator of several characters, for example `"::"`, quotation marks have no
+        special meaning.
     header : "infer" or bool, default="infer"
-        Whether the first line of fields names the columns. "infer" follows the table.
+        Whether the first line of delimited text names the columns. "infer" uses the
+        value of the table.
     encoding : str, default="utf-8"
-        Encoding of text. A byte order mark is accepted.
+        Encoding of the text. A byte order mark is accepted.
 
     Returns
     -------
     DataFrame
-        One row for each record, in the order of the file.
+        One row per record, in the order of the file.
 
-        - A column of text becomes int64 if each value is an integer that fits and is
-          written plainly. Otherwise, as with "007", "+5" or "18446744073709551616", all
-          values of the column stay text; so do "NA" and "null". In JSON and Parquet,
-          ids that are text stay text.
+        - A column of text becomes int64 if all values are 64-bit integers in canonical
+          form, without leading zeros, plus signs or spaces. If one value is for example
+          "007", "+5" or "18446744073709551616", all values of the column stay strings.
+          "NA" and "null" stay strings too. In JSON and Parquet, ids that are strings
+          stay strings.
         - `rating` becomes int64 or float64.
-        - `timestamp` becomes int64 or float64, or datetime64 where it holds ISO 8601
-          dates; with UTC offsets these are converted to UTC.
+        - `timestamp` becomes int64, float64, or datetime64 for ISO 8601 dates. Dates
+          with UTC offsets are converted to UTC.
 
     Raises
     ------
     InteractionsError
-        If the file is damaged or of another kind than its name says, or an id is
-        blank, a rating no number or a timestamp no time.
+        If the file is damaged or not in the format of its extension, an id is missing
+        or blank, a rating is not a number, or a timestamp is neither a number nor a
+        date.
+    InvalidParameterError
+        If an argument has an invalid value.
     OSError
         If the file cannot be opened.
     ImportError
-        If the file is Parquet and pyarrow is not installed.
+        If the file is a Parquet file and pyarrow is not installed.
 
     Examples
     --------
@@ -140,7 +154,10 @@ def read_interactions(
         columns=(columns, _COLUMNS),
         sep=(sep, _SEPARATOR),
         header=(header, OneOf("infer"), Boolean()),
-        encoding=(encoding, Having("text", lambda value: isinstance(value, str))),
+        encoding=(
+            encoding,
+            Predicate("a string", lambda name: isinstance(name, str)),
+        ),
     )
     path = Path(path)
     source = repr(str(path))
@@ -149,14 +166,14 @@ def read_interactions(
     if suffix == ".gz":
         raw, suffix = _gunzip(raw, source), path.with_suffix("").suffix.lower()
     if sep is None and suffix in _PARQUET:
-        frame, where = _read_parquet(raw, source)
+        frame, locate = _read_parquet(raw, source)
     elif sep is None and suffix in _JSON_LINES:
-        frame, where = _read_json_lines(_decode(raw, encoding, source), source)
+        frame, locate = _read_json_lines(_decode(raw, encoding, source), source)
     else:
         text = _decode(raw, encoding, source)
-        frame, where = _read_fields(text, source, suffix, columns, sep, header)
+        frame, locate = _read_fields(text, source, suffix, columns, sep, header)
     frame = _rename(frame, columns, source)
-    convert_columns(frame, where)
+    convert_columns(frame, locate)
     return frame
 
 
@@ -165,32 +182,33 @@ def _gunzip(raw, source):
         return gzip.decompress(raw)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InteractionsError(
-            f"{source} is not a whole gzip file: {error}. Fetch or write it again, or "
-            "take .gz off its name if it is not compressed."
+            f"{source} is not a complete gzip file: {error}. Download or write it "
+            "again, or remove .gz from its name if it is not compressed."
         ) from error
 
 
 def _decode(raw, encoding, source):
-    """Return the text, which has at least one character and no NUL."""
+    """Return the text; raise an error for NUL characters and blank text."""
     try:
         text = raw.decode(encoding)
     except LookupError as error:
         raise InvalidParameterError(
             "The 'encoding' argument of read_interactions must be the name of a text "
-            f"encoding, such as 'utf-8' or 'latin-1'. Got {encoding!r:.80} instead."
+            f"encoding, for example 'utf-8' or 'latin-1'. Got {short_repr(encoding)} "
+            "instead."
         ) from error
     except UnicodeError as error:
         line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
         raise InteractionsError(
-            f"{source}, line {line}: not text in the encoding {encoding!r}. Name the "
-            f"encoding of the file, as in "
+            f"{source}, line {line}: the text is not encoded in {encoding!r}. Pass the "
+            "encoding of the file, for example "
             f"encoding={'utf-16' if 0 in raw else 'latin-1'!r}."
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InteractionsError(
-            f"{source}, line {line}: a NUL byte. Either the file is damaged or in "
-            "another encoding; name that, as in encoding='utf-16'."
+            f"{source}, line {line} contains a NUL byte. The file is damaged or has "
+            "another encoding. Pass its encoding, for example encoding='utf-16'."
         )
     text = text.removeprefix("\ufeff")
     if not text or text.isspace():
@@ -202,49 +220,56 @@ def _read_fields(text, source, suffix, columns, sep, header):
     if sep is None and suffix not in FORMATS:
         raise InvalidParameterError(
             f"{source}: the 'path' argument of read_interactions must end in one of "
-            f"{', '.join([*FORMATS, *_JSON_LINES, *_PARQUET])}, or any of these and "
-            ".gz; else pass the separator of its fields, as in sep=','."
+            f"{', '.join([*FORMATS, *_JSON_LINES, *_PARQUET])}, optionally followed "
+            "by .gz. Otherwise pass the separator of the fields, for example sep=','."
         )
-    form = FORMATS.get(suffix, FORMATS[".csv"])
-    named = isinstance(columns, (list, tuple))
-    has_header = form.header and not named if header == "infer" else header
-    table = DelimitedText(source, text, sep or form.sep, has_header, form.quoting)
+    defaults = FORMATS.get(suffix, FORMATS[".csv"])
+    names_given = isinstance(columns, (list, tuple))
+    has_header = defaults.header and not names_given if header == "infer" else header
+    table = DelimitedText(
+        source, text, sep or defaults.sep, has_header, defaults.quoting
+    )
     fields = table.read()
-    # Every column, as one of any name may be renamed and used as ids later.
+    # Convert all columns, because `columns` may later rename any of them to an id
+    # column.
     frame = fields.apply(as_integers)
     if not has_header:
         if header == "infer":
-            _refuse_header(fields, frame, table.where)
-        if not named:
+            _raise_if_header(fields, frame, table.where)
+        if not names_given:
             frame.columns = _names_by_position(frame.shape[1], source)
     return frame, table.where
 
 
-def _refuse_header(fields, frame, where):
-    """Refuse a first line that alone keeps a column from being integers."""
+def _raise_if_header(fields, frame, locate):
+    """Raise an error if the first line looks like a header.
+
+    It does if only the first value of a column is not an integer.
+    """
     for position, dtype in enumerate(frame.dtypes):
         rest = fields.iloc[1:, position]
         if dtype != "int64" and len(rest) and as_integers(rest).dtype == "int64":
             raise InteractionsError(
-                f"{where(0)}: {fields.iloc[0, position]!r:.80} is no integer, and all "
-                "below it are. If the line is a header, pass header=True, else False."
+                f"{locate(0)}: {short_repr(fields.iloc[0, position])} is not an "
+                "integer, but all later values of its column are. If the line is a "
+                "header, pass header=True, otherwise header=False."
             )
 
 
 def _names_by_position(n_columns, source):
     if n_columns not in _BY_POSITION:
         raise InteractionsError(
-            f"{source} has {n_columns} columns and no header. Name them in their "
-            f"order, as in columns={[USER, ITEM, '...']}, or pass header=True."
+            f"{source} has {n_columns} columns and no header. Name all columns in "
+            f"order, for example columns={[USER, ITEM, '...']}, or pass header=True."
         )
     return _BY_POSITION[n_columns]
 
 
 def _read_json_lines(text, source):
-    """Read one object a line.
+    """Read one JSON object per line.
 
-    A loop, as the reader of pandas rounds large integers, takes NaN and keeps the last
-    of two equal keys.
+    The reader of pandas rounds large integers, accepts NaN, and keeps the last of two
+    equal keys without an error.
     """
     decode = json.JSONDecoder(
         object_pairs_hook=_unique_keys, parse_constant=_no_constant
@@ -255,7 +280,7 @@ def _read_json_lines(text, source):
             continue
         try:
             record = decode(line)
-            if "\\u" in line:  # an escape may be half a character, which is no text
+            if "\\u" in line:  # raises an error for a lone surrogate
                 json.dumps(record, ensure_ascii=False).encode()
             names = _check_record(record, names)
         except (ValueError, RecursionError) as error:
@@ -271,7 +296,7 @@ def _read_json_lines(text, source):
 
 
 def _to_series(values):
-    """Keep mixed values as they are: integers beside a float would be rounded."""
+    """Return a Series that keeps mixed types: a float column rounds large integers."""
     column = pd.Series(values, dtype=object)
     return column.infer_objects() if len(set(map(type, values))) == 1 else column
 
@@ -279,7 +304,8 @@ def _to_series(values):
 def _unique_keys(pairs):
     record = dict(pairs)
     if len(record) < len(pairs):
-        raise ValueError(f"a key is given twice in {[key for key, _ in pairs]!r:.80}")
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"a key appears twice in {short_repr(keys)}")
     return record
 
 
@@ -288,11 +314,14 @@ def _no_constant(constant):
 
 
 def _check_record(record, names):
-    """Return the keys that the first record has, and every other must have."""
+    """Return the keys of the first record; raise an error if a record has others."""
     if not isinstance(record, dict):
-        raise ValueError(f"it holds {record!r:.80}")
+        raise ValueError(f"the line contains {short_repr(record)}")
     if names is not None and record.keys() != names:
-        raise ValueError(f"its keys are {[*record]!r:.80}, not {[*names]!r:.80}")
+        raise ValueError(
+            f"its keys are {short_repr([*record])}, but the first record has the keys "
+            f"{short_repr([*names])}"
+        )
     return names if names is not None else record.keys()
 
 
@@ -305,7 +334,7 @@ def _read_parquet(raw, source):
         ) from error
     try:
         frame = pd.read_parquet(BytesIO(raw), engine="pyarrow")
-        # An index with a name holds a column, such as the ids of the users.
+        # A named index, for example of user ids, is read as a column.
         frame = frame.reset_index(drop=frame.index.names == [None])
     except (
         ValueError,
@@ -316,32 +345,42 @@ def _read_parquet(raw, source):
     ) as error:
         reason = str(error).rstrip(".")
         raise InteractionsError(
-            f"{source} is not a sound Parquet file: {reason}. Fetch or write it again."
+            f"{source} is not a valid Parquet file: {reason}. Download or write it "
+            "again."
         ) from error
     return frame, lambda row: f"{source}, row {row}"
 
 
 def _rename(frame, columns, source):
-    """Name the columns as asked; refuse a table that can hold no interactions."""
-    found = f"{source} has {frame.shape[1]} column(s), {[*frame.columns]!r:.200}"
+    """Rename the columns.
+
+    Raises an error if there are fewer than two columns, repeated names or no rows.
+    """
+    names = short_repr([*frame.columns], 200)
+    found = f"{source} has {frame.shape[1]} column(s), {names}"
     if isinstance(columns, Mapping):
         if missing := [name for name in columns if name not in frame]:
             raise InteractionsError(
-                f"{found}, and none named {missing}. Name those it has in columns=."
+                f"{found}, but columns= contains {missing}, which do not exist. Use "
+                "the names of existing columns."
             )
         frame = frame.rename(columns=columns)
     elif columns is not None:
         if len(columns) != frame.shape[1]:
             raise InteractionsError(
-                f"{found}, but columns= names {len(columns)}. Name each, or pass a "
-                "dict to rename some."
+                f"{found}, but columns= contains {len(columns)} names. Pass one name "
+                "per column, or a dict to rename some columns."
             )
         frame.columns = columns
     if frame.shape[1] < 2 or not frame.columns.is_unique:
         raise InteractionsError(
-            f"{source} has the columns {[*frame.columns]!r:.200}; there must be at "
-            "least 2, for users and items, each with a name of its own."
+            f"{source} has the columns {short_repr([*frame.columns], 200)}, but at "
+            "least 2 with unique names are required, for users and items. To change "
+            "the names, pass a list of all names as columns=."
         )
     if frame.empty:
-        raise InteractionsError(f"{source} has columns and no rows.")
+        raise InteractionsError(
+            f"{source} has no rows, but at least 1 is required. Check that the file "
+            "is complete."
+        )
     return frame

@@ -1,9 +1,10 @@
-"""Ranking metrics over ranks, and the scorers made from them.
+"""Ranking metrics, and scorers made from them.
 
-A rank is the place of a row's item among all items, 1 for the first and `inf` for an
-item that is not ranked at all. `target_ranks` of every recommender gives them, and
-`ranks_in_lists` reads them off recommended lists. One row is one relevant item; pass
-`users` to the metrics to pool the rows of each user into one query with several.
+The metrics take ranks: the position of a row's item in the ranking of all items, 1 for
+the first and `inf` for an item that is not ranked. `target_ranks` of a recommender
+computes ranks, and `ranks_in_lists` finds them in recommended lists. By default each
+row is one query with one relevant item; with `users`, the rows of each user are one
+query with several relevant items.
 """
 
 from sklearn_attrec.metrics._lists import catalogue_coverage, novelty, ranks_in_lists

@@ -1,52 +1,57 @@
-"""Metrics over recommended lists: their ranks, catalogue coverage and novelty."""
+"""Recommended lists: ranks of relevant items, catalogue coverage and novelty."""
 
+from collections.abc import Sequence
 from itertools import zip_longest
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+from sklearn_attrec.utils._types import Ids
 
 __all__ = ["catalogue_coverage", "novelty", "ranks_in_lists"]
 
 
 def _to_lists(y_pred):
-    """Return lists of any lengths as one 2-D array, the short ones filled with None."""
+    """Return lists as one 2-D array, padded with None."""
     if isinstance(y_pred, pd.DataFrame | np.ndarray):
         return np.asarray(y_pred)
     columns = list(zip_longest(*y_pred))
     lists = np.empty((len(y_pred), len(columns)), dtype=object)
-    for place, column in enumerate(columns):  # a list of tuples would become 3-D
-        lists[:, place] = column
+    # np.asarray would convert lists of tuples to a 3-D array.
+    for position, column in enumerate(columns):
+        lists[:, position] = column
     return lists
 
 
 def _kind(ids):
-    """Say 'text' or 'numbers', or None where ids are mixed or of another kind."""
+    """Return 'strings' or 'numbers', or None for mixed and other ids."""
     kind = pd.api.types.infer_dtype(ids, skipna=True)
-    return {"string": "text", "integer": "numbers", "floating": "numbers"}.get(kind)
+    return {"string": "strings", "integer": "numbers", "floating": "numbers"}.get(kind)
 
 
-def ranks_in_lists(y_true, y_pred):
-    """Rank of each relevant item in the list recommended for its row.
+def ranks_in_lists(y_true: Ids, y_pred: npt.ArrayLike | Sequence[Ids]) -> np.ndarray:
+    """Find the rank of each relevant item in the list recommended for its row.
 
     Parameters
     ----------
     y_true : array-like of shape (n,)
-        The relevant item of each row. Where a query has several, give each a row.
+        Relevant item of each row. A query with several relevant items has several rows.
     y_pred : array-like of shape (n, k) or sequence of n sequences
-        The items recommended for each row, best first, such as `predict` returns.
+        Items recommended for each row, best first, for example from `predict`.
 
     Returns
     -------
     ndarray of shape (n,)
-        Place of the item in its list from 1 on, and `inf` where it is not listed. Of
-        an item listed twice the first place counts.
+        Position of the item in its list, 1 for the first; `inf` if the list does not
+        contain it. If a list contains it twice, the first position counts.
 
     Raises
     ------
     InteractionsError
-        If the two differ in length, or one holds text and the other numbers.
+        If the lengths differ, or one contains strings and the other numbers.
 
     Examples
     --------
@@ -55,7 +60,7 @@ def ranks_in_lists(y_true, y_pred):
     >>> ranks_in_lists(["x", "y"], [["x", "z"], ["z", "x"]])
     array([ 1., inf])
 
-    Sets of relevant items have a row an item after `explode`:
+    For sets of relevant items, `explode` makes one row per item:
 
     >>> relevant = pd.Series([{"x"}, {"y", "z"}]).explode()
     >>> recommended = pd.Series([["x", "z"], ["z", "x"]]).loc[relevant.index]
@@ -65,57 +70,59 @@ def ranks_in_lists(y_true, y_pred):
     y_true, lists = np.asarray(y_true), _to_lists(y_pred)
     if y_true.ndim != 1 or lists.ndim != 2 or len(y_true) != len(lists):
         raise InteractionsError(
-            "ranks_in_lists needs a relevant item and a list of items a row: 'y_true' "
-            "of shape (n,) and 'y_pred' of shape (n, k). "
-            f"Got {y_true.shape} and {lists.shape} instead."
+            "ranks_in_lists needs one relevant item and one list of items per row: "
+            "'y_true' of shape (n,) and 'y_pred' of shape (n, k). Got "
+            f"{y_true.shape} and {lists.shape} instead."
         )
     kinds = _kind(y_true), _kind(lists.ravel())
     if None not in kinds and kinds[0] != kinds[1]:
         raise InteractionsError(
-            f"The items of 'y_true' are {kinds[0]} and those of 'y_pred' {kinds[1]}, "
-            "so none can ever be found. Convert one with astype."
+            f"ranks_in_lists: 'y_true' contains {kinds[0]}, but 'y_pred' contains "
+            f"{kinds[1]}, so no item can match. Convert one of them with astype."
         )
-    listed = lists == y_true[:, None]  # (n, k)
-    return np.where(listed.any(axis=1), listed.argmax(axis=1) + 1, np.inf)
+    is_target = lists == y_true[:, None]  # (n, k)
+    return np.where(is_target.any(axis=1), is_target.argmax(axis=1) + 1, np.inf)
 
 
 def _recommended_positions(caller, recommended, items):
-    """Positions in the catalogue of all the items recommended, padding left out."""
+    """Return the catalogue positions of all recommended items, without padding."""
     index = pd.Index(items)
     if not index.is_unique:
         raise InteractionsError(
-            f"The 'items' argument of {caller} must name each item once. "
-            f"{index[index.duplicated()][0]!r} is there more than once."
+            f"The 'items' argument of {caller} must contain each item once, but "
+            f"{short_repr(index[index.duplicated()][0])} occurs more than once. Pass "
+            "items_ of the recommender."
         )
     positions = index.get_indexer(_to_lists(recommended).ravel())
     if not (positions >= 0).any():
         raise InteractionsError(
             f"None of the {positions.size} items in the 'recommended' argument of "
-            f"{caller} is one of the {len(index)} of the catalogue in 'items'."
+            f"{caller} is among the {len(index)} items in the 'items' argument. Check "
+            "that both have ids of the same type."
         )
     return positions[positions >= 0]
 
 
-def catalogue_coverage(recommended, items):
-    """Share of the catalogue that is recommended at least once.
+def catalogue_coverage(recommended: npt.ArrayLike | Sequence[Ids], items: Ids) -> float:
+    """Compute the fraction of the catalogue that is recommended at least once.
 
     Parameters
     ----------
     recommended : array-like of shape (n, k) or sequence of n sequences
-        The lists of items, such as `predict` returns. What is not in the catalogue,
-        such as the padding of short lists, is left out.
+        Lists of items, for example from `predict`. Values that are not in the
+        catalogue are ignored, for example the padding of short lists.
     items : array-like of shape (n_items,)
-        The catalogue, each item once: `items_` of a recommender.
+        The catalogue, without duplicates: `items_` of a recommender.
 
     Returns
     -------
     float
-        Between 0 and 1. A recommender with the same list for all has k / n_items.
+        Between 0 and 1; k / n_items if all lists are equal.
 
     Raises
     ------
     InteractionsError
-        If no recommended item is in the catalogue, or the catalogue repeats one.
+        If no recommended item is in the catalogue, or the catalogue has duplicates.
 
     References
     ----------
@@ -132,34 +139,38 @@ def catalogue_coverage(recommended, items):
     return len(np.unique(positions)) / len(items)
 
 
-def novelty(recommended, items, item_counts):
-    r"""Mean self-information of the recommended items, in bits.
+def novelty(
+    recommended: npt.ArrayLike | Sequence[Ids],
+    items: Ids,
+    item_counts: npt.ArrayLike,
+) -> float:
+    r"""Compute the mean self-information of the recommended items, in bits.
 
-    It is the mean of :math:`-\log_2 p(i)` over all places of all lists, with
-    :math:`p(i)` the share of item :math:`i` among the training interactions. An item
-    that is half as frequent is one bit more novel.
+    This is the mean of :math:`-\log_2 p(i)` over all positions of all lists, where
+    :math:`p(i)` is the fraction of item :math:`i` in the training interactions. Halving
+    the frequency of an item adds one bit.
 
     Parameters
     ----------
     recommended : array-like of shape (n, k) or sequence of n sequences
-        The lists of items, such as `predict` returns. What is not in the catalogue,
-        such as the padding of short lists, is left out.
+        Lists of items, for example from `predict`. Values that are not in the
+        catalogue are ignored, for example the padding of short lists.
     items : array-like of shape (n_items,)
-        The catalogue, each item once: `items_` of a recommender.
+        The catalogue, without duplicates: `items_` of a recommender.
     item_counts : array-like of shape (n_items,)
-        How often each item of the catalogue occurs in training, at least once:
+        Number of training interactions of each item in the catalogue, at least 1:
         `item_counts_` of a recommender.
 
     Returns
     -------
     float
-        Bits. Low values mean that popular items are recommended.
+        Novelty in bits; lower if more popular items are recommended.
 
     Raises
     ------
     InteractionsError
-        If no recommended item is in the catalogue, the catalogue repeats one, or the
-        counts do not fit it.
+        If no recommended item is in the catalogue, the catalogue has duplicates, or
+        `item_counts` does not contain one positive count per item.
 
     References
     ----------
@@ -176,8 +187,9 @@ def novelty(recommended, items, item_counts):
     counts = np.asarray(item_counts, dtype=float)
     if counts.shape != (len(items),) or not (counts > 0).all():
         raise InteractionsError(
-            "The 'item_counts' argument of novelty must hold a positive count for each "
-            f"of the {len(items)} items. Got shape {counts.shape} with "
-            f"{np.sum(~(counts > 0))} count(s) not positive instead."
+            "The 'item_counts' argument of novelty must contain one positive count for "
+            f"each of the {len(items)} items. Got shape {counts.shape} with "
+            f"{np.sum(~(counts > 0))} count(s) not positive instead. Pass "
+            "item_counts_ of the recommender."
         )
     return float(np.mean(np.log2(counts.sum() / counts[positions])))

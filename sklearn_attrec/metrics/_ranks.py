@@ -1,12 +1,13 @@
-"""Metrics over ranks: hit rate, MRR, NDCG, recall, precision and MAP."""
+"""Metrics of ranks: hit rate, MRR, NDCG, recall, precision and MAP."""
 
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from sklearn_attrec.exceptions import InteractionsError
-from sklearn_attrec.metrics._arguments import check_k
+from sklearn_attrec.utils._param_validation import Integer, Optional, check_arguments
 
 __all__ = [
     "hit_rate",
@@ -22,17 +23,23 @@ class _Queries(NamedTuple):
     """Ranks of relevant items, sorted by query and then by rank."""
 
     ranks: np.ndarray  # (n,)
-    query: np.ndarray  # (n,) number of the row's query, 0 .. n_queries - 1
-    place: np.ndarray  # (n,) 1 for the best ranked relevant item of its query
+    query: np.ndarray  # (n,) number of the query, from 0 to n_queries - 1
+    position: np.ndarray  # (n,) rank among the relevant items of its query, from 1
     n_relevant: np.ndarray  # (n_queries,)
 
     def mean(self, gains):
-        """Mean over queries of the sum of a query's gains."""
+        """Sum the gains of each query and return the mean over queries."""
         return float(np.sum(gains) / len(self.n_relevant))
 
     def best(self):
-        """Rank of each query's best ranked relevant item, of shape (n_queries,)."""
-        return self.ranks[self.place == 1]
+        """Return the best rank of each query, of shape (n_queries,)."""
+        return self.ranks[self.position == 1]
+
+
+def _check_k(caller, k):
+    """Return k, or the largest finite float if k is None."""
+    check_arguments(caller, k=(k, Optional(Integer(1))))
+    return np.finfo(float).max if k is None else k
 
 
 def _check_ranks(caller, ranks):
@@ -40,8 +47,8 @@ def _check_ranks(caller, ranks):
         ranks = np.asarray(ranks, dtype=float)
     except (TypeError, ValueError) as error:
         raise InteractionsError(
-            f"The 'ranks' argument of {caller} must hold numbers: {error}. "
-            "ranks_in_lists turns lists of items into ranks."
+            f"The 'ranks' argument of {caller} must contain numbers: {error}. "
+            "Use ranks_in_lists to convert lists of items to ranks."
         ) from error
     if ranks.ndim != 1 or not len(ranks):
         raise InteractionsError(
@@ -51,9 +58,9 @@ def _check_ranks(caller, ranks):
     invalid = np.flatnonzero(~(ranks >= 1))  # NaN too
     if len(invalid):
         raise InteractionsError(
-            f"The 'ranks' argument of {caller} must hold numbers from 1 (the first) "
+            f"The 'ranks' argument of {caller} must contain numbers from 1 (the first) "
             f"to inf (not ranked). Got {ranks[invalid[0]]} at position {invalid[0]}, "
-            f"and {len(invalid)} invalid rank(s) in all."
+            f"and {len(invalid)} invalid rank(s) in total."
         )
     return ranks
 
@@ -64,57 +71,61 @@ def _to_queries(caller, ranks, users):
         users = np.arange(len(ranks))
     elif len(users) != len(ranks):
         raise InteractionsError(
-            f"The 'users' argument of {caller} must have one user a rank, "
+            f"The 'users' argument of {caller} must have one user per rank, "
             f"{len(ranks)}. Got {len(users)} instead."
         )
     query, names = pd.factorize(np.asarray(users))
     if (query < 0).any():
         raise InteractionsError(
             f"The 'users' argument of {caller} has {np.sum(query < 0)} missing "
-            f"value(s), first at position {np.argmin(query)}."
+            f"value(s), first at position {np.argmin(query)}. Remove these rows from "
+            "'ranks' and 'users'."
         )
     order = np.lexsort((ranks, query))
     ranks, query = ranks[order], query[order]
     n_relevant = np.bincount(query)
-    place = np.arange(1, len(query) + 1) - (n_relevant.cumsum() - n_relevant)[query]
-    # Two items cannot both be first. Two rows of one item can, and would count twice.
-    crowded = np.flatnonzero(ranks < place)
-    if len(crowded):
-        at = crowded[0]
+    position = np.arange(1, len(query) + 1) - (n_relevant.cumsum() - n_relevant)[query]
+    # Different items have different ranks. Repeated rows of an item would count twice.
+    impossible = np.flatnonzero(ranks < position)
+    if len(impossible):
+        row = impossible[0]
         raise InteractionsError(
-            f"The 'users' argument of {caller} pools ranks that cannot come from one "
-            f"list: user {names[query[at]]} has {place[at]} items among the first "
-            f"{ranks[at]:g}. Drop repeated items of a user, or leave 'users' out."
+            f"The 'users' argument of {caller} groups ranks that cannot come from one "
+            f"ranking: user {names[query[row]]} has {position[row]} items among the "
+            f"first {ranks[row]:g}. Remove repeated items of a user, or omit 'users'."
         )
-    return _Queries(ranks, query, place, n_relevant)
+    return _Queries(ranks, query, position, n_relevant)
 
 
-def hit_rate(ranks, k=10, *, users=None):
-    r"""Share of queries with a relevant item among the first k.
+def hit_rate(
+    ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
+) -> float:
+    r"""Compute the fraction of queries with a relevant item among the first k.
 
-    Also known as HR@k, Hit@k or success at k. It is
-    :math:`\frac{1}{|Q|} \sum_{q \in Q} [\min_{i \in R_q} r_{qi} \le k]`, with
-    :math:`R_q` the relevant items of query :math:`q` and :math:`r_{qi}` their ranks.
+    Also known as HR@k, Hit@k or success at k. The hit rate is
+    :math:`\frac{1}{|Q|} \sum_{q \in Q} [\min_{i \in R_q} r_{qi} \le k]`, where
+    :math:`R_q` are the relevant items of query :math:`q`, and :math:`r_{qi}` are their
+    ranks.
 
     Parameters
     ----------
     ranks : array-like of shape (n,)
-        Rank of each relevant item: 1 is first, `inf` is not ranked.
+        Rank of each relevant item: 1 for the first, `inf` for an item not ranked.
     k : int or None, default=10
-        How many places count. None counts them all.
+        Only the first k positions count; None means all.
     users : array-like of shape (n,), default=None
-        Rows with the same user are one query with several relevant items, each
-        listed once. None makes each row its own query.
+        User of each rank. The ranks of one user form one query with several relevant
+        items, each of which must occur once. None means one query per rank.
 
     Returns
     -------
     float
-        Between 0 and 1, larger is better.
+        Between 0 and 1; larger is better.
 
     Raises
     ------
     InteractionsError
-        If a rank is NaN or below 1, or if there is none.
+        If `ranks` is empty or a rank is NaN or below 1, or if `users` is invalid.
     InvalidParameterError
         If k is not an integer of at least 1.
 
@@ -126,36 +137,38 @@ def hit_rate(ranks, k=10, *, users=None):
     >>> hit_rate([1, 4, 20, float("inf")], k=5, users=["a", "a", "b", "b"])
     0.5
     """
-    k = check_k("hit_rate", k)
+    k = _check_k("hit_rate", k)
     queries = _to_queries("hit_rate", ranks, users)
     return queries.mean(queries.best() <= k)
 
 
-def mrr(ranks, k=None, *, users=None):
-    r"""Mean reciprocal rank of the best ranked relevant item.
+def mrr(
+    ranks: npt.ArrayLike, k: int | None = None, *, users: npt.ArrayLike | None = None
+) -> float:
+    r"""Compute the mean reciprocal rank of the best-ranked relevant item.
 
-    It is :math:`\frac{1}{|Q|} \sum_{q \in Q} 1 / \min_{i \in R_q} r_{qi}`, where a
+    The MRR is :math:`\frac{1}{|Q|} \sum_{q \in Q} 1 / \min_{i \in R_q} r_{qi}`, where a
     query without a relevant item among the first k contributes 0.
 
     Parameters
     ----------
     ranks : array-like of shape (n,)
-        Rank of each relevant item: 1 is first, `inf` is not ranked.
+        Rank of each relevant item: 1 for the first, `inf` for an item not ranked.
     k : int or None, default=None
-        How many places count. None counts them all.
+        Only the first k positions count; None means all.
     users : array-like of shape (n,), default=None
-        Rows with the same user are one query with several relevant items, each
-        listed once. None makes each row its own query.
+        User of each rank. The ranks of one user form one query with several relevant
+        items, each of which must occur once. None means one query per rank.
 
     Returns
     -------
     float
-        Between 0 and 1, larger is better.
+        Between 0 and 1; larger is better.
 
     Raises
     ------
     InteractionsError
-        If a rank is NaN or below 1, or if there is none.
+        If `ranks` is empty or a rank is NaN or below 1, or if `users` is invalid.
     InvalidParameterError
         If k is not an integer of at least 1.
 
@@ -171,39 +184,41 @@ def mrr(ranks, k=None, *, users=None):
     >>> mrr([1, 4, 20, float("inf")], k=5)
     0.3125
     """
-    k = check_k("mrr", k)
+    k = _check_k("mrr", k)
     queries = _to_queries("mrr", ranks, users)
     best = queries.best()
     return queries.mean((best <= k) / best)
 
 
-def ndcg(ranks, k=10, *, users=None):
-    r"""Normalised discounted cumulative gain, with relevance 0 or 1 and base 2.
+def ndcg(
+    ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
+) -> float:
+    r"""Compute the normalised discounted cumulative gain for relevance 0 or 1.
 
-    It is the mean over queries of :math:`DCG_q / IDCG_q` with
+    NDCG@k is the mean over queries of :math:`DCG_q / IDCG_q` with
     :math:`DCG_q = \sum_{i \in R_q} [r_{qi} \le k] / \log_2(r_{qi} + 1)` and
     :math:`IDCG_q = \sum_{j=1}^{\min(k, |R_q|)} 1 / \log_2(j + 1)`. With one relevant
-    item the denominator is 1.
+    item per query the denominator is 1.
 
     Parameters
     ----------
     ranks : array-like of shape (n,)
-        Rank of each relevant item: 1 is first, `inf` is not ranked.
+        Rank of each relevant item: 1 for the first, `inf` for an item not ranked.
     k : int or None, default=10
-        How many places count. None counts them all.
+        Only the first k positions count; None means all.
     users : array-like of shape (n,), default=None
-        Rows with the same user are one query with several relevant items, each
-        listed once. None makes each row its own query.
+        User of each rank. The ranks of one user form one query with several relevant
+        items, each of which must occur once. None means one query per rank.
 
     Returns
     -------
     float
-        Between 0 and 1, larger is better.
+        Between 0 and 1; larger is better.
 
     Raises
     ------
     InteractionsError
-        If a rank is NaN or below 1, or if there is none.
+        If `ranks` is empty or a rank is NaN or below 1, or if `users` is invalid.
     InvalidParameterError
         If k is not an integer of at least 1.
 
@@ -218,41 +233,43 @@ def ndcg(ranks, k=10, *, users=None):
     >>> ndcg([1, 3, 7, 20], k=10)  # (1 + 1/2 + 1/3 + 0) / 4
     0.4583333333333333
     """
-    k = check_k("ndcg", k)
+    k = _check_k("ndcg", k)
     queries = _to_queries("ndcg", ranks, users)
     gain = (queries.ranks <= k) / np.log2(queries.ranks + 1)
     ideal = np.bincount(
-        queries.query, weights=(queries.place <= k) / np.log2(queries.place + 1)
+        queries.query, weights=(queries.position <= k) / np.log2(queries.position + 1)
     )
     return queries.mean(gain / ideal[queries.query])
 
 
-def recall(ranks, k=10, *, users=None):
-    r"""Share of a query's relevant items that are among the first k.
+def recall(
+    ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
+) -> float:
+    r"""Compute the fraction of relevant items that are among the first k.
 
-    It is the mean over queries of
-    :math:`\frac{1}{|R_q|} \sum_{i \in R_q} [r_{qi} \le k]`, the hit rate where each
-    query has one relevant item.
+    Recall@k is the mean over queries of
+    :math:`\frac{1}{|R_q|} \sum_{i \in R_q} [r_{qi} \le k]`. With one relevant item per
+    query it equals the hit rate.
 
     Parameters
     ----------
     ranks : array-like of shape (n,)
-        Rank of each relevant item: 1 is first, `inf` is not ranked.
+        Rank of each relevant item: 1 for the first, `inf` for an item not ranked.
     k : int or None, default=10
-        How many places count. None counts them all.
+        Only the first k positions count; None means all.
     users : array-like of shape (n,), default=None
-        Rows with the same user are one query with several relevant items, each
-        listed once. None makes each row its own query.
+        User of each rank. The ranks of one user form one query with several relevant
+        items, each of which must occur once. None means one query per rank.
 
     Returns
     -------
     float
-        Between 0 and 1, larger is better.
+        Between 0 and 1; larger is better.
 
     Raises
     ------
     InteractionsError
-        If a rank is NaN or below 1, or if there is none.
+        If `ranks` is empty or a rank is NaN or below 1, or if `users` is invalid.
     InvalidParameterError
         If k is not an integer of at least 1.
 
@@ -262,37 +279,40 @@ def recall(ranks, k=10, *, users=None):
     >>> recall([1, 20, 3, 4], k=5, users=["a", "a", "b", "b"])
     0.75
     """
-    k = check_k("recall", k)
+    k = _check_k("recall", k)
     queries = _to_queries("recall", ranks, users)
     return queries.mean((queries.ranks <= k) / queries.n_relevant[queries.query])
 
 
-def precision(ranks, k=10, *, users=None):
-    r"""Share of the first k that is relevant.
+def precision(
+    ranks: npt.ArrayLike, k: int = 10, *, users: npt.ArrayLike | None = None
+) -> float:
+    r"""Compute the fraction of relevant items among the first k items.
 
-    It is the mean over queries of :math:`\frac{1}{k} \sum_{i \in R_q} [r_{qi} \le k]`.
-    A list shorter than k is divided by k all the same.
+    Precision@k is the mean over queries of
+    :math:`\frac{1}{k} \sum_{i \in R_q} [r_{qi} \le k]`. The divisor is k even if a list
+    is shorter.
 
     Parameters
     ----------
     ranks : array-like of shape (n,)
-        Rank of each relevant item: 1 is first, `inf` is not ranked.
+        Rank of each relevant item: 1 for the first, `inf` for an item not ranked.
     k : int, default=10
-        How many places count.
+        Only the first k positions count.
     users : array-like of shape (n,), default=None
-        Rows with the same user are one query with several relevant items, each
-        listed once. None makes each row its own query.
+        User of each rank. The ranks of one user form one query with several relevant
+        items, each of which must occur once. None means one query per rank.
 
     Returns
     -------
     float
-        Between 0 and 1, larger is better. With one relevant item a query the best
-        possible value is 1 / k.
+        Between 0 and 1; larger is better. With one relevant item per query the
+        best possible value is 1 / k.
 
     Raises
     ------
     InteractionsError
-        If a rank is NaN or below 1, or if there is none.
+        If `ranks` is empty or a rank is NaN or below 1, or if `users` is invalid.
     InvalidParameterError
         If k is not an integer of at least 1.
 
@@ -302,39 +322,41 @@ def precision(ranks, k=10, *, users=None):
     >>> precision([1, 20, 3, 4], k=5, users=["a", "a", "b", "b"])  # (1/5 + 2/5) / 2
     0.3
     """
-    k = check_k("precision", k, optional=False)
+    check_arguments("precision", k=(k, Integer(1)))
     queries = _to_queries("precision", ranks, users)
     return queries.mean(queries.ranks <= k) / k
 
 
-def mean_average_precision(ranks, k=10, *, users=None):
-    r"""Mean over queries of the average precision, known as MAP@k.
+def mean_average_precision(
+    ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
+) -> float:
+    r"""Compute the mean average precision at k (MAP@k).
 
-    The average precision of a query is
-    :math:`\frac{1}{|R_q|} \sum_{i \in R_q} [r_{qi} \le k] \, P_q(r_{qi})`, with
-    :math:`P_q(r)` the share of relevant items among the first :math:`r`. The divisor is
-    the number of relevant items, as in trec_eval; some libraries divide by
-    :math:`\min(k, |R_q|)`. With one relevant item it is the MRR cut at k.
+    The average precision of a query is :math:`\frac{1}{|R_q|} \sum_{i \in R_q} [r_{qi}
+    \le k] \, P_q(r_{qi})`, where :math:`P_q(r)` is the fraction of relevant items among
+    the first :math:`r` items. MAP@k is its mean over queries. The divisor is the number
+    of relevant items, as in trec_eval; some libraries divide by :math:`\min(k, |R_q|)`.
+    With one relevant item per query MAP@k equals the MRR at k.
 
     Parameters
     ----------
     ranks : array-like of shape (n,)
-        Rank of each relevant item: 1 is first, `inf` is not ranked.
+        Rank of each relevant item: 1 for the first, `inf` for an item not ranked.
     k : int or None, default=10
-        How many places count. None counts them all.
+        Only the first k positions count; None means all.
     users : array-like of shape (n,), default=None
-        Rows with the same user are one query with several relevant items, each
-        listed once. None makes each row its own query.
+        User of each rank. The ranks of one user form one query with several relevant
+        items, each of which must occur once. None means one query per rank.
 
     Returns
     -------
     float
-        Between 0 and 1, larger is better.
+        Between 0 and 1; larger is better.
 
     Raises
     ------
     InteractionsError
-        If a rank is NaN or below 1, or if there is none.
+        If `ranks` is empty or a rank is NaN or below 1, or if `users` is invalid.
     InvalidParameterError
         If k is not an integer of at least 1.
 
@@ -349,7 +371,7 @@ def mean_average_precision(ranks, k=10, *, users=None):
     >>> mean_average_precision([1, 4], k=5, users=["a", "a"])  # (1/1 + 2/4) / 2
     0.75
     """
-    k = check_k("mean_average_precision", k)
+    k = _check_k("mean_average_precision", k)
     queries = _to_queries("mean_average_precision", ranks, users)
-    precision_there = (queries.ranks <= k) * (queries.place / queries.ranks)
-    return queries.mean(precision_there / queries.n_relevant[queries.query])
+    precisions = (queries.ranks <= k) * (queries.position / queries.ranks)
+    return queries.mean(precisions / queries.n_relevant[queries.query])

@@ -1,14 +1,15 @@
-"""Scorers made from the metrics, for model selection, and one table of them all."""
+"""Scorers for model selection, and a table of the main metrics."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
+from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec.exceptions import InvalidParameterError
-from sklearn_attrec.metrics._arguments import check_argument, check_k
 from sklearn_attrec.metrics._lists import catalogue_coverage, novelty
 from sklearn_attrec.metrics._ranks import (
     hit_rate,
@@ -18,11 +19,17 @@ from sklearn_attrec.metrics._ranks import (
     precision,
     recall,
 )
-from sklearn_attrec.utils._param_validation import Boolean, OneOf
-from sklearn_attrec.utils._validation import check_interactions
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    Integer,
+    OneOf,
+    Optional,
+    check_arguments,
+)
+from sklearn_attrec.utils._short_repr import short_repr
+from sklearn_attrec.utils._types import Table
 
 __all__ = ["evaluate", "make_multi_ranking_scorer", "make_ranking_scorer"]
-
 
 _METRICS = {
     "hit_rate": hit_rate,
@@ -39,37 +46,38 @@ def _name(metric, k):
 
 
 def _unwrap(estimator, X):
-    """Recommender inside pipelines and searches, and X as that recommender sees it."""
+    """Return the recommender in a Pipeline or grid search, and X transformed for it."""
     while not hasattr(estimator, "target_ranks"):
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X
             estimator = estimator[-1]
-        elif hasattr(estimator, "estimator"):  # a search, whose best one is refitted
+        elif hasattr(estimator, "estimator"):  # a search
             check_is_fitted(estimator, "best_estimator_")
             estimator = estimator.best_estimator_
         else:
             raise InvalidParameterError(
-                "Ranking metrics need a recommender, which has the method "
-                f"'target_ranks'. Got {estimator!r} instead."
+                "Ranking metrics need a recommender, with the method 'target_ranks', "
+                "or a Pipeline or grid search that contains one. Got "
+                f"{short_repr(estimator)} instead."
             )
     return estimator, X
 
 
 def _rank_targets(estimator, X, caller, *, per_user):
-    """Rank the item of each row of X, and say whose it is where users are pooled."""
+    """Return the rank of the item of each row, and the users if `per_user`."""
     recommender, X = _unwrap(estimator, X)
     ranks = recommender.target_ranks(X)
     if not per_user:
         return ranks, None
     users, items, _ = check_interactions(X, caller=caller)
-    # Relevant items are a set: a user's second row of an item is not another hit.
-    once = ~pd.DataFrame({"user": users, "item": items}).duplicated().to_numpy()
-    return ranks[once], users[once]
+    # Relevant items are a set: repeated rows of a user and item count once.
+    first = ~pd.DataFrame({"user": users, "item": items}).duplicated().to_numpy()
+    return ranks[first], users[first]
 
 
 @dataclass(frozen=True, repr=False)
 class _RankingScorer:
-    """Scorer of one metric; a class, so that it pickles."""
+    """Scorer of one metric. A class, because closures cannot be pickled."""
 
     metric: str
     k: int | None
@@ -88,7 +96,7 @@ class _RankingScorer:
 
 @dataclass(frozen=True, repr=False)
 class _MultiRankingScorer:
-    """Scorer of several metrics from one ranking."""
+    """Scorer that computes several metrics from one ranking."""
 
     metrics: tuple
     k: tuple
@@ -109,53 +117,59 @@ class _MultiRankingScorer:
         return f"make_multi_ranking_scorer({self.metrics!r}, k={self.k!r}{per_user})"
 
 
-def _check_scorer(caller, metrics, ks, per_user):
+def _check_scorer(caller, name, metrics, ks, per_user):
     for metric in metrics:
-        check_argument(caller, "metric", metric, OneOf(*_METRICS))
+        check_arguments(caller, **{name: (metric, OneOf(*_METRICS))})
         for k in ks:
-            check_k(caller, k, optional=metric != "precision")
-    check_argument(caller, "per_user", per_user, Boolean())
+            needs_k = metric == "precision"
+            constraint = Integer(1) if needs_k else Optional(Integer(1))
+            check_arguments(caller, k=(k, constraint))
+    check_arguments(caller, per_user=(per_user, Boolean()))
 
 
 def _to_tuple(caller, name, values):
-    """Return one value or several as a tuple, none of them twice."""
+    """Return one or several values as a tuple without duplicates."""
     if isinstance(values, str) or not isinstance(values, Iterable):
         values = (values,)
     values = tuple(dict.fromkeys(values))
     if not values:
-        raise InvalidParameterError(f"The '{name}' argument of {caller} is empty.")
+        raise InvalidParameterError(
+            f"The '{name}' argument of {caller} is empty. Pass at least one value."
+        )
     return values
 
 
-def make_ranking_scorer(metric="hit_rate", k=10, *, per_user=False):
-    """Make a scorer for `scoring=` in scikit-learn's searches and cross-validation.
+def make_ranking_scorer(
+    metric: str = "hit_rate", k: int | None = 10, *, per_user: bool = False
+) -> Callable[..., float]:
+    """Make a scorer for the `scoring` parameter of scikit-learn's searches.
 
     Parameters
     ----------
     metric : {'hit_rate', 'mrr', 'ndcg', 'recall', 'precision', 'map'}, \
             default='hit_rate'
-        What to compute from the ranks.
+        Metric to compute.
     k : int or None, default=10
-        How many places count. None counts them all, which 'precision' cannot.
+        Only the first k positions count; None means all. 'precision' needs an int.
     per_user : bool, default=False
-        Whether the rows of a user are one query with several relevant items. Otherwise
-        each row is a query with one, as in the `score` of the recommenders.
+        If True, the rows of a user are one query with several relevant items. If
+        False, each row is one query, as in the method `score` of recommenders.
 
     Returns
     -------
     callable
-        Called as `scorer(estimator, X, y=None)`, it returns a float, larger is better.
-        The estimator is a fitted recommender, or a Pipeline or search around one; `y`
-        is ignored, since X holds the items. It can be pickled.
+        `scorer(estimator, X, y=None)` returns a float; larger is better. The estimator
+        is a fitted recommender, or a Pipeline or grid search that contains one; y is
+        ignored, because X contains the items. The scorer can be pickled.
 
     Raises
     ------
     InvalidParameterError
-        If an argument is not one of the values above.
+        If an argument has an invalid value.
 
     See Also
     --------
-    make_multi_ranking_scorer : Several metrics from one ranking.
+    make_multi_ranking_scorer : Several metrics at once.
 
     Examples
     --------
@@ -163,40 +177,45 @@ def make_ranking_scorer(metric="hit_rate", k=10, *, per_user=False):
     >>> make_ranking_scorer("ndcg", k=50)
     make_ranking_scorer('ndcg', k=50)
     """
-    _check_scorer("make_ranking_scorer", [metric], [k], per_user)
+    _check_scorer("make_ranking_scorer", "metric", [metric], [k], per_user)
     return _RankingScorer(metric, k, per_user)
 
 
 def make_multi_ranking_scorer(
-    metrics=("hit_rate", "mrr", "ndcg"), k=(10, 50), *, per_user=False
-):
-    """Make a scorer of several metrics that ranks once.
+    metrics: str | Sequence[str] = ("hit_rate", "mrr", "ndcg"),
+    k: int | None | Sequence[int | None] = (10, 50),
+    *,
+    per_user: bool = False,
+) -> Callable[..., dict[str, float]]:
+    """Make a scorer that computes several metrics from one ranking.
 
     Parameters
     ----------
     metrics : str or sequence of str, default=('hit_rate', 'mrr', 'ndcg')
-        Any of 'hit_rate', 'mrr', 'ndcg', 'recall', 'precision' and 'map'.
-    k : int, None or sequence of them, default=(10, 50)
-        How many places count. None counts them all, which 'precision' cannot.
+        Metrics to compute, from 'hit_rate', 'mrr', 'ndcg', 'recall', 'precision' and
+        'map'.
+    k : int, None or sequence of int or None, default=(10, 50)
+        Each metric is computed for each k: only the first k positions count; None means
+        all. 'precision' needs an int.
     per_user : bool, default=False
-        Whether the rows of a user are one query with several relevant items. Otherwise
-        each row is a query with one, as in the `score` of the recommenders.
+        If True, the rows of a user are one query with several relevant items. If
+        False, each row is one query, as in the method `score` of recommenders.
 
     Returns
     -------
     callable
-        Called as `scorer(estimator, X, y=None)`, it returns a dict with a float for
-        each metric and k under the name 'hit_rate@10', or 'hit_rate' where k is None.
-        Pass one of the names as `refit=` to a search. It can be pickled.
+        `scorer(estimator, X, y=None)` returns a dict with one float per metric and k.
+        The keys are for example 'hit_rate@10', or 'hit_rate' if k is None; pass one of
+        them as `refit` to a search. The scorer can be pickled.
 
     Raises
     ------
     InvalidParameterError
-        If an argument is not one of the values above.
+        If an argument has an invalid value.
 
     See Also
     --------
-    make_ranking_scorer : One metric.
+    make_ranking_scorer : A single metric.
 
     Examples
     --------
@@ -205,40 +224,43 @@ def make_multi_ranking_scorer(
     make_multi_ranking_scorer(('hit_rate',), k=(10, 50))
     """
     caller = "make_multi_ranking_scorer"
-    metrics, k = _to_tuple(caller, "metrics", metrics), _to_tuple(caller, "k", k)
-    _check_scorer(caller, metrics, k, per_user)
-    return _MultiRankingScorer(metrics, k, per_user)
+    names, ks = _to_tuple(caller, "metrics", metrics), _to_tuple(caller, "k", k)
+    _check_scorer(caller, "metrics", names, ks, per_user)
+    return _MultiRankingScorer(names, ks, per_user)
 
 
-def evaluate(estimator, X, k=(10, 50)):
-    """Evaluate a recommender on held-out interactions, with each row as a query.
+def evaluate(
+    estimator: BaseEstimator, X: Table, k: int | Sequence[int] = (10, 50)
+) -> pd.DataFrame:
+    """Evaluate a recommender on held-out interactions; each row is one query.
 
     Parameters
     ----------
     estimator : recommender, Pipeline or search
-        A fitted recommender, or a Pipeline or search around one.
-    X : DataFrame or array-like of shape (n, 3)
-        Held-out interactions.
+        A fitted recommender, or a Pipeline or grid search that contains one.
+    X : DataFrame or array-like of shape (n_rows, 2 or more)
+        Held-out interactions, as for `target_ranks`.
     k : int or sequence of int, default=(10, 50)
-        How many places count.
+        Number of recommended items to evaluate; one value or several.
 
     Returns
     -------
     DataFrame
-        One row, named for the recommender's class, with hit rate, NDCG, catalogue
-        coverage and novelty at each k, and the MRR of the whole ranking. Rows of
-        several recommenders go below each other with `pandas.concat`.
+        One row, labelled with the class of the recommender. The columns are hit rate,
+        NDCG, catalogue coverage and novelty at each k, and the MRR of the whole
+        ranking. Use `pandas.concat` to compare several recommenders.
 
     Raises
     ------
     InteractionsError
         If X has no rows or cannot be used.
     InvalidParameterError
-        If k is not made of integers of at least 1.
+        If k is not one or several integers of at least 1, or the estimator is not a
+        recommender.
 
     See Also
     --------
-    make_multi_ranking_scorer : The same ranks in a grid search.
+    make_multi_ranking_scorer : Several metrics in a grid search.
 
     Examples
     --------
@@ -256,8 +278,8 @@ def evaluate(estimator, X, k=(10, 50)):
     novelty@1                1.584963
     """
     ks = _to_tuple("evaluate", "k", k)
-    for one in ks:
-        check_k("evaluate", one, optional=False)
+    for value in ks:
+        check_arguments("evaluate", k=(value, Integer(1)))
     recommender, X = _unwrap(estimator, X)
     ranks = recommender.target_ranks(X)
     lists = recommender.predict(X, k=max(ks))  # (n, k)

@@ -1,1 +1,1 @@
-"""Checks and small helpers that stand below everything else."""
+"""Checks and small helpers that all other parts of the package may use."""

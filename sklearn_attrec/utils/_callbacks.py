@@ -1,6 +1,8 @@
-"""scikit-learn's callbacks where they exist (1.9 on), nothing where they do not.
+"""scikit-learn's callbacks, or replacements that do nothing.
 
-They are experimental there, so this is the one module that names them.
+The replacements are used if scikit-learn is older than 1.9.
+
+This is the only module that imports them, because they are experimental.
 """
 
 __all__ = ["CallbackSupportMixin", "with_callbacks"]
@@ -10,7 +12,7 @@ try:
 except ImportError:
 
     class _NoContext:
-        """Stands for a task nobody listens to."""
+        """Callback context without callbacks."""
 
         def subcontext(self, **kwargs):
             return self
@@ -21,8 +23,8 @@ except ImportError:
         def call_on_fit_task_end(self, **kwargs):
             return False
 
-    class CallbackSupportMixin:
-        """Callbacks need scikit-learn 1.9."""
+    class CallbackSupportMixin:  # type: ignore[no-redef]
+        """Replacement of scikit-learn's mixin, without callbacks."""
 
         def _init_callback_context(self, **kwargs):
             return _NoContext()

@@ -1,11 +1,11 @@
-"""Compressed rows: many short lists of codes, one after the other."""
+"""Compressed sparse rows (CSR): lists of codes, concatenated in one array."""
 
 import numpy as np
 
-__all__ = ["SQUARE", "check_csr", "check_square", "row_mates"]
+__all__ = ["SPARSE_ITEMS", "check_csr", "check_sparse_items", "row_mates"]
 
-# Dtype and names of the sizes of the arrays of a matrix of items by items.
-SQUARE = {
+# Dtypes and shapes of the arrays of a sparse matrix of shape (n_items, n_items).
+SPARSE_ITEMS = {
     "data": ("f4", ("n_entries",)),
     "indices": ("i4 i8", ("n_entries",)),
     "indptr": ("i4 i8", ("n_items+1",)),
@@ -13,46 +13,48 @@ SQUARE = {
 
 
 def check_csr(name, indptr, codes, n_codes, increasing=False):
-    """Check that rows lie within their codes, and codes within a range.
+    """Check that `indptr` fits the codes and that all codes are in range.
 
-    Compiled code that is handed wrong ones reads memory that is not its own.
+    Otherwise compiled code could access memory outside the arrays.
 
     Parameters
     ----------
     name : str
-        For the messages.
+        Name of the arrays, for error messages.
     indptr : ndarray of shape (n_rows + 1,)
-        Where each row begins, and the last one ends.
+        Start of each row in `codes`; the last element is the end.
     codes : ndarray of shape (n,)
     n_codes : int
-        Codes must be less, and not negative.
+        Codes must be in the range 0 .. n_codes - 1.
     increasing : bool, default=False
         Whether the codes of a row must increase.
 
     Raises
     ------
     ValueError
-        Naming what is wrong.
+        If a check fails. The message names the array.
     """
     if indptr[0] != 0 or indptr[-1] != len(codes) or (indptr[1:] < indptr[:-1]).any():
-        raise ValueError(f"'{name}.indptr' does not cut {len(codes)} codes into rows")
+        raise ValueError(
+            f"'{name}.indptr' is not a valid index pointer for {len(codes)} codes"
+        )
     if len(codes) and (codes.min() < 0 or codes.max() >= n_codes):
         outside = codes[(codes < 0) | (codes >= n_codes)]
         raise ValueError(
-            f"'{name}' holds {len(outside)} codes outside 0 … {n_codes - 1}, the first "
-            f"is {outside[0]}"
+            f"'{name}' contains {len(outside)} codes outside the range 0 to "
+            f"{n_codes - 1}; the first is {outside[0]}"
         )
     if increasing and (codes[1:] <= codes[:-1])[row_mates(indptr, len(codes))].any():
         raise ValueError(f"the codes of a row of '{name}' must increase")
 
 
-def check_square(weights, n_items):
-    """Check the arrays of a matrix of items by items.
+def check_sparse_items(weights, n_items):
+    """Check the arrays of a sparse matrix of shape (n_items, n_items).
 
     Parameters
     ----------
     weights : dict of ndarray
-        As in `SQUARE`.
+        As in `SPARSE_ITEMS`.
     n_items : int
 
     Raises
@@ -64,13 +66,15 @@ def check_square(weights, n_items):
 
 
 def row_mates(indptr, n):
-    """Tell of each entry but the last whether the next one is in the same row.
+    """Return a mask: True if the next entry is in the same row.
+
+    The last entry is left out.
 
     Parameters
     ----------
     indptr : ndarray of shape (n_rows + 1,)
     n : int
-        How many entries there are.
+        Number of entries.
 
     Returns
     -------

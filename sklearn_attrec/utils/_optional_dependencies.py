@@ -1,21 +1,22 @@
-"""Packages that only some features need, imported where they are used."""
+"""Import of optional dependencies, at the place where they are used."""
 
 import importlib
+from types import ModuleType
 
 __all__ = ["import_optional"]
 
 
-def import_optional(name, *, extra, needed_for):
-    """Import a module that a plain installation may lack.
+def import_optional(name: str, *, extra: str, needed_for: str) -> ModuleType:
+    """Import a module of an optional dependency.
 
     Parameters
     ----------
     name : str
-        Dotted name of the module, such as "matplotlib.pyplot".
+        Full name of the module, for example "matplotlib.pyplot".
     extra : str
         Name of the extra of this package that installs it.
     needed_for : str
-        What cannot go on without it, for the message.
+        The feature that needs the module, for the error message.
 
     Returns
     -------
@@ -31,5 +32,5 @@ def import_optional(name, *, extra, needed_for):
     except ImportError as error:
         raise ImportError(
             f"{needed_for} needs {name.partition('.')[0]}, which cannot be imported "
-            f"({error}): pip install sklearn_attrec[{extra}]"
+            f"({error}). Install it: pip install sklearn_attrec[{extra}]"
         ) from error

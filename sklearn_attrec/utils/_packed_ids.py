@@ -1,4 +1,4 @@
-"""Ids as plain arrays, and back."""
+"""Conversion of ids to numeric arrays, and back."""
 
 import numpy as np
 import pandas as pd
@@ -7,41 +7,42 @@ __all__ = ["pack_ids", "unpack_ids"]
 
 
 def pack_ids(name, ids):
-    """Turn ids into arrays without objects.
+    """Convert ids to numeric arrays.
 
     Parameters
     ----------
     name : str
-        Begins the names of the arrays.
+        Prefix of the names of the arrays.
     ids : ndarray of shape (n,)
         Numbers, or an object array of str.
 
     Returns
     -------
     dict of ndarray
-        Numbers as they are, under `name`. Of text, all letters one after the other,
-        encoded as UTF-8, `name.utf8`, and where each id begins and the last one ends,
-        `name.offsets`, (n + 1,) int64: the layout of Arrow's strings.
+        Numbers are unchanged, with the key `name`. Strings become two arrays, as in
+        Arrow: `name.utf8` contains all strings, concatenated and encoded as UTF-8;
+        `name.offsets`, (n + 1,) int64, contains the start of each string and the end of
+        the last one.
     """
     if ids.dtype.kind != "O":
         return {name: ids}
     encoded = [text.encode() for text in ids]
     offsets = np.zeros(len(ids) + 1, dtype=np.int64)
     offsets[1:] = np.cumsum([len(text) for text in encoded])
-    letters = np.frombuffer(b"".join(encoded), dtype=np.uint8)
-    return {f"{name}.offsets": offsets, f"{name}.utf8": letters}
+    utf8 = np.frombuffer(b"".join(encoded), dtype=np.uint8)
+    return {f"{name}.offsets": offsets, f"{name}.utf8": utf8}
 
 
 def unpack_ids(name, arrays, thorough=True):
-    """Turn the arrays of `pack_ids` into ids again.
+    """Convert the arrays of `pack_ids` back to ids.
 
     Parameters
     ----------
     name : str
     arrays : dict of ndarray
-        Holds the arrays of this name, from a source that is not trusted.
+        Contains the arrays of this name. They may come from an untrusted file.
     thorough : bool, default=True
-        Whether to look for repeated ids, too.
+        Whether to check for repeated ids, too.
 
     Returns
     -------
@@ -50,26 +51,26 @@ def unpack_ids(name, arrays, thorough=True):
     Raises
     ------
     ValueError
-        Naming the array, if no ids can have been packed this way.
+        If the arrays do not contain valid ids. The message names the array.
     """
     if name in arrays:
         ids = arrays[name]
         if ids.dtype.kind == "f" and not np.isfinite(ids).all():
-            raise ValueError(f"'{name}' holds ids that are not finite numbers")
+            raise ValueError(f"'{name}' contains ids that are not finite numbers")
     else:
         ids = _texts(name, arrays[f"{name}.offsets"], arrays[f"{name}.utf8"])
-    # Left to itself pandas copies text into Arrow's memory, and imports that first.
+    # Without the dtype pandas imports pyarrow and copies strings into its memory.
     if thorough and not pd.Index(ids, dtype=ids.dtype).is_unique:
-        raise ValueError(f"'{name}' holds an id twice")
+        raise ValueError(f"'{name}' contains an id more than once")
     return ids
 
 
-def _texts(name, offsets, letters):
+def _texts(name, offsets, utf8):
     lengths = np.diff(offsets)
-    whole = offsets[0] == 0 and offsets[-1] == len(letters)
-    if not whole or (lengths <= 0).any() or (offsets < 0).any():
-        raise ValueError(f"'{name}.offsets' does not cut '{name}.utf8' into ids")
-    text, bounds = letters.tobytes(), offsets.tolist()
+    is_complete = offsets[0] == 0 and offsets[-1] == len(utf8)
+    if not is_complete or (lengths <= 0).any() or (offsets < 0).any():
+        raise ValueError(f"'{name}.offsets' does not divide '{name}.utf8' into ids")
+    text, bounds = utf8.tobytes(), offsets.tolist()
     ids = np.empty(len(lengths), dtype=object)
     try:
         ids[:] = [

@@ -1,36 +1,34 @@
-"""Parameters and arguments checked against a declared constraint each."""
+"""Constraints on parameters and arguments, and functions that check them."""
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral
 from numbers import Real as RealNumber
 
 import numpy as np
-import pandas as pd
 
 from sklearn_attrec.exceptions import InvalidParameterError
-from sklearn_attrec.utils._ids import show
+from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = [
     "Boolean",
-    "EpochsOrTime",
     "FilePath",
-    "Having",
     "Integer",
     "OneOf",
     "Optional",
+    "Predicate",
     "RandomState",
     "Real",
     "check_arguments",
-    "plain_parameters",
     "validate_parameters",
 ]
 
 
 @dataclass(frozen=True)
 class Integer:
-    """An integer between two bounds, both allowed; None leaves a side open."""
+    """An integer between two bounds, both included; None means no bound."""
 
     low: int | None = None
     high: int | None = None
@@ -41,7 +39,7 @@ class Integer:
         return f"an int in the range [{low}, {high}"
 
     def allows(self, value):
-        """Tell whether value meets the constraint."""
+        """Return whether a value meets the constraint."""
         return (
             isinstance(value, Integral)
             and not isinstance(value, (bool, np.bool_))
@@ -52,7 +50,7 @@ class Integer:
 
 @dataclass(frozen=True)
 class Real:
-    """A finite number between two bounds, each of which may be left out."""
+    """A finite number between two bounds; `low_open` and `high_open` exclude them."""
 
     low: float | None = None
     high: float | None = None
@@ -67,14 +65,14 @@ class Real:
         return f"a float in the range {left}{low}, {high}{right}"
 
     def allows(self, value):
-        """Tell whether value meets the constraint."""
+        """Return whether a value meets the constraint."""
         if not isinstance(value, RealNumber) or isinstance(value, (bool, np.bool_)):
             return False
         low = -np.inf if self.low is None else self.low
         high = np.inf if self.high is None else self.high
         try:
             finite = math.isfinite(value)
-        except OverflowError:  # an integer beyond every float
+        except OverflowError:  # an integer larger than any float
             return False
         return bool(
             finite
@@ -85,7 +83,7 @@ class Real:
 
 @dataclass(frozen=True, init=False)
 class OneOf:
-    """One of a few named values."""
+    """One of several strings."""
 
     values: tuple
 
@@ -96,7 +94,7 @@ class OneOf:
         return "one of " + ", ".join(map(repr, self.values))
 
     def allows(self, value):
-        """Tell whether value meets the constraint."""
+        """Return whether a value meets the constraint."""
         return isinstance(value, str) and value in self.values
 
 
@@ -108,13 +106,13 @@ class Boolean:
         return "True or False"
 
     def allows(self, value):
-        """Tell whether value meets the constraint."""
+        """Return whether a value meets the constraint."""
         return isinstance(value, (bool, np.bool_))
 
 
 @dataclass(frozen=True)
 class Optional:
-    """None, or what another constraint allows."""
+    """None, or a value that another constraint allows."""
 
     constraint: object
 
@@ -122,67 +120,42 @@ class Optional:
         return f"None or {self.constraint}"
 
     def allows(self, value):
-        """Tell whether value meets the constraint."""
+        """Return whether a value meets the constraint."""
         return value is None or self.constraint.allows(value)
 
 
 @dataclass(frozen=True)
-class Having:
-    """What a test accepts, put in words."""
+class Predicate:
+    """A value for which `allows` returns True; messages contain the description."""
 
-    words: str
-    allows: object
+    description: str
+    allows: Callable
 
     def __str__(self):
-        return self.words
+        return self.description
 
 
 @dataclass(frozen=True)
 class FilePath:
-    """Where a file is or shall be."""
+    """A non-empty path."""
 
     def __str__(self):
         return "a path"
 
     def allows(self, value):
-        """Tell whether value meets the constraint."""
+        """Return whether a value meets the constraint."""
         return isinstance(value, (str, os.PathLike)) and bool(os.fspath(value))
 
 
 @dataclass(frozen=True)
-class EpochsOrTime:
-    """How often something is done."""
-
-    def __str__(self):
-        return "an int in the range [1, inf) (epochs) or a time such as '10min'"
-
-    def allows(self, value):
-        """Tell whether value meets the constraint."""
-        try:
-            epochs, seconds = self.split(value)
-        except (ValueError, TypeError):
-            return False
-        return Integer(1).allows(epochs) if seconds is None else seconds > 0
-
-    @staticmethod
-    def split(value):
-        """Return epochs and seconds, one of which is None."""
-        if isinstance(value, str):
-            if not any(letter.isalpha() or letter == ":" for letter in value):
-                raise ValueError("a time needs a unit")  # pandas would take ns
-            return None, pd.Timedelta(value).total_seconds()
-        return value, None
-
-
-@dataclass(frozen=True)
 class RandomState:
-    """What scikit-learn's check_random_state takes."""
+    """A value that scikit-learn's `check_random_state` accepts, except `np.random`."""
 
     def __str__(self):
         return "None, an int in the range [0, 4294967295] or a numpy RandomState"
 
     def allows(self, value):
-        """Tell whether value meets the constraint."""
+        """Return whether a value meets the constraint."""
         return (
             value is None
             or isinstance(value, np.random.RandomState)
@@ -191,76 +164,49 @@ class RandomState:
 
 
 def check_arguments(function, **arguments):
-    """Refuse a value that none of its constraints allows.
+    """Check arguments of a function or method.
 
     Parameters
     ----------
     function : str
-        Whose arguments they are.
+        Name of the function, for the error message.
     **arguments : tuple (value, constraint, ...)
-        Under each name what was given, and one or more constraints of
-        this module.
+        The value of each argument, and one or more constraints. The value must meet at
+        least one of them.
 
     Raises
     ------
     InvalidParameterError
-        Names the function, the argument, what it must be and what it got.
+        If an argument meets none of its constraints. The message names the function,
+        the argument, what it must be and its value.
     """
     for name, (value, *constraints) in arguments.items():
         if not any(constraint.allows(value) for constraint in constraints):
             raise InvalidParameterError(
                 f"The '{name}' argument of {function} must be "
-                f"{' or '.join(map(str, constraints))}. Got {value!r:.80} instead."
+                f"{' or '.join(map(str, constraints))}. Got {short_repr(value)} "
+                "instead."
             )
 
 
-def plain_parameters(estimator, without):
-    """Return the parameters, scalars of every kind as Python's own.
-
-    Parameters
-    ----------
-    estimator : BaseEstimator
-    without : collection of str
-        Names to leave out.
-
-    Returns
-    -------
-    dict
-    """
-    return {
-        name: _plain(value)
-        for name, value in estimator.get_params(deep=False).items()
-        if name not in without
-    }
-
-
-def _plain(value):
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, Integral):
-        return int(value)
-    if isinstance(value, RealNumber):  # a fraction, too
-        return float(value)
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def validate_parameters(estimator):
-    """Check each parameter that the class's `_parameter_constraints` declares.
+    """Check the parameters of an estimator.
 
     Parameters
     ----------
     estimator : BaseEstimator
-        Its class holds a dict from parameter name to constraint.
+        Its class attribute `_parameter_constraints` maps names to constraints.
 
     Raises
     ------
     InvalidParameterError
-        Names the class, the parameter, what it must be and what it got.
+        If a parameter does not meet its constraint. The message names the class, the
+        parameter, what it must be and its value.
     """
     for name, constraint in estimator._parameter_constraints.items():
         value = getattr(estimator, name)
         if not constraint.allows(value):
             raise InvalidParameterError(
                 f"The '{name}' parameter of {type(estimator).__name__} must be "
-                f"{constraint}. Got {show(value)} instead."
+                f"{constraint}. Got {short_repr(value)} instead."
             )

@@ -1,14 +1,14 @@
-"""A file of named arrays and a manifest that is checked before it is believed.
+"""Files of named arrays and a manifest, with checksums that are verified on reading.
 
-The layout is that of safetensors, so that other programs can read the arrays::
+The layout is the safetensors format, so that other programs can read the arrays::
 
     8 bytes   length of the header, little-endian
     header    JSON, padded with spaces to a multiple of 8 bytes
-    data      the arrays, one after the other, without holes
+    data      the arrays, one after the other, without gaps
 
-The header names dtype, shape and place of each array. Its `__metadata__` holds the
-manifest, which has the SHA-256 of each array, and the SHA-256 of the header itself.
-What is read is text and numbers: nothing in a file names code to import or to run.
+The header contains dtype, shape and offsets of each array. Its `__metadata__` contains
+the manifest, with the SHA-256 of each array, and the SHA-256 of the header itself.
+A file contains only text and numbers: reading it never imports or runs code from it.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import mmap as memory_map
+import operator
 import os
 import stat
 import warnings
@@ -27,23 +28,23 @@ from sklearn_attrec.exceptions import (
     ModelFileError,
     ModelVersionError,
 )
-from sklearn_attrec.utils._files import replacing
-from sklearn_attrec.utils._ids import show
+from sklearn_attrec.utils._atomic_file import replacing
+from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = [
     "FORMAT",
     "file_errors",
-    "part_of",
     "read_manifest",
     "read_tensors",
+    "with_prefix",
     "write_tensors",
 ]
 
-# Major and minor version. Files of an older minor version, and of the same, are read
-# as they are; those of a newer minor version with a warning; of another major not.
+# Major and minor version. Files with a newer minor version are read with a warning;
+# files with another major version raise an error.
 FORMAT = (1, 0)
 
-# A header beyond this size is not read: what comes before the checksums costs little.
+# Maximum size of the header in bytes: it is read before any checksum is verified.
 MAX_HEADER = 2**20
 
 DTYPES = {
@@ -53,45 +54,47 @@ DTYPES = {
 }
 NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 
-# What the header says of each array.
+# Keys of each array's entry in the header.
 ENTRY = {"dtype", "shape", "data_offsets"}
 
 MANIFEST, CHECKSUM = "sklearn_attrec", "sklearn_attrec_sha256"
-# The first bytes after the length, as the keys of the header are sorted.
+# Each file has these bytes after the length, because the keys of the header are sorted.
 MAGIC = b'{"__metadata__":{"sklearn_attrec":"'
 OTHER_FORMATS = {
-    b"PK\x03\x04": "a zip archive, such as .keras, .npz, .skops or PyTorch's .pt",
-    b"\x89HDF": "an HDF5 file, such as Keras's .h5",
-    b"\x80": "a pickle, such as joblib's; pickles run code and are never read",
+    b"PK\x03\x04": "a zip archive, for example .keras, .npz, .skops or PyTorch's .pt",
+    b"\x89HDF": "an HDF5 file, for example Keras's .h5",
+    b"\x80": "a pickle, for example of joblib; a pickle can run code and is never read",
 }
 
 
 def write_tensors(path, manifest, tensors):
-    """Write a file, or leave the one that is there as it is.
+    """Write a file; if this fails, an existing file is unchanged.
 
     Parameters
     ----------
     path : str or PathLike
     manifest : dict
-        What JSON can hold.
+        Values that JSON can represent.
     tensors : dict of ndarray
-        Numbers; the names begin with a lower-case letter.
+        Numeric arrays. Their names begin with a lower-case letter.
 
     Raises
     ------
     OSError
         If the file cannot be written.
     TypeError
-        If an array has a dtype that the format has not.
+        If the format does not support the dtype of an array.
     """
     for name, value in tensors.items():
         if value.dtype.newbyteorder("<") not in NAMES:
-            raise TypeError(f"a model file cannot hold {name!r}, of {value.dtype}")
+            raise TypeError(
+                f"a model file cannot contain {name!r} of dtype {value.dtype}"
+            )
     tensors = {
         name: np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<"))
         for name, value in tensors.items()
     }
-    # The widest first: each array then begins at a multiple of its width.
+    # Largest item size first: each array then starts at a multiple of its item size.
     order = sorted(tensors, key=lambda name: (-tensors[name].itemsize, name))
     header, begin, hashes = {}, 0, {}
     for name in order:
@@ -107,8 +110,8 @@ def write_tensors(path, manifest, tensors):
     text = _header_text(header, _json(manifest))
     if len(text) > MAX_HEADER:
         raise ValueError(
-            f"the header would have {len(text)} bytes of at most {MAX_HEADER}: the "
-            "model has too many separate arrays"
+            f"the header needs {len(text)} bytes, but at most {MAX_HEADER} are "
+            "allowed: the model has too many separate arrays"
         )
     with replacing(path) as file:
         file.write(len(text).to_bytes(8, "little"))
@@ -118,30 +121,31 @@ def write_tensors(path, manifest, tensors):
 
 
 def read_tensors(path, *, mmap=False, verify="full", expected_sha256=None):
-    """Read a file and check all that can be checked without knowing what it is for.
+    """Read a file and run the checks common to model files and checkpoints.
 
     Parameters
     ----------
     path : str or PathLike
     mmap : bool, default=False
-        Whether the arrays stay in the file and are read when they are used.
+        Whether to memory-map the arrays instead of reading them.
     verify : {'full', 'header'}, default='full'
-        Whether to check the SHA-256 of each array.
+        'full' checks the SHA-256 of the header and of each array, 'header' only that
+        of the header.
     expected_sha256 : str, default=None
-        SHA-256 of the whole file.
+        SHA-256 of the whole file; None does not check it.
 
     Returns
     -------
     manifest : dict
     tensors : dict of ndarray
-        They share one block of memory.
+        All arrays are views of one block of memory.
 
     Raises
     ------
     OSError
         If the file cannot be opened or read.
     ModelFileError
-        If it is not what `write_tensors` writes.
+        If the file is damaged or was not written by `write_tensors`.
     """
     with file_errors(path), _open_regular(path) as file:
         manifest, header, begin, size = _read_header(file)
@@ -164,7 +168,7 @@ def read_tensors(path, *, mmap=False, verify="full", expected_sha256=None):
 
 
 def read_manifest(path):
-    """Read what a file says of itself, and not its arrays.
+    """Read the manifest and the header of a file, without the arrays.
 
     Parameters
     ----------
@@ -176,7 +180,7 @@ def read_manifest(path):
     header : dict of dict
         `dtype`, `shape` and `data_offsets` of each array.
     size : int
-        Of the file, in bytes.
+        Size of the file in bytes.
     """
     with file_errors(path), _open_regular(path) as file:
         manifest, header, _, size = _read_header(file)
@@ -185,15 +189,15 @@ def read_manifest(path):
 
 @contextlib.contextmanager
 def file_errors(path):
-    """Let each `ModelFileError` begin with the file it is about."""
+    """Prepend the path to the message of each `ModelFileError`."""
     try:
         yield
     except ModelFileError as error:
         raise type(error)(f"{os.fspath(path)!r}: {error}") from error.__cause__
 
 
-def part_of(tensors, prefix):
-    """Take the arrays whose names begin so, under what follows.
+def with_prefix(tensors, prefix):
+    """Select the arrays whose names begin with a prefix; remove it from the names.
 
     Parameters
     ----------
@@ -215,7 +219,7 @@ def part_of(tensors, prefix):
 
 
 def _open_regular(path):
-    # A pipe would wait for somebody to write, a device might never end.
+    # Opening a pipe can wait forever, and reading a device may never end.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -225,20 +229,25 @@ def _open_regular(path):
 
 
 def _read_header(file):
-    """Return manifest, table of arrays, where the data begin, and size of the file."""
+    """Return the manifest, the header, the start of the data and the file size."""
     size = os.fstat(file.fileno()).st_size
     start = file.read(8 + len(MAGIC))
     if start[8:] != MAGIC:
-        # A damaged length may look like another's mark, but not all of the rest.
-        ours = b"__metadata__" in start or MANIFEST.encode() in start
-        for mark, kind in OTHER_FORMATS.items():
-            if start.startswith(mark) and not ours:
+        # A file that matches most bytes of MAGIC is a damaged model file. Other
+        # safetensors files match only half of them.
+        n_equal = sum(map(operator.eq, start[8:], MAGIC))
+        is_model = n_equal > 0.75 * len(MAGIC)
+        for magic, kind in OTHER_FORMATS.items():
+            # The length of a model file may look like the start of another format.
+            if start.startswith(magic) and not is_model:
                 raise ModelFileError(
                     f"is not a model file of sklearn_attrec but {kind}"
                 )
-        raise ModelCorruptError(
-            "is not a model file of sklearn_attrec, or its beginning is damaged"
-        )
+        # Truncated files and files with a few wrong bytes can still be recognised as
+        # model files.
+        if is_model or MAGIC.startswith(start[8:]):
+            raise ModelCorruptError("is damaged: its first bytes are wrong or missing")
+        raise ModelFileError("is not a model file of sklearn_attrec")
     length = int.from_bytes(start[:8], "little")
     if length % 8 or not len(MAGIC) < length <= min(MAX_HEADER, size - 8):
         raise ModelCorruptError(
@@ -253,23 +262,25 @@ def _read_header(file):
 
 
 def _parse_header(text):
-    """Split the header into manifest and table, if it is intact."""
+    """Return the manifest and the header; raise an error if they are damaged."""
     try:
         header = json.loads(text.decode())
         metadata = header.pop("__metadata__")
         manifest = json.loads(metadata[MANIFEST])
-        # A header has one spelling only, which leaves no room for repeated keys,
-        # other numbers than ours, or notes in the margin.
+        # Only the exact text that `write_tensors` writes is accepted: no repeated keys,
+        # other number formats or additional content.
         intact = text == _header_text(header, _json(manifest))
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ModelCorruptError("is damaged: its header is not intact") from error
+        raise ModelCorruptError(
+            "is damaged: its header is invalid or was changed"
+        ) from error
     if not intact or not isinstance(manifest, dict):
-        raise ModelCorruptError("is damaged: its header is not intact")
+        raise ModelCorruptError("is damaged: its header is invalid or was changed")
     return manifest, header
 
 
 def _header_text(header, manifest):
-    """Spell the header out, with its checksum, as bytes."""
+    """Return the header as bytes, with its checksum."""
     metadata = {MANIFEST: manifest, CHECKSUM: ""}
     text = _json(header | {"__metadata__": metadata})
     metadata[CHECKSUM] = hashlib.sha256(text.encode()).hexdigest()
@@ -284,52 +295,60 @@ def _json(value):
 def _check_version(manifest):
     found = manifest.get("format")
     if not (_is_sizes(found) and len(found) == 2):
-        raise ModelFileError(f"'format' must be two version numbers, not {show(found)}")
-    ours, theirs = ".".join(map(str, FORMAT)), ".".join(map(str, found))
+        raise ModelFileError(
+            f"'format' must be two version numbers, not {short_repr(found)}"
+        )
+    file_version, version = ".".join(map(str, found)), ".".join(map(str, FORMAT))
     if found[0] != FORMAT[0]:
         raise ModelVersionError(
-            f"has file format {theirs}, and this sklearn_attrec reads {FORMAT[0]}.x. "
-            "Upgrade with pip install -U sklearn-attrec, or save the model anew."
+            f"has file format {file_version}, but this version of sklearn_attrec reads "
+            f"{FORMAT[0]}.x. Upgrade with pip install -U sklearn-attrec, or fit the "
+            "model again and save it with this version."
         )
     if found[1] > FORMAT[1]:
         warnings.warn(
-            f"a model file has format {theirs}, newer than the {ours} of this "
-            "sklearn_attrec; what it does not know is ignored. Upgrade with pip "
+            f"a model file has format {file_version}, newer than the {version} of this "
+            "version of sklearn_attrec; unknown entries are ignored. Upgrade with pip "
             "install -U sklearn-attrec.",
             stacklevel=5,
         )
 
 
 def _check_table(header, manifest, size):
-    """Check that the arrays fill the data exactly, and each has a checksum."""
+    """Check that the arrays cover the data exactly and that each has a checksum."""
     for name, entry in header.items():
         if not isinstance(entry, dict) or set(entry) != ENTRY:
             raise ModelFileError(
-                f"{show(name)} must have dtype, shape and data_offsets"
+                f"{short_repr(name)} must have dtype, shape and data_offsets"
             )
-        shape, place = entry["shape"], entry["data_offsets"]
+        shape, offsets = entry["shape"], entry["data_offsets"]
         if not isinstance(entry["dtype"], str) or entry["dtype"] not in DTYPES:
             raise ModelFileError(
-                f"{show(name)} has the unknown dtype {show(entry['dtype'])}"
+                f"{short_repr(name)} has the unknown dtype {short_repr(entry['dtype'])}"
             )
-        # Beside a dimension of 0 another could be of any length.
+        # If one dimension is 0, the other one could be any number.
         if not (
             _is_sizes(shape)
             and (len(shape) == 1 or (len(shape) == 2 and 0 not in shape))
         ):
-            raise ModelFileError(f"{show(name)} has the impossible shape {show(shape)}")
-        if not (_is_sizes(place) and len(place) == 2):
-            raise ModelFileError(f"{show(name)} has the impossible place {show(place)}")
-        width = np.dtype(DTYPES[entry["dtype"]]).itemsize
-        if place[1] - place[0] != width * math.prod(shape) or place[0] % width:
             raise ModelFileError(
-                f"{show(name)} has a place that does not fit its shape"
+                f"{short_repr(name)} has the invalid shape {short_repr(shape)}"
+            )
+        if not (_is_sizes(offsets) and len(offsets) == 2):
+            raise ModelFileError(
+                f"{short_repr(name)} has the invalid data_offsets {short_repr(offsets)}"
+            )
+        size_of_item = np.dtype(DTYPES[entry["dtype"]]).itemsize
+        n_bytes = offsets[1] - offsets[0]
+        if n_bytes != size_of_item * math.prod(shape) or offsets[0] % size_of_item:
+            raise ModelFileError(
+                f"{short_repr(name)} has data_offsets that do not fit its shape"
             )
     end = 0
     for name in sorted(header, key=lambda name: header[name]["data_offsets"]):
         if header[name]["data_offsets"][0] != end:
             raise ModelFileError(
-                f"{show(name)} overlaps another array or leaves a hole"
+                f"{short_repr(name)} overlaps another array or leaves a gap"
             )
         end = header[name]["data_offsets"][1]
     if end != size:
@@ -354,7 +373,9 @@ def _read_bytes(file, size):
 
 def _check_hash(name, part, expected):
     if hashlib.sha256(part.data).hexdigest() != expected:
-        raise ModelCorruptError(f"is damaged: {show(name)} does not match its SHA-256")
+        raise ModelCorruptError(
+            f"is damaged: {short_repr(name)} does not match its SHA-256"
+        )
 
 
 def _check_file_hash(file, begin, data, expected):
@@ -363,5 +384,6 @@ def _check_file_hash(file, begin, data, expected):
     digest.update(data.data)
     if digest.hexdigest() != expected.lower():
         raise ModelCorruptError(
-            f"has SHA-256 {digest.hexdigest()}, expected was {expected.lower()}"
+            f"has SHA-256 {digest.hexdigest()}, but expected_sha256 is "
+            f"{expected.lower()}"
         )

@@ -1,4 +1,4 @@
-"""TensorFlow, imported late, quietly, and never in a forked child."""
+"""Import of TensorFlow: only when fit needs it, quietly, and never after a fork."""
 
 import contextlib
 import os
@@ -7,9 +7,9 @@ from pathlib import Path
 
 from sklearn_attrec.exceptions import ForkedTensorFlowError
 
-__all__ = ["import_tensorflow", "physical_memory"]
+__all__ = ["import_tensorflow"]
 
-_started_in = None  # the process that first imported TensorFlow through us
+_started_in = None  # id of the process in which `import_tensorflow` first succeeded
 
 
 def import_tensorflow():
@@ -22,17 +22,17 @@ def import_tensorflow():
     Raises
     ------
     ForkedTensorFlowError
-        If this process was forked from one that had TensorFlow running: its threads
-        are gone, and the first operation would wait for them for ever.
+        If TensorFlow was imported before this process was forked. TensorFlow's threads
+        do not exist in the fork, and its first operation would wait for them forever.
     ImportError
-        If TensorFlow is missing, or Keras runs on another backend.
+        If TensorFlow cannot be imported, or Keras uses another backend.
     """
     global _started_in
     if _started_in not in (None, os.getpid()):
         raise ForkedTensorFlowError(
-            "fit was called in a process forked after TensorFlow had started in its "
-            "parent, where it would hang. Start workers with 'spawn', 'forkserver' "
-            "or joblib's 'loky', or fit before forking. predict, recommend and score "
+            "fit was called in a process forked after its parent process had started "
+            "TensorFlow; it would hang. Start workers with 'spawn', 'forkserver' or "
+            "joblib's 'loky', or call fit before forking. predict, recommend and score "
             "work in forked processes."
         )
     first = "tensorflow" not in sys.modules
@@ -43,16 +43,17 @@ def import_tensorflow():
             import tensorflow
         except ImportError as error:
             raise ImportError(
-                "fit needs TensorFlow, which cannot be imported: pip install "
-                "tensorflow. Fitted models predict without it."
+                f"fit needs TensorFlow, which cannot be imported ({error}). Install "
+                "it: pip install tensorflow. Fitted models predict without it."
             ) from error
         import keras
 
-        tensorflow.zeros(())  # the first operation looks for devices, and complains
+        tensorflow.zeros(())  # the first operation detects devices and prints notices
     if keras.backend.backend() != "tensorflow":
         raise ImportError(
-            f"fit trains in TensorFlow, but Keras runs on {keras.backend.backend()!r}. "
-            "Set KERAS_BACKEND=tensorflow before Keras is first imported."
+            "fit needs Keras with the backend 'tensorflow'. Got "
+            f"{keras.backend.backend()!r} instead. Set the environment variable "
+            "KERAS_BACKEND=tensorflow before Keras is first imported."
         )
     _started_in = os.getpid()
     return tensorflow
@@ -61,37 +62,29 @@ def import_tensorflow():
 def _set_defaults():
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    # joblib tells its workers their share of the cores through OMP_NUM_THREADS.
-    # TensorFlow reads variables of its own, and only before its first operation.
-    share = os.environ.get("OMP_NUM_THREADS", "")
-    if share.isdigit():
-        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", share)
-        os.environ.setdefault("TF_NUM_INTEROP_THREADS", share)
+    # In a worker of joblib OMP_NUM_THREADS is the worker's number of cores. TensorFlow
+    # reads other variables instead, and only before its first operation.
+    n_threads = os.environ.get("OMP_NUM_THREADS", "")
+    if n_threads.isdigit():
+        os.environ.setdefault("TF_NUM_INTRAOP_THREADS", n_threads)
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", n_threads)
 
 
 @contextlib.contextmanager
 def _silence():
-    """Keep TensorFlow's start-up notices, which no log level stops, off stderr."""
+    """Discard stderr: no log level suppresses TensorFlow's start-up notices."""
     if os.environ.get("SKLEARN_ATTREC_TF_LOGS"):
         yield
         return
     try:
         stderr = os.dup(2)
-    except OSError:  # no stderr to keep clean
+    except OSError:  # stderr is closed
         yield
         return
     try:
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+        with Path(os.devnull).open("wb") as devnull:
+            os.dup2(devnull.fileno(), 2)
         yield
     finally:
         os.dup2(stderr, 2)
         os.close(stderr)
-
-
-def physical_memory():
-    """Bytes of memory this machine has, or None where it does not tell."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return None

@@ -1,10 +1,10 @@
-"""The version of this package, for files that outlast it."""
+"""The version of this package, for model files and checkpoints."""
 
 import sys
 
 __all__ = ["package_version"]
 
 
-def package_version():
-    """Return the version, which is known once all of the package is imported."""
+def package_version() -> str:
+    """Return the version; it is available after the package is imported."""
     return sys.modules[__package__.partition(".")[0]].__version__

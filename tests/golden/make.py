@@ -1,7 +1,7 @@
-"""Makes the files that every later version must read: `python tests/golden/make.py`.
+"""Make the files that every later version must read: `python tests/golden/make.py`.
 
-One small model of each estimator, with ids and times of different kinds, and what it
-answers. Run once for each version of the format; nothing is ever overwritten.
+One small model of each estimator, with ids and times of different kinds, and its
+recommendations. Run once per version of the format; nothing is overwritten.
 """
 
 import json
@@ -29,7 +29,7 @@ N_ANSWERED = 5
 
 
 def cycle(user_ids, item_ids, times=None):
-    """Users who walk along a cycle of items, each from a place of its own."""
+    """Make users who walk along a cycle of items, each from another start."""
     user, step = np.divmod(np.arange(5 * len(user_ids)), 5)
     frame = pd.DataFrame(
         {
@@ -61,7 +61,7 @@ def models():
         return step / 4
 
     return [
-        AttRecRecommender(**SMALL).fit(cycle(names, words, dates)),
+        AttRecRecommender(loss="hinge", **SMALL).fit(cycle(names, words, dates)),
         SASRecRecommender(**BLOCK).fit(
             cycle(numbers - 3, numbers.astype(np.int16), steps)
         ),
@@ -77,7 +77,7 @@ def models():
 
 
 def answers(model):
-    """What a model recommends to its first users, as JSON can hold it."""
+    """Return the recommendations for the first users, as JSON can hold them."""
     found = model.recommend(model.users_[:N_ANSWERED].tolist())
     return {
         "users": found["user_id"].tolist(),
@@ -89,7 +89,7 @@ def answers(model):
 def main():
     folder = Path(__file__).parent / ".".join(map(str, FORMAT))
     if folder.exists():
-        sys.exit(f"{folder.name} is there already: a released file never changes")
+        sys.exit(f"{folder.name} exists, and a released file never changes")
     fitted = models()
     folder.mkdir()
     expected = {}

@@ -1,0 +1,1 @@
+"""Checks and encoding of interactions: from a table to sequences and windows."""

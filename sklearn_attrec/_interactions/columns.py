@@ -1,0 +1,166 @@
+"""Check a table of interactions and convert it to three arrays."""
+
+from collections.abc import Mapping, Set
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from sklearn.utils import assert_all_finite, check_array
+
+from sklearn_attrec._interactions.column_names import (
+    ITEM,
+    TIME,
+    USER,
+    find_column,
+    find_time_columns,
+)
+from sklearn_attrec._interactions.ids import check_ids
+from sklearn_attrec._interactions.times import check_times
+from sklearn_attrec._interactions.values import object_types, refuse_foreign_table
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["Interactions", "check_interactions"]
+
+
+_ACCEPTED = (
+    f"a pandas DataFrame with the columns {USER!r}, {ITEM!r} and optionally {TIME!r}, "
+    "or a 2-D array read by position: user, item, time"
+)
+
+
+class Interactions(NamedTuple):
+    """Checked columns of interactions, with one element per row of the input.
+
+    The arrays are copies: later changes to the input do not affect them.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n,)
+        Integers in their original dtype, or an object array of str. Floats only if the
+        input is a plain array of floats.
+    items : ndarray of shape (n,) or None
+        Like `users`. None if the items are not needed.
+    times : ndarray of shape (n,) or None
+        int64, uint64, float64, or datetime64 in UTC and in the original unit. None
+        without timestamps: the rows of a user are then assumed to be sorted by time.
+    """
+
+    users: np.ndarray
+    items: np.ndarray | None
+    times: np.ndarray | None
+
+
+def check_interactions(X, *, caller, need_items=True):
+    """Check interactions and return their columns as plain arrays.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like of shape (n, n_columns)
+        A frame with the columns `user_id`, `item_id` and optionally `timestamp`, or an
+        array whose first columns are user, item and optionally time, in this order.
+        Other columns and the index are ignored.
+    caller : str
+        Name of the calling method, for example "AttRecRecommender.fit". Error messages
+        begin with it.
+    need_items : bool, default=True
+        If False, `item_id` is neither read nor checked. Queries do not need it.
+
+    Returns
+    -------
+    Interactions
+    """
+    refuse_foreign_table(X, f"{caller}: X")
+    if isinstance(X, pd.DataFrame):
+        users, items, times = _frame_columns(X, caller, need_items)
+        names = [f"column {name!r}" for name in (USER, ITEM, TIME)]
+    else:
+        users, items, times = _array_columns(X, caller, need_items)
+        names = [f"column {i} ({name!r})" for i, name in enumerate((USER, ITEM, TIME))]
+    return Interactions(
+        check_ids(users, name=names[0], caller=caller),
+        None if items is None else check_ids(items, name=names[1], caller=caller),
+        None if times is None else check_times(times, f"{caller}: {names[2]}"),
+    )
+
+
+def _frame_columns(X, caller, need_items):
+    """Return the user, item and time columns of a frame; None if not used."""
+    if isinstance(X.columns, pd.MultiIndex):
+        raise TypeError(
+            f"{caller}: the columns of X are a MultiIndex of {X.columns.nlevels} "
+            f"levels; they must be plain names: {USER!r}, {ITEM!r} and optionally "
+            f"{TIME!r}. Flatten them, as in X.droplevel(0, axis=1)."
+        )
+    needed = [USER, ITEM] if need_items else [USER]
+    for name in [*needed, TIME]:
+        if isinstance(repeated := X.get(name), pd.DataFrame):
+            raise InteractionsError(
+                f"{caller}: column {name!r} appears {repeated.shape[1]} times in X, "
+                "but must appear once. Keep the first: "
+                "X.loc[:, ~X.columns.duplicated()]."
+            )
+    times = [] if TIME in X else find_time_columns(X)
+    if missing := [name for name in needed if name not in X]:
+        renames = {
+            find_column(X.columns, name) or f"<your {name}>": name for name in missing
+        }
+        renames |= {old: TIME for old in times[:1] if old not in renames}
+        raise InteractionsError(
+            f"{caller}: X has no column {' and no column '.join(map(repr, missing))}; "
+            f"its columns are {short_repr(list(X.columns), 1000)}. Rename the columns "
+            f"that contain the users, items and times: X.rename(columns={renames})."
+        )
+    if times:
+        raise InteractionsError(
+            f"{caller}: X has no column {TIME!r}, but {short_repr(times, 1000)} may "
+            "contain the time. To sort by it, rename it: "
+            f"X.rename(columns={ {times[0]: TIME} }). If the rows are already sorted "
+            f"by time, drop it: X.drop(columns={times})."
+        )
+    if len(X) == 0:
+        raise InteractionsError(
+            f"{caller}: X has 0 rows, but at least 1 is required. Check whether a "
+            "filter removed all rows."
+        )
+    return X[USER], X[ITEM] if need_items else None, X.get(TIME)
+
+
+def _array_columns(X, caller, need_items):
+    """Return the user, item and time columns of an array; None if not used."""
+    refused = (str, bytes, Mapping, Set, pd.Series, pd.Index)
+    is_array_like = hasattr(X, "__len__") or hasattr(X, "__array__")
+    if isinstance(X, refused) or not is_array_like or hasattr(type(X), "columns"):
+        # Sparse input (dok_matrix is a dict) gets scikit-learn's own error message.
+        if hasattr(X, "toarray"):
+            check_array(X, input_name="X")
+        raise TypeError(f"{caller}: X must be {_ACCEPTED}; got {type(X).__name__}.")
+    # By default NumPy converts the list [1, "a"] to "1" and "a".
+    dtype = object if isinstance(X, (list, tuple)) else None
+    X = check_array(X, dtype=dtype, ensure_all_finite=False, input_name="X")
+    if X.shape[1] == 1:
+        raise InteractionsError(
+            f"{caller}: X has 1 feature(s) (shape={X.shape}) while at least 2 are "
+            "required: the columns of an array are user, item and optionally time, in "
+            "this order."
+        )
+    users, items = X[:, 0], X[:, 1] if need_items else None
+    times = _text_to_numbers(X[:, 2]) if X.shape[1] > 2 else None
+    if X.dtype.kind == "f":  # check_ids and check_times check other dtypes
+        for column in (users, items, times):
+            if column is not None:
+                assert_all_finite(column, input_name="X")
+    return users, items, times
+
+
+def _text_to_numbers(times):
+    """Convert times given as strings: in an array of strings, numbers are strings."""
+    if times.dtype.kind in "TU":
+        times = times.astype(object)
+    if times.dtype.kind != "O" or not object_types(times) <= {str}:
+        return times
+    for dtype in (np.int64, np.uint64, np.float64):
+        with suppress(ValueError, OverflowError):
+            return times.astype(dtype)
+    return times

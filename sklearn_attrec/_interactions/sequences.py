@@ -1,0 +1,154 @@
+"""Interactions encoded as one array of item codes, sorted by user, then time."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Sequences", "count_until", "encode", "hold_out_last"]
+
+
+class Sequences(NamedTuple):
+    """Items of all users, sorted by user, then time.
+
+    The items of user u are ``items[indptr[u]:indptr[u + 1]]``, oldest first.
+
+    Attributes
+    ----------
+    indptr : ndarray of shape (n_users + 1,), int64
+        Start of each user's items in `items`; the last element is the end.
+    items : ndarray of shape (n_rows,), int32
+        Item codes, 0 .. n_items - 1.
+    times : ndarray of shape (n_rows,) or None
+        Time of each item, in the original dtype. None without timestamps.
+    """
+
+    indptr: np.ndarray
+    items: np.ndarray
+    times: np.ndarray | None
+
+    @property
+    def longest(self):
+        """Length of the longest sequence."""
+        return int(np.diff(self.indptr).max())
+
+    def pad(self, n):
+        """Append n empty sequences."""
+        return self._replace(indptr=np.pad(self.indptr, (0, n), mode="edge"))
+
+    def select(self, users, end=None):
+        """Select the sequences of users, optionally without their last items.
+
+        Parameters
+        ----------
+        users : ndarray of shape (n,), int
+            User codes; −1 selects an empty sequence.
+        end : ndarray of shape (n,), int, or None
+            For each user the position in `items` before which the selection ends. None
+            selects all items.
+
+        Returns
+        -------
+        Sequences
+            n sequences, without times.
+        """
+        known = users >= 0
+        start = np.where(known, self.indptr[users], 0)
+        if end is None:
+            end = np.where(known, self.indptr[users + 1], 0)
+        indptr = np.concatenate([[0], np.cumsum(end - start)])
+        rows = np.repeat(np.arange(len(users)), end - start)
+        positions = np.arange(indptr[-1]) - indptr[rows] + start[rows]
+        return Sequences(indptr, self.items[positions], None)
+
+
+def encode(interactions):
+    """Encode ids as integers and sort the rows by user, then time.
+
+    Codes increase with the time of an id's first appearance. The sort is stable: rows
+    with equal times keep their order. This order decides which item of a user is the
+    last one in data like MovieLens, where many ratings have the same timestamp.
+
+    Parameters
+    ----------
+    interactions : Interactions
+        Checked columns.
+
+    Returns
+    -------
+    sequences : Sequences
+    users : ndarray of shape (n_users,)
+        User ids in the order of their codes.
+    items : ndarray of shape (n_items,)
+        Item ids in the order of their codes.
+    """
+    users, items, times = interactions
+    if times is not None:
+        by_time = np.argsort(times, kind="stable")
+        users, items, times = users[by_time], items[by_time], times[by_time]
+    user_codes, user_ids = pd.factorize(users)
+    item_codes, item_ids = pd.factorize(items)
+    by_user = np.argsort(user_codes, kind="stable")
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(user_codes))])
+    sequences = Sequences(
+        indptr.astype(np.int64),
+        item_codes[by_user].astype(np.int32),
+        None if times is None else times[by_user],
+    )
+    return sequences, user_ids, item_ids
+
+
+def count_until(sequences, users, times):
+    """Find the end of each user's rows up to and including a given time.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        Sequences with times.
+    users : ndarray of shape (n,), int
+        User codes; −1 has no rows.
+    times : ndarray of shape (n,)
+        One time per user.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        The position in ``sequences.items`` after the last of these rows.
+    """
+    known = users >= 0
+    low = np.where(known, sequences.indptr[users], 0)
+    high = np.where(known, sequences.indptr[users + 1], 0)
+    # Binary search, for all users at once.
+    while (searching := low < high).any():
+        middle = (low + high) // 2
+        later = sequences.times[np.where(searching, middle, 0)] > times
+        high = np.where(searching & later, middle, high)
+        low = np.where(searching & ~later, middle + 1, low)
+    return low
+
+
+def hold_out_last(sequences, users):
+    """Remove the last item of the sequences of some users.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    users : ndarray of shape (n,), int
+        User codes, each with at least one item.
+
+    Returns
+    -------
+    shorter : Sequences
+    items : ndarray of shape (n,)
+        The removed items.
+    """
+    last = sequences.indptr[users + 1] - 1
+    lengths = np.diff(sequences.indptr)
+    lengths[users] -= 1
+    times = sequences.times
+    shorter = Sequences(
+        np.concatenate([[0], np.cumsum(lengths)]),
+        np.delete(sequences.items, last),
+        None if times is None else np.delete(times, last),
+    )
+    return shorter, sequences.items[last]

@@ -1,0 +1,81 @@
+"""Checks of timestamps."""
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec._interactions.values import (
+    INT64,
+    UINT64,
+    census,
+    is_float_type,
+    is_integer_type,
+    narrow,
+    native_copy,
+    object_types,
+    refuse_values,
+    to_array,
+)
+from sklearn_attrec.exceptions import InteractionsError
+
+__all__ = ["check_times"]
+
+
+def check_times(values, prefix):
+    """Check timestamps and return them as int64, uint64, float64 or datetime64.
+
+    `prefix` is the start of the error messages.
+    """
+    if isinstance(values, pd.Series) and values.dtype.kind == "M":
+        values = pd.DatetimeIndex(values)
+        values = values if values.tz is None else values.tz_convert(None)
+    array = to_array(values, prefix, "time")
+    if array.dtype.kind == "O":
+        array = narrow(array)
+    types = object_types(array) if array.dtype.kind == "O" else set()
+    if types and all(issubclass(t, (date, np.datetime64)) for t in types):
+        array = _dates_to_utc(array, prefix)
+    elif types and all(is_integer_type(t) or is_float_type(t) for t in types):
+        finite = np.array([abs(value) != np.inf for value in array])
+        out_of_range = finite & ((array < INT64.min) | (array > UINT64.max))
+        remedy = "Times must fit in 64 bits: use a coarser unit."
+        refuse_values(out_of_range, array, prefix, "out-of-range time", remedy)
+        array = array.astype(np.float64)
+    if array.dtype.kind in "iu":
+        fits = np.can_cast(array.dtype, np.int64)
+        return array.astype(np.int64 if fits else np.uint64)
+    if array.dtype.kind == "f":
+        remedy = "Times must be finite: drop these rows."
+        refuse_values(np.isinf(array), array, prefix, "infinite time", remedy)
+        return array.astype(np.float64)
+    if array.dtype.kind == "M":
+        return native_copy(array)
+    raise TypeError(
+        f"{prefix}: times must be numbers or datetimes, all of one kind; got "
+        f"{census(array)}. Times are never sorted as text: convert them first, as in "
+        "X['timestamp'] = pd.to_datetime(X['timestamp']), or with .astype('int64')."
+    )
+
+
+def _dates_to_utc(array, prefix):
+    """Convert an object array of dates and datetimes to datetime64 in UTC."""
+    if len({getattr(value, "tzinfo", None) is None for value in array}) == 2:
+        raise TypeError(
+            f"{prefix}: datetimes must all have a time zone or all have none; got "
+            f"{census(array, _zone_name)}. Convert them first, as in "
+            "X['timestamp'] = pd.to_datetime(X['timestamp'], utc=True)."
+        )
+    try:
+        # Times without a time zone are read as UTC, so their values do not change.
+        return pd.to_datetime(array, utc=True).tz_convert(None).to_numpy()
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise InteractionsError(
+            f"{prefix}: {error}. Convert all times to one coarser unit first, as in "
+            "X['timestamp'] = X['timestamp'].astype('datetime64[us]')."
+        ) from error
+
+
+def _zone_name(value):
+    has_zone = getattr(value, "tzinfo", None) is not None
+    return "with a time zone" if has_zone else "without a time zone"

@@ -1,0 +1,244 @@
+"""The operations of the networks in training: `keras.ops` and additions to it.
+
+This module imports TensorFlow, so only `fit` imports it. Some operations define their
+own gradient, because it is faster or needs far less memory than the automatic one.
+`numpy_ops` has the same operations for prediction.
+"""
+
+from types import SimpleNamespace
+
+from sklearn_attrec._networks.numpy_ops import EPSILON
+from sklearn_attrec.utils._tensorflow import import_tensorflow
+
+tf = import_tensorflow()
+
+import keras.ops  # noqa: E402
+
+__all__ = ["ops"]
+
+# Maximum number of scores that `softmax_loss` keeps in memory (64 MB). It always takes
+# at least 64 rows, because smaller matrix products are slow.
+SCORES_AT_ONCE = 2**24
+
+
+def squared_distances(table, indices, vectors):
+    """Return the squared distances of vectors to rows of a table.
+
+    The gradient updates only the rows of pairs with a non-zero gradient. With a hinge
+    loss, most pairs have none after the first epochs, and accumulating rows is the most
+    expensive part of a step.
+
+    Parameters
+    ----------
+    table : tensor of shape (n_rows, d)
+    indices : tensor of shape (batch, n), int64
+        Rows of the table for each vector.
+    vectors : tensor of shape (batch, d)
+
+    Returns
+    -------
+    tensor of shape (batch, n)
+    """
+    return _squared_distances(tf.convert_to_tensor(table), indices, vectors)
+
+
+@tf.custom_gradient
+def _squared_distances(table, indices, vectors):
+    difference = tf.gather(table, indices) - vectors[:, None]  # (batch, n, d)
+
+    def gradient(upstream):
+        nonzero = tf.where(tf.not_equal(upstream, 0.0))  # (m, 2)
+        scale = 2 * tf.gather_nd(upstream, nonzero)  # (m,)
+        row_gradient = scale[:, None] * tf.gather_nd(difference, nonzero)  # (m, d)
+        rows = tf.gather_nd(indices, nonzero)  # (m,)
+        table_gradient = tf.IndexedSlices(row_gradient, rows, tf.shape(table))
+        vector_gradient = -2 * tf.reduce_sum(upstream[:, :, None] * difference, axis=1)
+        return table_gradient, None, vector_gradient
+
+    return tf.reduce_sum(tf.square(difference), axis=2), gradient
+
+
+def row_products(a, b):
+    """Return the inner products of the rows of a and b, for each matrix of a batch.
+
+    Parameters
+    ----------
+    a : tensor of shape (batch, n, d)
+    b : tensor of shape (batch, m, d)
+
+    Returns
+    -------
+    tensor of shape (batch, n, m)
+    """
+    # `keras.ops` needs an explicit transpose, which costs as much as the product.
+    return tf.matmul(a, b, transpose_b=True)
+
+
+def pad_rows(x, layout):
+    """Pad sequences that are stored one after the other; see `transformer.Layout`.
+
+    Each row appears exactly once (padding excepted), so its gradient can be gathered
+    and need not be accumulated.
+
+    Parameters
+    ----------
+    x : tensor of shape (T, d)
+    layout : Layout
+
+    Returns
+    -------
+    list of tensor of shape (n, W, d)
+        One for each part. The values at padding are arbitrary.
+    """
+
+    @tf.custom_gradient
+    def padded(x):
+        def gradient(*upstream):
+            return unpad_rows(upstream, layout)
+
+        return [tf.gather(x, part.places) for part in layout.parts], gradient
+
+    return padded(x)
+
+
+def unpad_rows(padded, layout):
+    """Remove the padding: the inverse of `pad_rows`.
+
+    Parameters
+    ----------
+    padded : list of tensor of shape (n, W, d)
+    layout : Layout
+
+    Returns
+    -------
+    tensor of shape (T, d)
+    """
+
+    @tf.custom_gradient
+    def unpadded(*padded):
+        rows = [
+            tf.gather(tf.reshape(x, [-1, tf.shape(x)[2]]), part.filled)  # (t, d)
+            for x, part in zip(padded, layout.parts, strict=True)
+        ]
+
+        def gradient(upstream):
+            return [
+                tf.where(
+                    part.padding_mask[:, :, None], tf.gather(upstream, part.places), 0.0
+                )  # (n, W, d)
+                for part in layout.parts
+            ]
+
+        return tf.concat(rows, axis=0), gradient
+
+    return unpadded(*padded)
+
+
+def softmax(x, axis=-1):
+    """Return exp(x), scaled to sum to 1 along an axis; −inf becomes exactly 0.
+
+    `keras.ops.softmax` warns if the axis has length 1, as for a history of one item.
+    """
+    return tf.nn.softmax(x, axis)
+
+
+@tf.custom_gradient
+def standardize(x):
+    """Shift and scale each row to mean 0 and variance 1.
+
+    Parameters
+    ----------
+    x : tensor of shape (T, d)
+
+    Returns
+    -------
+    tensor of shape (T, d)
+    """
+    d = tf.shape(x)[1]
+    # The product with a matrix of 1/d is the mean of each row, repeated in all columns.
+    # It costs less than a reduction and a broadcast.
+    average = tf.fill([d, d], 1 / tf.cast(d, tf.float32))  # (d, d)
+    centred = x - tf.matmul(x, average)
+    inverse = tf.math.rsqrt(tf.matmul(tf.square(centred), average) + EPSILON)
+    standardized = centred * inverse
+
+    def gradient(upstream):
+        projection = standardized * tf.matmul(upstream * standardized, average)
+        return inverse * (upstream - tf.matmul(upstream, average) - projection)
+
+    return standardized, gradient
+
+
+def softmax_loss(queries, table, targets):
+    """Return the mean cross-entropy of targets against all items.
+
+    The scores of all positions do not fit in memory, so they are computed in chunks of
+    positions. The gradient is computed together with the loss, while the scores are in
+    memory; the backward pass only scales it.
+
+    Parameters
+    ----------
+    queries : tensor of shape (T, d)
+    table : tensor of shape (n_items, d)
+    targets : tensor of shape (T,), int64
+
+    Returns
+    -------
+    tensor of shape ()
+    """
+    return _softmax_loss(queries, tf.convert_to_tensor(table), targets)
+
+
+@tf.custom_gradient
+def _softmax_loss(queries, table, targets):
+    T, n_items = tf.shape(queries)[0], tf.shape(table)[0]
+    n_rows = tf.clip_by_value(SCORES_AT_ONCE // n_items, 64, 1024)
+
+    def add_chunk(start, total, query_gradient, table_gradient):
+        stop = start + n_rows
+        rows, codes = queries[start:stop], targets[start:stop]  # (n, d), (n,)
+        probabilities = tf.nn.softmax(tf.matmul(rows, table, transpose_b=True))
+        target_probabilities = tf.gather(probabilities, codes, batch_dims=1)  # (n,)
+        # Probabilities below the smallest normal float would give an infinite loss.
+        total -= tf.reduce_sum(tf.math.log(tf.maximum(target_probabilities, 1.2e-38)))
+        query_gradient = query_gradient.write(
+            start // n_rows, tf.matmul(probabilities, table)
+        )
+        table_gradient += tf.matmul(probabilities, rows, transpose_a=True)
+        return stop, total, query_gradient, table_gradient
+
+    query_gradient = tf.TensorArray(
+        tf.float32, (T + n_rows - 1) // n_rows, infer_shape=False, element_shape=None
+    )
+    _, total, query_gradient, table_gradient = tf.while_loop(
+        lambda start, *_: start < T,
+        add_chunk,
+        (0, 0.0, query_gradient, tf.zeros_like(table)),
+        parallel_iterations=1,
+    )
+    n = tf.cast(T, tf.float32)
+    query_gradient = query_gradient.concat() - tf.gather(table, targets)  # (T, d)
+    table_gradient -= tf.math.unsorted_segment_sum(queries, targets, n_items)
+
+    def gradient(upstream):
+        factor = upstream / n
+        return query_gradient * factor, table_gradient * factor, None
+
+    return total / n, gradient
+
+
+ops = SimpleNamespace(
+    **vars(keras.ops)
+    | {
+        function.__name__: function
+        for function in (
+            pad_rows,
+            row_products,
+            softmax,
+            softmax_loss,
+            squared_distances,
+            standardize,
+            unpad_rows,
+        )
+    }
+)

@@ -1,0 +1,142 @@
+"""NumPy versions of the functions of `keras_ops.ops` that the networks use.
+
+Networks call only these functions. They train with TensorFlow and predict with NumPy.
+"""
+
+import numpy as np
+from numpy import amax as max
+from numpy import amin as min
+from numpy import (
+    any,
+    arange,
+    argsort,
+    concatenate,
+    cumsum,
+    einsum,
+    log,
+    matmul,
+    maximum,
+    minimum,
+    nonzero,
+    repeat,
+    reshape,
+    searchsorted,
+    shape,
+    sqrt,
+    square,
+    sum,
+    take,
+    transpose,
+    where,
+)
+
+__all__ = [
+    "EPSILON",
+    "any",
+    "arange",
+    "argsort",
+    "cast",
+    "concatenate",
+    "cumsum",
+    "einsum",
+    "log",
+    "logsumexp",
+    "matmul",
+    "max",
+    "maximum",
+    "min",
+    "minimum",
+    "nonzero",
+    "ones_like",
+    "pad_rows",
+    "relu",
+    "repeat",
+    "reshape",
+    "row_products",
+    "searchsorted",
+    "shape",
+    "softmax",
+    "softmax_loss",
+    "softplus",
+    "sqrt",
+    "square",
+    "squared_distances",
+    "standardize",
+    "sum",
+    "take",
+    "transpose",
+    "unpad_rows",
+    "where",
+]
+
+# Added to the variance by `standardize`, in training too.
+EPSILON = np.float32(1e-6)
+
+
+def cast(x, dtype):
+    """Return x converted to a dtype."""
+    return np.asarray(x).astype(dtype)
+
+
+def relu(x):
+    """Return max(x, 0)."""
+    return np.maximum(x, 0)
+
+
+def softmax(x, axis=-1):
+    """Return exp(x), scaled to sum to 1 along an axis; −inf becomes exactly 0."""
+    exponentials = np.exp(x - np.max(x, axis=axis, keepdims=True))
+    return exponentials / np.sum(exponentials, axis=axis, keepdims=True)
+
+
+def ones_like(x):
+    """Return an array of ones with the shape and dtype of x."""
+    return np.ones_like(x)
+
+
+def softplus(x):
+    """Return log(1 + exp(x))."""
+    return np.logaddexp(x, 0)
+
+
+def logsumexp(x, axis=None):
+    """Return the logarithm of the sum of exp(x)."""
+    return np.logaddexp.reduce(x, axis=axis)
+
+
+def squared_distances(table, indices, vectors):
+    """Return the squared distances of vectors to rows of a table, (batch, n)."""
+    return np.sum(np.square(table[indices] - vectors[:, None]), axis=2)
+
+
+def row_products(a, b):
+    """Return the inner products of the rows of a and b, (batch, n, m)."""
+    return a @ np.swapaxes(b, -1, -2)
+
+
+def pad_rows(x, layout):
+    """Pad sequences that are stored one after the other, a list of (n, W, d)."""
+    return [x[part.places] for part in layout.parts]
+
+
+def unpad_rows(padded, layout):
+    """Remove the padding: the inverse of `pad_rows`, (T, d)."""
+    rows = [
+        x.reshape(-1, x.shape[2])[part.filled]
+        for x, part in zip(padded, layout.parts, strict=True)
+    ]
+    return np.concatenate(rows)
+
+
+def standardize(x):
+    """Shift and scale each row to mean 0 and variance 1."""
+    centred = x - np.mean(x, axis=1, keepdims=True)
+    variance = np.mean(np.square(centred), axis=1, keepdims=True)
+    return centred / np.sqrt(variance + EPSILON)
+
+
+def softmax_loss(queries, table, targets):
+    """Return the mean cross-entropy of targets against all items."""
+    scores = queries @ table.T
+    target_scores = scores[np.arange(len(targets)), targets]
+    return np.mean(logsumexp(scores, axis=1) - target_scores)

@@ -1,0 +1,1 @@
+"""Ranking: queries, scores, top-k items and ranks of target items."""

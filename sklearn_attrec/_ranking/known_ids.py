@@ -1,0 +1,126 @@
+"""Look-up of ids among the users and items seen in fit."""
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec._interactions.ids import check_ids
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = [
+    "check_like_fitted",
+    "describe_ids",
+    "is_text",
+    "known_items",
+    "lookup",
+    "missing_id",
+]
+
+
+def lookup(model, attribute, ids):
+    """Return the codes of ids; −1 for an id not seen in fit.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    attribute : {'users_', 'items_'}
+    ids : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+    """
+    known = getattr(model, attribute)
+    if is_text(ids) != is_text(known):  # 1 and "1" are different ids
+        return np.full(len(ids), -1)
+    # Without the dtype pandas imports pyarrow and copies strings into its memory.
+    index = model._cached(attribute, lambda: pd.Index(known, dtype=known.dtype))
+    return index.get_indexer(pd.Index(ids, dtype=ids.dtype))
+
+
+def known_items(model, items, name, caller):
+    """Return the codes of items, all of which must have been seen in fit.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    items : list of ids
+    name, caller : str
+        Names of the argument and of the calling method, for error messages.
+
+    Returns
+    -------
+    ids : ndarray of shape (n,)
+    codes : ndarray of shape (n,)
+
+    Raises
+    ------
+    InteractionsError
+        If there are no items, or one was not seen in fit.
+    """
+    ids = check_like_fitted(model.items_, items, name, caller)
+    codes = lookup(model, "items_", ids)
+    unknown = np.flatnonzero(codes < 0)
+    if len(ids) == 0 or len(unknown):
+        got, remedy = "no ids", "Pass at least one."
+        if len(ids):
+            position, count = unknown[0], f"{len(unknown)} of {len(ids)} unknown"
+            got = f"{short_repr(ids[position])} at position {position} ({count})"
+            remedy = "Remove the unknown ids."
+        raise InteractionsError(
+            f"{caller}: '{name}' must contain item ids seen in fit. Got {got}. The ids "
+            f"seen in fit are {describe_ids(model.items_)}. {remedy}"
+        )
+    return ids, codes
+
+
+def missing_id(ids):
+    """Return the value that stands for "no item" in an array of item ids.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,)
+        Ids of all items, unique.
+
+    Returns
+    -------
+    None, float or int
+        NaN for floats, −1 for integers and None for strings. If −1 is the id of an
+        item or the dtype is unsigned: the largest integer of the dtype that is not
+        an id, or None if there is no such integer.
+    """
+    if is_text(ids):
+        return None
+    if ids.dtype.kind == "f":
+        return float("nan")
+    limits = np.iinfo(ids.dtype)
+    if limits.min < 0 and -1 not in ids:
+        return -1
+    value, used = limits.max, set(ids.tolist())
+    while value in used:
+        value -= 1
+        if value < limits.min:
+            return None
+    return value
+
+
+def check_like_fitted(known, values, name, caller):
+    """Check ids of a query.
+
+    A list or tuple of floats is accepted only if the ids seen in fit are floats.
+    """
+    if known.dtype.kind == "f" and isinstance(values, (list, tuple)):
+        values = np.asarray(values)
+    return check_ids(values, name=f"'{name}'", caller=caller)
+
+
+def is_text(ids):
+    """Return whether an array of checked ids contains strings."""
+    return ids.dtype.kind == "O"
+
+
+def describe_ids(ids):
+    """Describe ids by their dtype and the first one."""
+    return f"{'str' if is_text(ids) else ids.dtype} (e.g. {short_repr(ids[0])})"

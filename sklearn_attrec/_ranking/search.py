@@ -1,0 +1,91 @@
+"""Search of the whole catalogue: best items per query, ranks of target items."""
+
+import warnings
+
+import numpy as np
+
+from sklearn_attrec._ranking.scores import inner_products, mask_items
+from sklearn_attrec._ranking.target_ranks import ranks_of
+from sklearn_attrec._ranking.top_k import top_k
+from sklearn_attrec._ranking.vectors import item_parts, query_blocks
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["best_items", "rank_targets"]
+
+
+def best_items(model, queries, k, exclude_seen, candidates=None):
+    """Find the best items of each query.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    queries : Queries
+        n queries.
+    k : int
+        Number of items per query. At most the whole catalogue is returned.
+    exclude_seen : bool
+        Whether to exclude the items of each query's history.
+    candidates : ndarray of int, default=None
+        Codes of the items that may be returned; None means all items.
+
+    Returns
+    -------
+    items : ndarray of shape (n, min(k, n_items)), int64
+        Item codes, best first; −1 if no item remains.
+    scores : ndarray of shape (n, min(k, n_items)), float32
+    """
+    n, n_items = len(queries.users), len(model.items_)
+    k = min(k, n_items)
+    excluded = np.zeros(n_items, dtype=bool)
+    if candidates is not None:
+        excluded[:] = True
+        excluded[candidates] = False
+    items, best = np.empty((n, k), dtype=np.int64), np.empty((n, k), np.float32)
+    for rows, scores in _score_blocks(model, queries, exclude_seen):
+        scores[:, excluded] = -np.inf
+        items[rows], best[rows] = top_k(scores, k)
+    empty = np.flatnonzero(items[:, 0] < 0)
+    if len(empty):
+        warnings.warn(
+            f"{type(model).__name__}: no item is left to recommend to {len(empty)} "
+            f"user(s), for example {short_repr(queries.ids[empty[0]])}: their "
+            "histories contain all candidate items. Pass exclude_seen=False to "
+            "recommend seen items too.",
+            stacklevel=3,
+        )
+    return items, best
+
+
+def rank_targets(model, queries, targets, exclude_seen):
+    """Return the rank of each query's target item among all items; see `ranks_of`.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    queries : Queries
+        n queries.
+    targets : ndarray of shape (n,), int
+        Item codes; −1 for an item not seen in fit.
+    exclude_seen : bool
+        Whether to exclude the items of each query's history.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64
+    """
+    ranks = np.empty(len(targets))
+    for rows, scores in _score_blocks(model, queries, exclude_seen):
+        ranks[rows] = ranks_of(scores, targets[rows])
+    return ranks
+
+
+def _score_blocks(model, queries, exclude_seen):
+    """Yield (rows, scores) for each block of queries; −inf marks excluded items."""
+    items = item_parts(model)
+    for rows, histories, parts in query_blocks(model, queries):
+        scores = inner_products(parts, items)  # (BLOCK_SIZE, n_items)
+        if exclude_seen:
+            mask_items(scores, histories)
+        yield rows, scores[: rows.stop - rows.start]

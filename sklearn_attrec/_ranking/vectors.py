@@ -1,0 +1,110 @@
+"""Vectors of items, and of queries in blocks."""
+
+import numpy as np
+from scipy.sparse import csr_array, hstack, issparse
+
+__all__ = ["BLOCK_SIZE", "finite_parts", "item_parts", "join_parts", "query_blocks"]
+
+# Number of queries ranked together; the scores of a block are an array of this many
+# rows and one column per item. Every block is padded to this size, so that the scores
+# of a query do not depend on the number of queries in the call: common BLAS kernels
+# compute tiles of 16 columns, and round a partial tile differently.
+BLOCK_SIZE = 16
+
+
+def item_parts(model):
+    """Return the parts of the item vectors; the last part is popularity.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender. The parts are computed once and cached in it.
+
+    Returns
+    -------
+    list of ndarray or csc_array of shape (n_items, D_i), float32
+    """
+    return model._cached("item_parts", lambda: _build_item_parts(model))
+
+
+def _build_item_parts(model):
+    popularity = model.item_counts_ / model.item_counts_.sum()
+    parts = finite_parts(model, [*model._item_parts(), popularity[:, None]])
+    # Dense parts may be the model's own arrays. Sparse parts are copied: compiled code
+    # does not check their indices, which may change in a memory-mapped file.
+    return [part.tocsc(copy=True) if issparse(part) else part for part in parts]
+
+
+def query_blocks(model, queries):
+    """Compute the query vectors, block by block.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    queries : Queries
+
+    Yields
+    ------
+    rows : slice
+        The queries of the block.
+    histories : Sequences
+        `BLOCK_SIZE` sequences; padded sequences are empty.
+    parts : list of ndarray or csr_array of shape (BLOCK_SIZE, D_i), float32
+        Parts of the query vectors. The last part is the weight of popularity. For a
+        query without history, all other parts are 0.
+    """
+    for start in range(0, len(queries.users), BLOCK_SIZE):
+        users, histories = queries.block(start, BLOCK_SIZE)
+        has_history = (np.diff(histories.indptr) > 0)[:, None]
+        parts = [
+            part if issparse(part) else np.where(has_history, part, 0)
+            for part in model._query_parts(users, histories)
+        ]
+        parts.append(np.where(has_history, model._popularity_weight(), 1))
+        rows = slice(start, min(start + BLOCK_SIZE, len(queries.users)))
+        yield rows, histories, finite_parts(model, parts)
+
+
+def join_parts(parts):
+    """Join the parts of vectors; the result is sparse if a part is sparse.
+
+    Parameters
+    ----------
+    parts : list of ndarray or sparse array of shape (n, D_i)
+
+    Returns
+    -------
+    ndarray or csr_array of shape (n, D), float32
+    """
+    if any(map(issparse, parts)):
+        return hstack(list(map(csr_array, parts)), format="csr", dtype=np.float32)
+    return np.hstack(parts)
+
+
+def finite_parts(model, parts):
+    """Convert the parts of vectors to float32 and check that they are finite.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        Named in the error message.
+    parts : list of ndarray or sparse array of shape (n, D_i)
+
+    Returns
+    -------
+    list of ndarray or sparse array of shape (n, D_i), float32
+
+    Raises
+    ------
+    ValueError
+        If a number is not finite.
+    """
+    parts = [part.astype(np.float32, copy=False) for part in parts]
+    for part in parts:
+        if not np.isfinite(part.data if issparse(part) else part).all():
+            raise ValueError(
+                f"{type(model).__name__} has weights that are not finite numbers, so "
+                "no item can be ranked. Fit it again."
+            )
+    return parts

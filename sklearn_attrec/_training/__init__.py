@@ -1,0 +1,1 @@
+"""Training of networks: loop, compiled step, early stopping and checkpoints."""

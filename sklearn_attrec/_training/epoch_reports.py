@@ -1,0 +1,45 @@
+"""Reports of each epoch, to scikit-learn's callbacks and on standard output."""
+
+__all__ = ["EpochReports"]
+
+
+class EpochReports:
+    """Reports each epoch to scikit-learn's callbacks, and prints it if verbose.
+
+    Parameters
+    ----------
+    estimator : BaseNetworkRecommender
+        The estimator that is fitted.
+    task : callback context
+        Context of its `fit`.
+    state : dict
+        Fitted attributes except the weights, for callbacks that score the model.
+    """
+
+    def __init__(self, estimator, task, state):
+        self.estimator = estimator
+        self.task = task
+        self.state = state
+
+    def begin_epoch(self):
+        """Report the start of an epoch."""
+        self.epoch_task = self.task.subcontext(task_name="epoch")
+        self.epoch_task.call_on_fit_task_begin(estimator=self.estimator)
+
+    def end_epoch(self, run, windows_per_second):
+        """Report the end of an epoch; return whether a callback stops the fit."""
+        if self.estimator.verbose:
+            self._print(run.progress, windows_per_second)
+        return self.epoch_task.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=lambda: (
+                self.state | {"weights_": run.weights(), "_cache": {}}
+            ),
+        )
+
+    def _print(self, progress, windows_per_second):
+        line = f"Epoch {progress.epoch}/{self.estimator.max_iter}"
+        line += f"  loss {progress.loss_curve[-1]:.4f}"
+        if progress.validation_scores:
+            line += f"  NDCG@{self.estimator.k} {progress.validation_scores[-1]:.4f}"
+        print(f"{line}  {windows_per_second:,.0f} windows/s", flush=True)

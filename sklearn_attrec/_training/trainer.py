@@ -1,0 +1,278 @@
+"""The compiled training step, with the weights and the optimiser state in TensorFlow.
+
+Importing this module imports TensorFlow; only `fit` does so.
+"""
+
+import logging
+
+import numpy as np
+
+from sklearn_attrec._networks.keras_ops import ops
+from sklearn_attrec._training.batch_random import BatchRandom
+from sklearn_attrec.utils._tensorflow import import_tensorflow
+
+tf = import_tensorflow()
+
+__all__ = ["Trainer"]
+
+# For arrays with more rows, a step with a sparse gradient updates only the rows used by
+# the batch, because a dense Adam update would take most of the training time. The
+# gradients of L2 penalties and of the full softmax are dense.
+LAZY_ROWS = 30_000
+
+
+class Trainer:
+    """Weights and optimiser state in TensorFlow, updated several steps per call.
+
+    The compiled loop is a module-level function. Everything that differs between fits
+    is an argument whose shape is not fixed. All fits of a grid search therefore share
+    one compiled graph, and repeated fits do not accumulate memory.
+
+    Parameters
+    ----------
+    plan : TrainingPlan
+    weights : dict of ndarray
+        Initial weights, float32.
+    """
+
+    def __init__(self, plan, weights):
+        self.batch_loss = plan.batch_loss
+        self.weights = {name: _variable(value, True) for name, value in weights.items()}
+        # Project all rows once, because sparse updates project only the batch's rows.
+        for name in plan.bounded:
+            self.weights[name].assign(_into_ball(self.weights[name], plan.max_norm))
+        self.moments = {
+            name: [_variable(np.zeros_like(value)) for _ in range(2)]
+            for name, value in weights.items()
+        }
+        self.settings = _graph_inputs(plan.settings)
+        self.data = {name: _graph_inputs(value) for name, value in plan.data.items()}
+        self.options = (tuple(plan.bounded), plan.alpha > 0)
+        self.scalars = tuple(map(_scalar, (plan.beta_2, plan.alpha, plan.max_norm)))
+        self.steps = 0
+
+    def run(self, windows, batch_size, learning_rates, seed, total=0.0):
+        """Train once on each of the given windows of an epoch.
+
+        The result does not depend on how the batches of an epoch are divided among
+        calls.
+
+        Parameters
+        ----------
+        windows : ndarray of shape (n_windows, ...), int64
+            Windows in training order.
+        batch_size : int
+            Windows per step; the last step may have fewer.
+        learning_rates : ndarray of shape (n_steps,)
+            Learning rate of each step.
+        seed : int
+            Seed of the random numbers of this epoch.
+        total : float, default=0.0
+            Sum of the losses of the epoch's previous windows.
+
+        Returns
+        -------
+        float
+            Sum of the losses of the epoch's windows so far. Training stops after the
+            step in which it is no longer finite.
+        """
+        inputs = (
+            _variable(windows),
+            _integer(batch_size),
+            _variable(learning_rates.astype(np.float32)),
+            _integer(seed),
+            _integer(self.steps),
+            _scalar(total),
+        )
+        try:
+            total, steps = _run_steps(
+                self.batch_loss,
+                self.settings,
+                self.options,
+                self.weights,
+                self.moments,
+                self.data,
+                self.scalars,
+                *inputs,
+            )
+        except tf.errors.ResourceExhaustedError as error:
+            raise MemoryError(str(error).partition("\n")[0]) from error
+        self.steps = int(steps)
+        return float(total)
+
+    def largest_weight(self):
+        """Return the largest absolute weight; NaN if any weight is NaN."""
+        extremes = [
+            (tf.reduce_max(value).numpy(), -tf.reduce_min(value).numpy())
+            for value in self.weights.values()
+        ]
+        return float(np.max(extremes))
+
+    def has_trained(self):
+        """Return whether any step was done: the moments start at 0."""
+        return any(
+            bool(tf.reduce_any(moment != 0)) for moment, _ in self.moments.values()
+        )
+
+    def snapshot(self):
+        """Return a copy of the weights as NumPy arrays."""
+        return {name: value.numpy() for name, value in self.weights.items()}
+
+    def state(self):
+        """Return a copy of the weights and optimiser state as NumPy arrays."""
+        return {name: value.numpy() for name, value in self._variables()}
+
+    def restore(self, state, steps):
+        """Continue from the state of another trainer of the same kind.
+
+        Parameters
+        ----------
+        state : dict of ndarray
+            The result of `state`; other arrays are ignored.
+        steps : int
+            Number of steps done by the other trainer.
+        """
+        for name, variable in self._variables():
+            old, new = variable.numpy(), state[name]
+            if (old.shape, old.dtype) != (new.shape, new.dtype):
+                raise ValueError(
+                    f"{name!r} must have shape {old.shape} and dtype {old.dtype}. Got "
+                    f"shape {new.shape} and dtype {new.dtype} instead"
+                )
+            variable.assign(new)
+        self.steps = steps
+
+    def _variables(self):
+        for name, weight in self.weights.items():
+            yield f"weights.{name}", weight
+            for number, moment in enumerate(self.moments[name]):
+                yield f"optimizer.{number}.{name}", moment
+
+
+# AutoGraph need not rewrite networks: they have no control flow that uses tensors.
+_without_autograph = tf.autograph.experimental.do_not_convert
+
+
+# TensorFlow warns about functions that are traced often. `_run_steps` is traced once
+# per kind of network, loss and regularisation, as intended.
+logging.getLogger("tensorflow").addFilter(
+    lambda record: "_run_steps" not in record.getMessage()
+)
+
+
+@tf.function
+def _run_steps(
+    batch_loss,
+    settings,
+    options,
+    weights,
+    moments,
+    data,
+    scalars,
+    windows,
+    batch_size,
+    learning_rates,
+    seed,
+    steps,
+    total,
+):
+    """Train on all batches of the windows, in a loop inside the graph."""
+    bounded, penalised = options
+    beta_2, alpha, max_norm = scalars
+    names = sorted(weights)
+    n_windows = tf.shape(windows, tf.int64)[0]
+    for start in tf.range(0, n_windows, batch_size):
+        rate = learning_rates[start // batch_size]
+        steps += 1
+        batch = windows[start : start + batch_size]
+        with tf.GradientTape() as tape:
+            random = BatchRandom(seed, steps)
+            losses = _without_autograph(batch_loss)(
+                ops, random, weights, settings, data, batch
+            )
+            loss = tf.reduce_mean(losses)
+            if penalised:
+                loss += alpha * tf.add_n(
+                    [tf.reduce_sum(tf.square(weights[name])) for name in names]
+                )
+        gradients = tape.gradient(loss, [weights[name] for name in names])
+        for name, gradient in zip(names, gradients, strict=True):
+            radius = max_norm if name in bounded else None
+            _adam(weights[name], moments[name], gradient, rate, beta_2, steps, radius)
+        total += loss * tf.cast(tf.shape(batch)[0], tf.float32)
+        if not tf.math.is_finite(total):
+            break
+    return total, steps
+
+
+def _adam(weight, moments, gradient, learning_rate, beta_2, steps, radius):
+    """Apply one Adam step (Kingma, Ba 2015) to all rows or only to the used rows."""
+    beta_1, epsilon = 0.9, 1e-8
+    mean, square = moments
+    power = tf.cast(steps, tf.float32)
+    if isinstance(gradient, tf.IndexedSlices) and tf.shape(weight)[0] > LAZY_ROWS:
+        rows, gradient = _sum_repeated(gradient)
+        scale = tf.sqrt(1 - beta_2**power) / (1 - beta_1**power)
+        new_mean = beta_1 * tf.gather(mean, rows) + (1 - beta_1) * gradient
+        new_square = beta_2 * tf.gather(square, rows) + (1 - beta_2) * gradient**2
+        mean.scatter_update(tf.IndexedSlices(new_mean, rows))
+        square.scatter_update(tf.IndexedSlices(new_square, rows))
+        step = learning_rate * scale * new_mean / (tf.sqrt(new_square) + epsilon)
+        moved = _into_ball(tf.gather(weight, rows) - step, radius)
+        weight.scatter_update(tf.IndexedSlices(moved, rows))
+    else:
+        tf.raw_ops.ResourceApplyAdam(
+            var=weight.handle,
+            m=mean.handle,
+            v=square.handle,
+            beta1_power=beta_1**power,
+            beta2_power=beta_2**power,
+            lr=learning_rate,
+            beta1=beta_1,
+            beta2=beta_2,
+            epsilon=epsilon,
+            grad=tf.convert_to_tensor(gradient),  # sums repeated rows
+        )
+        if radius is not None:
+            weight.assign(_into_ball(weight, radius))
+
+
+def _sum_repeated(gradient):
+    """Sum the gradients of each row that a batch uses more than once.
+
+    Adam needs the square of the sum; a sparse update alone would square each term.
+    """
+    rows, groups = tf.unique(gradient.indices)
+    return rows, tf.math.unsorted_segment_sum(gradient.values, groups, tf.size(rows))
+
+
+def _into_ball(rows, radius):
+    """Project rows into the ball of a given radius (AttRec, equation 8)."""
+    if radius is None:
+        return rows
+    norm = tf.sqrt(tf.reduce_sum(tf.square(rows), axis=1, keepdims=True))
+    return rows * tf.minimum(1.0, radius / tf.maximum(norm, 1e-12))
+
+
+def _graph_inputs(value):
+    """Convert numbers and arrays of a NamedTuple to tensors without a fixed shape."""
+    if hasattr(value, "_fields"):
+        return type(value)(*map(_graph_inputs, value))
+    if isinstance(value, np.ndarray):
+        return _variable(value)
+    if isinstance(value, (str, bool)):
+        return value
+    return _scalar(value) if isinstance(value, float) else _integer(value)
+
+
+def _variable(value, trainable=False):
+    value = np.asarray(value)
+    return tf.Variable(value, trainable=trainable, shape=[None] * value.ndim)
+
+
+def _scalar(value):
+    return tf.constant(value, tf.float32)
+
+
+def _integer(value):
+    return tf.constant(value, tf.int64)

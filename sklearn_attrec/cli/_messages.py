@@ -1,0 +1,39 @@
+"""Messages of the command line: one line each, on standard error."""
+
+import ast
+import contextlib
+import re
+import sys
+
+__all__ = ["note", "one_line", "show_warning"]
+
+
+def note(text):
+    # If standard error is closed, the command still continues.
+    with contextlib.suppress(BrokenPipeError):
+        print(f"sklearn_attrec: {text}", file=sys.stderr, flush=True)
+
+
+def show_warning(message, category, filename, lineno, file=None, line=None):
+    note(f"warning: {one_line(message)}")
+
+
+def one_line(error):
+    """Return a message on one line, with options instead of Python arguments."""
+    text = str(error) or type(error).__name__
+    if "Traceback" in text:  # from GridSearchCV; the last line is the error
+        text = text.strip().splitlines()[-1].partition(": ")[2]
+    return _with_options(" ".join(text.split()))
+
+
+def _with_options(text):
+    """Replace Python arguments in a message by the options of the command line."""
+
+    def columns_option(match):
+        names = ast.literal_eval(match[1])
+        return "--columns " + ",".join(f"{old}={new}" for old, new in names.items())
+
+    text = re.sub(r"X\.rename\(columns=(\{[^{}]*\})\)", columns_option, text)
+    text = re.sub(r"\b(sep|encoding)=(?=')", r"--\1=", text)
+    text = text.replace("header=True", "--header=yes")
+    return text.replace("header=False", "--header=no")

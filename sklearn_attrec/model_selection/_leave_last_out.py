@@ -1,0 +1,164 @@
+"""LeaveLastOut: the last interactions of each user are the test set."""
+
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.model_selection._forward_split import ForwardSplit
+from sklearn_attrec.utils._param_validation import Integer
+from sklearn_attrec.utils._types import Table
+
+__all__ = ["LeaveLastOut", "leave_last_out_split"]
+
+
+class LeaveLastOut(ForwardSplit):
+    """Hold out the last interactions of each user.
+
+    Example with n_last=1, n_splits=2 and four users, the oldest row first::
+
+                   fold 0     fold 1       x  train
+        user a     x x T .    x x x T      T  test
+        user b       x T .      x x T      .  not used
+        user c         x .        x T
+        user d           x          x
+
+    The last fold holds out the last n_last rows of each user, the fold before it holds
+    out the n_last rows before them, and so on. An earlier fold does not use the rows
+    that a later fold holds out. Rows of a user are held out only if at least one older
+    row of the user remains for training; otherwise they are training rows.
+
+    Rows with equal times keep their order in X. Without timestamps the rows must be
+    sorted by time. With n_splits=1, each row of X is in train or in test.
+
+    Parameters
+    ----------
+    n_last : int, default=1
+        Number of interactions that each fold holds out per user. A larger value tests
+        on more rows of fewer users.
+    n_splits : int, default=1
+        Number of folds. 1 is the usual choice in the literature. More folds give an
+        average over more test rows, but the earlier folds have shorter histories.
+
+    See Also
+    --------
+    TimeCutoffSplit : Test on all interactions after a point in time.
+    leave_last_out_split : A single split that returns two tables.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_attrec.model_selection import LeaveLastOut
+    >>> X = pd.DataFrame({"user_id": list("aabaab"), "item_id": list("uvwxyz")})
+    >>> for train, test in LeaveLastOut(n_splits=2).split(X):
+    ...     print(train, test)
+    [0 1 2] [3]
+    [0 1 2 3] [4 5]
+    """
+
+    _parameter_constraints = {"n_last": Integer(1), "n_splits": Integer(1)}
+
+    def __init__(self, n_last: int = 1, n_splits: int = 1):
+        self.n_last = n_last
+        self.n_splits = n_splits
+
+    def get_n_splits(
+        self, X: object = None, y: object = None, groups: object = None
+    ) -> int:
+        """Return the number of folds.
+
+        Parameters
+        ----------
+        X : object, default=None
+            Ignored.
+        y : object, default=None
+            Ignored.
+        groups : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        int
+            The parameter `n_splits`.
+        """
+        return self.n_splits
+
+    def _fold_of_rows(self, X):
+        users, _, times = check_interactions(X, caller="LeaveLastOut", need_items=False)
+        user = pd.factorize(users)[0]
+        # lexsort is stable: rows with equal times keep their order.
+        order = np.lexsort((user,) if times is None else (times, user))
+        length = np.bincount(user)
+        needed = self.n_last * self.n_splits + 1
+        if length.max() < needed:
+            raise InteractionsError(
+                f"{self!r} needs a user with at least {needed} interactions, "
+                f"{needed - 1} to hold out and 1 to train on, but the longest history "
+                f"has {length.max()}. Reduce n_last or n_splits."
+            )
+        from_end = np.empty(len(user), dtype=np.intp)  # 0 for a user's last row
+        from_end[order] = length.cumsum()[user[order]] - 1 - np.arange(len(user))
+        block = from_end // self.n_last
+        held_out = (block < self.n_splits) & ((block + 1) * self.n_last < length[user])
+        return np.where(held_out, self.n_splits - 1 - block, -1)
+
+
+@overload
+def leave_last_out_split(
+    X: pd.DataFrame, n_last: int = 1
+) -> tuple[pd.DataFrame, pd.DataFrame]: ...
+@overload
+def leave_last_out_split(
+    X: npt.ArrayLike, n_last: int = 1
+) -> tuple[np.ndarray, np.ndarray]: ...
+def leave_last_out_split(X: Table, n_last: int = 1) -> tuple[Any, Any]:
+    """Split interactions into a training and a test set by holding out the last ones.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like of shape (n_rows, 2 or more)
+        Interactions: the columns `user_id`, `item_id` and `timestamp`. Without
+        `timestamp` the rows must be sorted by time. The first three columns of an array
+        are user, item and time.
+    n_last : int, default=1
+        Number of interactions to hold out per user. All rows of users with at most
+        n_last interactions are training rows.
+
+    Returns
+    -------
+    train : DataFrame or ndarray
+        The earlier rows, in the order of X and with its index labels.
+    test : DataFrame or ndarray
+        The held-out rows, in the order of X and with its index labels.
+
+    Raises
+    ------
+    InteractionsError
+        If X cannot be used, or no user has more than n_last interactions.
+    InvalidParameterError
+        If n_last is not an integer of at least 1.
+
+    See Also
+    --------
+    LeaveLastOut : The same split as a cross-validator, with one or more folds.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_attrec.model_selection import leave_last_out_split
+    >>> X = pd.DataFrame({"user_id": list("aabab"), "item_id": list("uvwxy")})
+    >>> train, test = leave_last_out_split(X)
+    >>> test
+      user_id item_id
+    3       a       x
+    4       b       y
+    """
+    ((train, test),) = LeaveLastOut(n_last).split(X)
+    if isinstance(X, pd.DataFrame):
+        return X.iloc[train], X.iloc[test]
+    # By default NumPy converts the list [1, "a"] to "1" and "a".
+    rows = np.asarray(X, dtype=object if isinstance(X, list | tuple) else None)
+    return rows[train], rows[test]

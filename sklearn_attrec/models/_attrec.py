@@ -1,0 +1,392 @@
+"""AttRecRecommender: short-term self-attention and long-term embeddings."""
+
+import os
+from functools import partial
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from sklearn_attrec._interactions.windows import last_items, training_windows
+from sklearn_attrec._networks import attrec
+from sklearn_attrec._networks import numpy_ops as ops
+from sklearn_attrec._networks.negative_sampling import index_untouched
+from sklearn_attrec._training.loop import TrainingPlan
+from sklearn_attrec.models._network import BaseNetworkRecommender
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    Integer,
+    OneOf,
+    Optional,
+    Real,
+)
+
+__all__ = ["AttRecRecommender"]
+
+
+class AttRecRecommender(BaseNetworkRecommender):
+    r"""Recommend the next item by self-attention and metric learning.
+
+    AttRec [1]_ adds two scores: a short-term score, from self-attention over the last
+    `L` items of a user, and a long-term score, from embeddings of users and items.
+    ``AttRecRecommender(loss="hinge")`` is the model of the paper.
+
+    With ``loss="softmax"`` and ``loss="hinge"`` users and items are points, and the
+    score of item i for user u is a negative squared distance:
+
+    .. math:: s(u, i) = -\omega \lVert U_u - V_i \rVert^2
+              - (1 - \omega) \lVert m_u - X_i \rVert^2.
+
+    With ``loss="bpr"`` it is an inner product:
+
+    .. math:: s(u, i) = \omega \, U_u \cdot V_i + (1 - \omega) \, m_u \cdot X_i.
+
+    U are the long-term embeddings of users, V and X the long-term and the short-term
+    embeddings of items, and m is the mean (see `aggregation`) of the attention outputs
+    over the rows of X for the last `L` items. For a user not seen in `fit`, a history
+    is sufficient: the row of U is replaced by the mean of the rows of V of its items,
+    scaled to the mean norm of the rows of U.
+
+    A training window is up to `L` consecutive items of one user. Its targets are the
+    items that follow. Negatives are items drawn at random.
+
+    Parameters
+    ----------
+    L : int, default=5
+        Number of most recent items of a history that the model reads, 1 to 1000. Larger
+        values use older items too and take more time.
+    d : int, default=100
+        Size of the item embeddings. Larger values fit more patterns and need more data.
+        The user embeddings have the same size.
+    omega : float, default=0.3
+        Weight of the long-term score, 0 to 1. At 0 only the short-term score counts, at
+        1 only the long-term score.
+    gamma : float, default=0.5
+        Margin, above 0, by which the score of a target should exceed the score of a
+        negative. Larger values require a larger difference between the two scores. Not
+        used by 'bpr'.
+    n_targets : int or None, default=None
+        Number of items that follow a window and are its targets (T in the paper), 1 to
+        1000. None means 3 for 'hinge' and 'bpr' and 1 for 'softmax'.
+    n_negatives : int or None, default=None
+        Number of items drawn as negatives. None means 10 for 'hinge' and 'bpr' and 512
+        for 'softmax'. 'hinge' and 'bpr' draw per window, from the items that the user
+        never interacted with; 'softmax' draws per batch, from all items.
+    aggregation : {'mean', 'sum', 'max', 'min'}, default='mean'
+        How the attention outputs of a window are combined into one vector.
+    share_projection : bool, default=False
+        Whether queries and keys use the same projection, as in the author's code.
+    loss : {'hinge', 'bpr', 'softmax'}, default='softmax'
+        'hinge' is the pairwise loss of the paper and 'bpr' the pairwise loss of
+        Bayesian personalised ranking. 'softmax' is the cross-entropy of a target and
+        the negatives of its batch. It gives better rankings than 'hinge' on MovieLens
+        and Amazon Beauty, and slightly worse rankings on LastFM.
+    temperature : float, default=0.2
+        Divisor of the scores in 'softmax', above 0. Smaller values give more weight to
+        the negatives with the largest scores. Used only by 'softmax'.
+    dropout : float, default=0.2
+        Probability of setting a value to 0 in training, 0 to below 1, rounded to a
+        multiple of 1/256 (at most 255/256). Larger values reduce overfitting and need
+        more epochs.
+    alpha : float, default=0.0
+        Strength of the L2 penalty: the factor of the sum of all squared weights in the
+        loss, 0 or more.
+    max_norm : float or None, default=1.0
+        Maximum Euclidean norm of the rows of U, V and X, above 0; None means no
+        maximum. Not used by 'bpr'.
+    learning_rate : float, default=0.003
+        Largest step size of the Adam optimiser, above 0. In AttRec the step size
+        decreases linearly to 0. In SASRec and SSE-PT it increases during the first 5%
+        of the training and then decreases to 0 along a cosine.
+    batch_size : int, default=512
+        Number of windows per step.
+    max_iter : int, default=20
+        Number of epochs; with early stopping the maximum.
+    early_stopping : bool, default=False
+        Whether to hold out the last item of some users, compute NDCG@k for it among
+        all items after each epoch, stop when it no longer improves and keep the
+        weights of the best epoch.
+    validation_fraction : float, default=0.1
+        Fraction of users whose last item is held out, among the users with 3 or more
+        interactions; above 0 and at most 1. Used only by `early_stopping`.
+    n_iter_no_change : int, default=3
+        Number of epochs without an improvement of more than 0.0001 after which
+        training stops. Used only by `early_stopping`.
+    k : int, default=10
+        Number of items that `predict` returns and `score` considers.
+    exclude_seen : bool, default=True
+        Whether to leave out the items of the user's history. Set it to False if
+        users interact with the same items repeatedly.
+    handle_unknown : {'popular', 'error'}, default='popular'
+        How to handle ids that `fit` did not see. 'popular' recommends popular items
+        to an unseen user without a history, and ignores unseen items in a history
+        with a warning. 'error' raises an error in both cases.
+    warm_start : bool, default=False
+        Whether the initial weights are those of the previous fit. New users and items
+        start with random weights.
+    checkpoint : str, PathLike or None, default=None
+        File in which `fit` saves its state after each epoch and at least every ten
+        minutes. If the file exists and was written by a fit with the same data,
+        parameters, seed and package version, `fit` continues from it. The result is
+        bit-identical to that of an uninterrupted fit. Parameters that training does not
+        use, for example `verbose`, may differ. With random_state=None `fit` continues
+        with the saved seed. If any other file exists at this path, `fit` raises an
+        error and does not overwrite it. The second-to-last checkpoint is kept in a file
+        with the suffix '.previous'. Both are removed when `fit` is complete. Each fit
+        needs its own path, so keep the default in a grid search.
+    random_state : int, RandomState or None, default=None
+        Seed of all random numbers. The same data, parameters, seed, package versions
+        and number of threads give the same weights, bit for bit.
+    verbose : int, default=0
+        If above 0, `fit` prints one line per epoch.
+
+    Attributes
+    ----------
+    weights_ : dict of ndarray
+        `U` of shape (n_users, d), `V` and `X` (n_items, d), and the query and key
+        projections `W_Q` and `W_K` (d, d); float32.
+    users_ : ndarray of shape (n_users,)
+        User ids, in the order of their first interaction.
+    items_ : ndarray of shape (n_items,)
+        Item ids, in the order of their first interaction.
+    item_counts_ : ndarray of shape (n_items,)
+        Number of interactions of each item.
+    missing_item_ : object
+        Value with which `predict` pads a row if it can recommend fewer than k items.
+    history_indptr_ : ndarray of shape (n_users + 1,)
+        Start of each user's rows in `history_items_`; the last element is the end.
+    history_items_ : ndarray of shape (n_rows,)
+        Training items as positions in `items_`, sorted by user, then time.
+    history_times_ : ndarray of shape (n_rows,) or None
+        Timestamps of these rows; None if `fit` saw no timestamps.
+    settings_ : dict
+        Values that `fit` used for the parameters that define the model: None and values
+        above a limit are replaced.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns. Defined only if X was a DataFrame.
+    loss_curve_ : list of float
+        Mean training loss of each epoch. In AttRec it includes the L2 penalty.
+    validation_scores_ : list of float or None
+        NDCG@k on the held-out items after each epoch; None without early stopping.
+    n_iter_ : int
+        Number of complete epochs.
+    n_users_skipped_ : int
+        Number of users without a training example: users with one interaction. For
+        losses that draw negatives from the items that the user never interacted with
+        ('hinge', 'bpr', 'bce' and 'gbce'), also users who interacted with all items.
+    interrupted_ : bool
+        Whether Ctrl-C or divergence stopped the training. If True, the weights are
+        those of an unfinished training; see `fit`.
+
+    See Also
+    --------
+    SASRecRecommender : Self-attention over longer histories.
+    PopularityRecommender : The baseline.
+
+    Notes
+    -----
+    Dropout applies to the queries and keys of the attention.
+
+    References
+    ----------
+    .. [1] S. Zhang, Y. Tay, L. Yao, A. Sun, "Next Item Recommendation with
+       Self-Attention", 2018, arXiv:1808.06414.
+
+    Examples
+    --------
+    >>> from sklearn_attrec import AttRecRecommender
+    >>> from sklearn_attrec.datasets import make_interactions
+    >>> interactions = make_interactions(random_state=0)
+    >>> model = AttRecRecommender(d=8, max_iter=2, random_state=0).fit(interactions)
+    >>> model.predict(0).shape
+    (10,)
+    >>> model.predict("new", history=[4, 8, 15], k=3).shape
+    (3,)
+    """
+
+    _parameter_constraints = {
+        **BaseNetworkRecommender._parameter_constraints,
+        "L": Integer(1, 1_000),
+        "d": Integer(1),
+        "omega": Real(0, 1),
+        "gamma": Real(0, low_open=True),
+        "n_targets": Optional(Integer(1, 1_000)),
+        "n_negatives": Optional(Integer(1)),
+        "aggregation": OneOf("mean", "sum", "max", "min"),
+        "share_projection": Boolean(),
+        "loss": OneOf("hinge", "bpr", "softmax"),
+        "temperature": Real(0, low_open=True),
+        "dropout": Real(0, 1, high_open=True),
+        "alpha": Real(0),
+        "max_norm": Optional(Real(0, low_open=True)),
+    }
+
+    _network = attrec
+
+    def __init__(
+        self,
+        *,
+        L: int = 5,
+        d: int = 100,
+        omega: float = 0.3,
+        gamma: float = 0.5,
+        n_targets: int | None = None,
+        n_negatives: int | None = None,
+        aggregation: str = "mean",
+        share_projection: bool = False,
+        loss: str = "softmax",
+        temperature: float = 0.2,
+        dropout: float = 0.2,
+        alpha: float = 0.0,
+        max_norm: float | None = 1.0,
+        learning_rate: float = 3e-3,
+        batch_size: int = 512,
+        max_iter: int = 20,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 3,
+        k: int = 10,
+        exclude_seen: bool = True,
+        handle_unknown: str = "popular",
+        warm_start: bool = False,
+        checkpoint: str | os.PathLike[str] | None = None,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ):
+        self.L = L
+        self.d = d
+        self.omega = omega
+        self.gamma = gamma
+        self.n_targets = n_targets
+        self.n_negatives = n_negatives
+        self.aggregation = aggregation
+        self.share_projection = share_projection
+        self.loss = loss
+        self.temperature = temperature
+        self.dropout = dropout
+        self.alpha = alpha
+        self.max_norm = max_norm
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.max_iter = max_iter
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.k = k
+        self.exclude_seen = exclude_seen
+        self.handle_unknown = handle_unknown
+        self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def _settings(self, n_items, longest):
+        softmax = self.loss == "softmax"
+        return {
+            "L": int(self.L),
+            "d": int(self.d),
+            "omega": float(self.omega),
+            "gamma": float(self.gamma),
+            "n_targets": int(self.n_targets or (1 if softmax else 3)),
+            "n_negatives": int(self.n_negatives or (512 if softmax else 10)),
+            "aggregation": str(self.aggregation),
+            "share_projection": bool(self.share_projection),
+            "loss": str(self.loss),
+            "temperature": float(self.temperature),
+            "dropout": float(self.dropout),
+        }
+
+    def _training_plan(self, sequences, settings, n_items, strict):
+        windows = training_windows(sequences)
+        data = {
+            "items": sequences.items.astype(np.int64),
+            "indptr": sequences.indptr,
+            "users": windows.users.astype(np.int64),
+            "positions": windows.positions,
+        }
+        trainable = np.arange(len(windows.users))
+        if self.loss != "softmax":
+            data["untouched"] = index_untouched(sequences, n_items)
+            trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
+            self._check_negatives(len(trainable), n_items, strict)
+        users = np.arange(len(sequences.indptr) - 1)
+        is_bounded = self.max_norm is not None and not settings.is_inner
+        return TrainingPlan(
+            attrec.batch_loss,
+            settings,
+            data,
+            lambda random: random.permutation(trainable),
+            np.setdiff1d(users, windows.users[trainable]),
+            partial(_complete_weights, sequences),
+            # Of a NumPy float, `alpha > 0` would be a tensor in the compiled step.
+            alpha=float(self.alpha),
+            bounded=("U", "V", "X") if is_bounded else (),
+            max_norm=float(self.max_norm or 1.0),
+        )
+
+    # Vectors of items and queries -----------------------------------------------
+
+    def _item_parts(self):
+        V, X = self.weights_["V"], self.weights_["X"]
+        return attrec.item_parts(ops, self._network_settings(), V, X)
+
+    def _similarity_vectors(self):
+        V, X = self.weights_["V"], self.weights_["X"]
+        return attrec.item_embeddings(ops, self._network_settings(), V, X)
+
+    def _query_parts(self, users, histories):
+        weights, settings = self.weights_, self._network_settings()
+        items, padding_mask = last_items(histories, self.settings_["L"])
+        # Avoids NaN for an empty history; the result of such a row is not read.
+        padding_mask[:, -1] = True
+        window = weights["X"][items]  # (n, L, d)
+        short_term = attrec.short_term(ops, weights, settings, window, padding_mask)
+        long_term = weights["U"][users]  # (n, d)
+        is_unseen = (users < 0)[:, None]
+        if is_unseen.any():
+            length = self._cached("length", lambda: _mean_length(weights["U"]))
+            inferred = infer_user_vectors(weights["V"], histories, length)
+            long_term = np.where(is_unseen, inferred, long_term)
+        return attrec.query_parts(ops, settings, long_term, short_term)
+
+
+def _complete_weights(sequences, weights, untrained):
+    """Fill in the rows of untrained users and a shared key projection, in place."""
+    trained = np.delete(weights["U"], untrained, axis=0)
+    if len(trained):
+        weights["U"][untrained] = infer_user_vectors(
+            weights["V"], sequences.select(untrained), _mean_length(trained)
+        )
+    weights.setdefault("W_K", weights["W_Q"])
+
+
+def _mean_length(vectors):
+    return np.linalg.norm(vectors, axis=1).mean()
+
+
+def infer_user_vectors(V, histories, length):
+    """Infer the long-term vectors of users from their histories.
+
+    The result is the mean of V over a user's items, scaled to a given length. No other
+    vector of this length has a smaller sum of squared distances to these rows of V.
+
+    Parameters
+    ----------
+    V : ndarray of shape (n_items, d)
+        Long-term item embeddings.
+    histories : Sequences
+        n sequences of item codes.
+    length : float
+        Length of the result: the mean length of the vectors of trained users.
+
+    Returns
+    -------
+    ndarray of shape (n, d), float32
+        A vector of zeros for an empty history.
+    """
+    ones = np.ones(len(histories.items), dtype=V.dtype)
+    shape = (len(histories.indptr) - 1, len(V))
+    sums = csr_array((ones, histories.items, histories.indptr), shape) @ V
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    return sums * np.float32(length) / np.where(norms > 0, norms, 1)

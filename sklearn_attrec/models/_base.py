@@ -1,0 +1,523 @@
+"""BaseRecommender: the common part of all recommenders."""
+
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.utils.metadata_routing import UNUSED
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.sequences import Sequences, encode
+from sklearn_attrec._ranking.known_ids import (
+    describe_ids,
+    known_items,
+    lookup,
+    missing_id,
+)
+from sklearn_attrec._ranking.queries import ALL_USERS, check_features, read_queries
+from sklearn_attrec._ranking.search import best_items, rank_targets
+from sklearn_attrec._ranking.target_ranks import warn_of_leaks
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.models._vectors import VectorsMixin
+from sklearn_attrec.utils._callbacks import CallbackSupportMixin, with_callbacks
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    Integer,
+    OneOf,
+    Optional,
+    Real,
+    check_arguments,
+    validate_parameters,
+)
+from sklearn_attrec.utils._plain_values import plain_parameters
+from sklearn_attrec.utils._short_repr import short_repr
+from sklearn_attrec.utils._types import History, Ids, Table, Users
+from sklearn_attrec.utils._version import package_version
+
+__all__ = ["BaseRecommender", "InterruptedFit"]
+
+
+class InterruptedFit(Exception):
+    """Raised by `_learn` when Ctrl-C or divergence stops training.
+
+    Carries the fitted attributes. `__cause__` is the exception that stopped training.
+    """
+
+    def __init__(self, attributes):
+        super().__init__()
+        self.attributes = attributes
+
+
+class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
+    """Base class of all recommenders.
+
+    The score of an item is the inner product of a query vector and the item's vector.
+    This class and `_ranking` read ids and histories, rank items, exclude seen items and
+    compute metrics for all models. A subclass implements these hooks:
+
+    - `_learn` returns fitted attributes from encoded sequences;
+    - `_item_parts` and `_query_parts` return the vectors of items and queries;
+    - `_weight_layout` returns dtypes and sizes of `weights_`, for model files;
+    - where needed, `_popularity_weight`, `_similarity_vectors`, `_settings`,
+      `_n_epochs` and `_after_fit`.
+
+    A vector is the concatenation of parts. They are stored separately, so that large
+    arrays are not copied and memory-mapped arrays are not loaded. The score is the sum
+    of the inner products of the parts. Only the first part may be sparse, and then for
+    items and queries alike.
+
+    The last part of the item vectors is popularity, a single column. In the score of a
+    query with a history it has the weight `_popularity_weight`. A query without a
+    history is scored by popularity alone.
+    """
+
+    # Fitted attributes.
+    users_: np.ndarray
+    items_: np.ndarray
+    item_counts_: np.ndarray
+    missing_item_: object
+    history_indptr_: np.ndarray
+    history_items_: np.ndarray
+    history_times_: np.ndarray | None
+    settings_: dict[str, Any]
+    n_features_in_: int
+    feature_names_in_: np.ndarray
+
+    _parameter_constraints = {
+        "k": Integer(1),
+        "exclude_seen": Boolean(),
+        "handle_unknown": OneOf("popular", "error"),
+    }
+
+    # Constraints of fitted attributes that are single values, for model files.
+    _fitted_scalars: dict = {}
+
+    # Meta-estimators must not route `history`: it cannot be split by rows.
+    __metadata_request__predict = {"history": UNUSED, "k": None}
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+    def __getstate__(self):
+        state = dict(super().__getstate__())
+        state.pop("_cache", None)
+        return state | {"_sklearn_attrec_version": package_version()}
+
+    def __setstate__(self, state):
+        state = dict(state)
+        version = state.pop("_sklearn_attrec_version", "older")
+        if version != package_version():
+            warnings.warn(
+                f"{type(self).__name__} was pickled with sklearn_attrec {version} and "
+                f"is loaded with {package_version()}, which may not load it correctly. "
+                "Use save_model for files that later versions can read.",
+                stacklevel=2,
+            )
+        super().__setstate__(state)
+
+    # Hooks ----------------------------------------------------------------------
+
+    def _learn(self, sequences, state, task, strict):
+        """Learn from sequences and return fitted attributes; change nothing else.
+
+        Parameters
+        ----------
+        sequences : Sequences
+        state : dict
+            The fitted attributes that do not depend on the model.
+        task : callback context
+            For scikit-learn's callbacks.
+        strict : bool
+            Whether to raise an error if nothing can be learned from the data, instead
+            of a warning. False for arrays, because scikit-learn's checks fit such
+            arrays.
+
+        Returns
+        -------
+        dict
+
+        Raises
+        ------
+        InterruptedFit
+            If Ctrl-C or divergence stopped training and usable weights exist.
+        """
+        raise NotImplementedError
+
+    def _item_parts(self):
+        """Return the parts of the item vectors, each of shape (n_items, D_i)."""
+        raise NotImplementedError
+
+    def _query_parts(self, users, histories):
+        """Return the parts of the query vectors, each of shape (n, D_i).
+
+        Rows of queries without a history are not read; in sparse parts they must be
+        empty.
+
+        Parameters
+        ----------
+        users : ndarray of shape (n,), int
+            User codes; −1 for users not seen in fit.
+        histories : Sequences
+            n sequences.
+        """
+        raise NotImplementedError
+
+    def _weight_layout(self, settings):
+        """Return the dtype and the names of the dimensions of each weight."""
+        return {}
+
+    def _popularity_weight(self):
+        """Return the weight of popularity in the scores of queries with a history."""
+        return 0
+
+    def _similarity_vectors(self):
+        """Return the vectors that `similar_items` compares, (n_items, D)."""
+        (vectors,) = self._item_parts()
+        return vectors
+
+    def _settings(self, n_items, longest):
+        """Return the parameters that define the model, with None and limits resolved.
+
+        Parameters
+        ----------
+        n_items : int
+            Size of the catalogue.
+        longest : int
+            Length of the longest training sequence.
+        """
+        settings = plain_parameters(
+            self, without=BaseRecommender._parameter_constraints
+        )
+        for name, value in settings.items():
+            if isinstance(self._parameter_constraints.get(name), Real):
+                settings[name] = float(value)  # so that model files contain one type
+        return settings
+
+    def _n_epochs(self):
+        """Return the maximum number of epochs, for progress bars."""
+        return 0
+
+    def _after_fit(self):
+        """Clean up after a complete fit, once the fitted attributes are set."""
+
+    # Public methods -------------------------------------------------------------
+
+    @with_callbacks
+    def fit(self, X: Table, y: object = None) -> Self:
+        """Learn from interactions.
+
+        If the training of a network is interrupted with Ctrl-C, the estimator keeps the
+        current weights (the best weights with early stopping), `interrupted_` is set to
+        True and KeyboardInterrupt is raised again. If training diverges, the estimator
+        is not changed, except with early stopping: it then keeps the best weights found
+        before, and `interrupted_` is True. Any other error leaves the estimator
+        unchanged, unless it occurs after training, in a callback or while checkpoints
+        are removed.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, 2 or more)
+            Interactions: the columns `user_id`, `item_id` and `timestamp`. Without
+            `timestamp` the rows must be sorted by time. Rows with equal times keep
+            their order. The first three columns of an array are user, item and time.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+            The fitted recommender.
+
+        Raises
+        ------
+        InteractionsError
+            If X cannot be used; the message says which rows and what to do.
+        InvalidParameterError
+            If a parameter has an invalid value.
+        TrainingDivergedError
+            If the loss or a weight of a network is not finite, or a weight is very
+            large.
+        CheckpointMismatchError, ModelFileError, OSError
+            If the file `checkpoint` was written by another fit, is damaged, or cannot
+            be written.
+        ForkedTensorFlowError
+            If a network is trained in a process that was forked after TensorFlow ran.
+        """
+        validate_parameters(self)
+        caller = self._caller("fit")
+        interactions = check_interactions(X, caller=caller)
+        sequences, users, items = encode(interactions)
+        if len(items) < 2:
+            raise InteractionsError(
+                f"{caller}: X must contain at least 2 different items to rank. Got "
+                f"only the item {short_repr(items[0])} (n_samples = "
+                f"{len(sequences.items)}). Pass interactions with more items."
+            )
+        state = _encoded_state(sequences, users, items)
+        state["settings_"] = self._settings(len(items), sequences.longest)
+        names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
+        features = X[names] if isinstance(X, pd.DataFrame) else X
+        task = self._init_callback_context(max_subtasks=self._n_epochs())
+        task.call_on_fit_task_begin(estimator=self, X=X, y=interactions.items)
+        # Attributes are set at the end, all at once, so that an error leaves an earlier
+        # fit unchanged.
+        strict = isinstance(X, pd.DataFrame)
+        interruption = None
+        try:
+            state |= self._learn(sequences, state, task, strict)
+        except InterruptedFit as interrupted:
+            state |= interrupted.attributes
+            interruption = interrupted.__cause__
+        feature_record = BaseEstimator()  # gets n_features_in_ and feature_names_in_
+        validate_data(feature_record, features, reset=True, skip_check_array=True)
+        self.__dict__.update(state, **vars(feature_record), _cache={})
+        if not hasattr(feature_record, "feature_names_in_"):
+            self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
+        if interruption is not None:
+            raise interruption
+        self._after_fit()
+        task.call_on_fit_task_end(
+            estimator=self, X=X, y=interactions.items, reconstruction_attributes={}
+        )
+        return self
+
+    def predict(
+        self, user: Users, history: History | None = None, *, k: int | None = None
+    ) -> np.ndarray:
+        """Recommend item ids, best first.
+
+        Parameters
+        ----------
+        user : id, list of ids, or DataFrame or 2-D array of shape (n, ...)
+            Users to recommend to. Each row of a DataFrame or 2-D array is one query:
+            `user_id` is read, and if there is a `timestamp`, the history consists of
+            the user's training interactions up to and including that time. `item_id` is
+            never read. If the estimator was fitted on an array, pass ids as a list, not
+            as an array.
+        history : list of item ids, or list of such lists, default=None
+            Histories to use instead of those seen in fit, oldest item first: one list
+            for a single user, otherwise one list per user. The users may be unseen.
+        k : int, default=None
+            Number of items; None means the parameter `k`.
+
+        Returns
+        -------
+        ndarray of shape (k,) or (n, k)
+            Item ids, with the dtype of the item ids passed to fit. Shape (k,) for a
+            single user. If fewer than k items can be recommended, the rest of the row
+            is filled with `missing_item_`: None for strings, NaN for floats and −1 for
+            integers. If −1 is the id of an item or the dtype is unsigned, the largest
+            integer that is not an item id is used, or None if there is no such integer.
+
+        Raises
+        ------
+        InteractionsError
+            If ids, histories or timestamps cannot be used, for example if the number of
+            histories is wrong or timestamps cannot be compared with those seen in fit.
+            Also if a history contains an item not seen in fit and `handle_unknown` is
+            'error'.
+        UnknownUserError
+            If a user without a history was not seen in fit and `handle_unknown` is
+            'error', or the type of its id differs from the ids seen in fit.
+        InvalidParameterError
+            If k is not an integer of at least 1.
+        """
+        check_is_fitted(self)
+        caller = self._caller("predict")
+        k = self._check_k(k, "predict")
+        queries, single = read_queries(self, user, history, caller)
+        codes, _ = best_items(self, queries, k, self.exclude_seen)
+        padding = [(0, 0), (0, k - codes.shape[1])]
+        codes = np.pad(codes, padding, constant_values=-1)
+        ids, missing = self.items_[codes], codes < 0
+        if missing.any():
+            # None for integers: every integer of the dtype is an item.
+            ids = ids.astype(object) if self.missing_item_ is None else ids
+            ids[missing] = self.missing_item_
+        return ids[0] if single else ids
+
+    def recommend(
+        self,
+        users: Users | None = None,
+        history: History | None = None,
+        *,
+        k: int | None = None,
+        candidates: Ids | None = None,
+        exclude_seen: bool | None = None,
+    ) -> pd.DataFrame:
+        """Recommend items as a table.
+
+        Parameters
+        ----------
+        users : id, list of ids, DataFrame or 2-D array, default=None
+            As in `predict`; None means all users seen in fit.
+        history : list of item ids, or list of such lists, default=None
+            As in `predict`.
+        k : int, default=None
+            Number of items per user; None means the parameter `k`.
+        candidates : list of item ids, default=None
+            The only items that may be recommended; None means all items.
+        exclude_seen : bool, default=None
+            Whether to leave out the items of the history; None means the parameter
+            `exclude_seen`.
+
+        Returns
+        -------
+        DataFrame
+            Columns `user_id`, `item_id`, `score` (larger is better) and `rank` (from
+            1). A user with fewer than k remaining items has fewer rows.
+
+        Raises
+        ------
+        InteractionsError
+            As in `predict`. Also if `candidates` is empty or contains an item not seen
+            in fit.
+        UnknownUserError
+            As in `predict`.
+        InvalidParameterError
+            If k or `exclude_seen` has an invalid value.
+        """
+        check_is_fitted(self)
+        caller = self._caller("recommend")
+        k = self._check_k(k, "recommend")
+        exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
+        check_arguments(caller, exclude_seen=(exclude_seen, Boolean()))
+        if candidates is not None:
+            _, candidates = known_items(self, candidates, "candidates", caller)
+        queries, _ = read_queries(
+            self, ALL_USERS if users is None else users, history, caller
+        )
+        codes, scores = best_items(self, queries, k, exclude_seen, candidates)
+        row, column = np.nonzero(codes >= 0)
+        return pd.DataFrame(
+            {
+                USER: queries.ids[row],
+                ITEM: self.items_[codes[row, column]],
+                "score": scores[row, column],
+                "rank": column + 1,
+            }
+        )
+
+    def score(self, X: Table, y: object = None) -> float:
+        """Return the hit rate at k: the fraction of rows whose item is recommended.
+
+        An item is recommended if it is among the first k items of the ranking. The
+        history of a row consists of the training interactions of its user up to the
+        time of the row; other rows of X are not used. Every row counts: an item not
+        seen in fit is a miss, and popular items are recommended to a user not seen in
+        fit. Among items with equal scores, the item of the row is ranked last.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, 2 or more)
+            Interactions, as for `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        float
+            HR@k in [0, 1] for the parameter `k`.
+
+        Raises
+        ------
+        InteractionsError
+            If no item of X was seen in fit.
+        UnknownUserError
+            As in `predict`.
+
+        Warns
+        -----
+        LeakageWarning
+            If rows of X are also training rows, or are older than a training row of the
+            same user. Checked only if X has timestamps.
+        """
+        return float(np.mean(self._target_ranks(X, "score") <= self.k))
+
+    def target_ranks(self, X: Table) -> np.ndarray:
+        """Rank the item of each row among all items, as input of ranking metrics.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, 2 or more)
+            Interactions; each row is one query, as in `score`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,), float64
+            1 is the best. `inf` for an item that was not seen in fit, or that
+            `exclude_seen` leaves out.
+
+        Raises
+        ------
+        InteractionsError
+            If no item of X was seen in fit.
+        UnknownUserError
+            As in `predict`.
+
+        Warns
+        -----
+        LeakageWarning
+            If rows of X are also training rows, or are older than a training row of the
+            same user. Checked only if X has timestamps.
+        """
+        return self._target_ranks(X, "target_ranks")
+
+    # Helpers --------------------------------------------------------------------
+
+    def _caller(self, method):
+        return f"{type(self).__name__}.{method}"
+
+    def _sequences(self):
+        return Sequences(self.history_indptr_, self.history_items_, self.history_times_)
+
+    def _cached(self, name, build):
+        """Return a cached value; compute it on first use. The cache is not pickled."""
+        cache = self.__dict__.setdefault("_cache", {})
+        if name not in cache:
+            cache[name] = build()
+        return cache[name]
+
+    def _check_k(self, k, method):
+        """Return the argument `k` of a method, or the parameter `k` if it is None."""
+        check_arguments(self._caller(method), k=(k, Optional(Integer(1))))
+        check_arguments(self._caller(method), k=(self.k, Integer(1)))
+        return int(self.k if k is None else k)
+
+    def _target_ranks(self, X, method):
+        check_is_fitted(self)
+        caller = self._caller(method)
+        check_features(self, X)
+        interactions = check_interactions(X, caller=caller)
+        targets = lookup(self, "items_", interactions.items)
+        if not (targets >= 0).any():
+            raise InteractionsError(
+                f"{caller}: 0 of {len(targets)} rows can be scored, because none of "
+                "their items was seen in fit. The first item is "
+                f"{short_repr(interactions.items[0])}. The item ids seen in fit are "
+                f"{describe_ids(self.items_)}. Pass rows with items of the training "
+                "data."
+            )
+        queries, _ = read_queries(self, X, None, caller)
+        warn_of_leaks(self, queries, targets, interactions.times)
+        return rank_targets(self, queries, targets, self.exclude_seen)
+
+
+def _encoded_state(sequences, users, items):
+    """Return the fitted attributes that do not depend on the model."""
+    return {
+        "users_": users,
+        "items_": items,
+        "missing_item_": missing_id(items),
+        "item_counts_": np.bincount(sequences.items, minlength=len(items)),
+        "history_indptr_": sequences.indptr,
+        "history_items_": sequences.items,
+        "history_times_": sequences.times,
+    }

@@ -1,0 +1,232 @@
+"""ItemKNNRecommender: item-based nearest neighbours."""
+
+import numpy as np
+from scipy.sparse import coo_array, csr_array
+
+from sklearn_attrec.models._base import BaseRecommender
+from sklearn_attrec.utils._csr import SPARSE_ITEMS
+from sklearn_attrec.utils._param_validation import Integer, Real
+
+__all__ = ["ItemKNNRecommender"]
+
+# Number of item pairs compared at once; sorting takes about 80 bytes per pair.
+CHUNK_SIZE = 1_000_000
+
+
+class ItemKNNRecommender(BaseRecommender):
+    """Recommend the nearest neighbours of the items of a history.
+
+    The similarity of two items is the cosine of their columns in the user-item matrix,
+    which is 1 if the user interacted with the item. Each item keeps its `n_neighbors`
+    most similar items. The score of an item is the sum of its similarities to its
+    neighbours in the history ([1]_, [2]_). The order of a history and repeated items in
+    it do not matter.
+
+    Popularity, with a weight of 1e-6, breaks ties and ranks the items that have no
+    neighbour in the history. If no user interacted with two or more items, only
+    popularity counts.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=10
+        Number of neighbours per item, at least 1. Smaller values are faster. With
+        larger values more items get a non-zero score, but popular items are favoured.
+        On the validation rows of MovieLens 100K, values from 5 to 200 give nearly the
+        same hit rates.
+    shrinkage : float, default=0.0
+        Number that is added to the denominator of the cosine, 0 or more. Larger values
+        lower the similarity of items with few users. Try 10 to 50 if most items have
+        few users. For example, on the validation rows of Amazon Beauty, shrinkage=20
+        raises HR@10 from 0.070 to 0.084.
+    k : int, default=10
+        Number of items that `predict` returns and `score` considers.
+    exclude_seen : bool, default=True
+        Whether to leave out the items of the user's history. Set it to False if
+        users interact with the same items repeatedly.
+    handle_unknown : {'popular', 'error'}, default='popular'
+        How to handle ids that `fit` did not see. 'popular' recommends popular items
+        to an unseen user without a history, and ignores unseen items in a history
+        with a warning. 'error' raises an error in both cases.
+
+    Attributes
+    ----------
+    weights_ : dict of ndarray
+        Similarities: the arrays `data` (float32), `indices` and `indptr` of a
+        `scipy.sparse.csr_array` of shape (n_items, n_items). Row i contains the
+        neighbours of item i. If items are equally similar, those that come first in
+        `items_` are kept.
+    users_ : ndarray of shape (n_users,)
+        User ids, in the order of their first interaction.
+    items_ : ndarray of shape (n_items,)
+        Item ids, in the order of their first interaction.
+    item_counts_ : ndarray of shape (n_items,)
+        Number of interactions of each item.
+    missing_item_ : object
+        Value with which `predict` pads a row if it can recommend fewer than k items.
+    history_indptr_ : ndarray of shape (n_users + 1,)
+        Start of each user's rows in `history_items_`; the last element is the end.
+    history_items_ : ndarray of shape (n_rows,)
+        Training items as positions in `items_`, sorted by user, then time.
+    history_times_ : ndarray of shape (n_rows,) or None
+        Timestamps of these rows; None if `fit` saw no timestamps.
+    settings_ : dict
+        Values that `fit` used for the parameters that define the model: None and values
+        above a limit are replaced.
+    n_features_in_ : int
+        Number of columns seen in `fit`.
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of these columns. Defined only if X was a DataFrame.
+
+    See Also
+    --------
+    MarkovRecommender : Items that often follow the last item; order matters.
+    PopularityRecommender : The baseline.
+
+    Notes
+    -----
+    `similar_items` compares an item with all others, by the cosine without shrinkage.
+    `item_vectors` and `query_vectors` are sparse. Memory grows with n_items times
+    `n_neighbors`, and the time of `fit` with the sum of the squared lengths of all
+    histories.
+
+    References
+    ----------
+    .. [1] Sarwar, B., Karypis, G., Konstan, J., Riedl, J. "Item-based collaborative
+       filtering recommendation algorithms." WWW, 2001.
+    .. [2] Deshpande, M., Karypis, G. "Item-based top-N recommendation algorithms."
+       ACM Transactions on Information Systems 22(1), 2004.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sklearn_attrec import ItemKNNRecommender
+    >>> interactions = pd.DataFrame(
+    ...     {
+    ...         "user_id": ["ann", "ann", "bob", "bob", "bob", "cat"],
+    ...         "item_id": ["tea", "milk", "tea", "milk", "jam", "jam"],
+    ...     }
+    ... )
+    >>> model = ItemKNNRecommender(k=2).fit(interactions)
+
+    Ann and bob interacted with tea and with milk, bob and cat with jam. Jam and tea
+    have one user in common, and so have jam and milk. Both cosines are 1 / √(2 · 2).
+
+    >>> model.recommend("cat").round(2)
+      user_id item_id  score  rank
+    0     cat     tea    0.5     1
+    1     cat    milk    0.5     2
+    >>> model.predict("new", history=["tea"])
+    array(['milk', 'jam'], dtype=object)
+    """
+
+    _parameter_constraints = {
+        **BaseRecommender._parameter_constraints,
+        "n_neighbors": Integer(1),
+        "shrinkage": Real(0),
+    }
+
+    def __init__(
+        self,
+        *,
+        n_neighbors: int = 10,
+        shrinkage: float = 0.0,
+        k: int = 10,
+        exclude_seen: bool = True,
+        handle_unknown: str = "popular",
+    ):
+        self.n_neighbors = n_neighbors
+        self.shrinkage = shrinkage
+        self.k = k
+        self.exclude_seen = exclude_seen
+        self.handle_unknown = handle_unknown
+
+    weights_: dict[str, np.ndarray]
+
+    def _learn(self, sequences, state, task, strict):
+        user_item = _user_item_matrix(sequences, len(state["items_"]))
+        similarities = _nearest_neighbours(user_item, self.n_neighbors, self.shrinkage)
+        weights = {name: getattr(similarities, name) for name in SPARSE_ITEMS}
+        return {"weights_": weights}
+
+    def _weight_layout(self, settings):
+        return SPARSE_ITEMS
+
+    def _item_parts(self):
+        arrays = tuple(self.weights_[name] for name in SPARSE_ITEMS)
+        return (csr_array(arrays, shape=(len(self.items_), len(self.items_))),)
+
+    def _similarity_vectors(self):
+        return _user_item_matrix(self._sequences(), len(self.items_)).T
+
+    def _query_parts(self, users, histories):
+        return (_user_item_matrix(histories, len(self.items_)),)
+
+    def _popularity_weight(self):
+        return 1e-6  # much smaller than any similarity, so it only breaks ties
+
+
+def _user_item_matrix(sequences, n_items):
+    """Build the binary user-item matrix.
+
+    Parameters
+    ----------
+    sequences : Sequences
+        n sequences of item codes.
+    n_items : int
+
+    Returns
+    -------
+    csr_array of shape (n, n_items), float32
+        1 where a sequence contains the item.
+    """
+    n = len(sequences.indptr) - 1
+    rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(sequences.indptr))
+    columns = sequences.items.astype(np.int32)
+    ones = np.ones(len(columns), dtype=np.float32)
+    user_item = coo_array((ones, (rows, columns)), shape=(n, n_items)).tocsr()
+    user_item.data[:] = 1  # `tocsr` adds up repeated entries
+    return user_item
+
+
+def _nearest_neighbours(user_item, n_neighbors, shrinkage):
+    """Find the nearest neighbours of each item, chunk by chunk.
+
+    Parameters
+    ----------
+    user_item : csr_array of shape (n_users, n_items)
+    n_neighbors : int
+    shrinkage : float
+
+    Returns
+    -------
+    csr_array of shape (n_items, n_items), float32
+        Similarities, at most `n_neighbors` per row.
+    """
+    n_items = user_item.shape[1]
+    item_user = user_item.T.tocsr()
+    # An upper bound: the summed lengths of the histories that contain the item.
+    n_pairs = np.minimum(item_user @ np.diff(user_item.indptr), n_items)
+    chunks = np.cumsum(n_pairs) // CHUNK_SIZE
+    starts = np.flatnonzero(np.diff(chunks, prepend=-1))
+    found = [
+        _chunk_neighbours(item_user, user_item, start, stop, n_neighbors, shrinkage)
+        for start, stop in zip(starts, [*starts[1:], n_items], strict=True)
+    ]
+    similarities, items, neighbours = map(np.concatenate, zip(*found, strict=True))
+    shape = (n_items, n_items)
+    return coo_array((similarities, (items, neighbours)), shape=shape).tocsr()
+
+
+def _chunk_neighbours(item_user, user_item, start, stop, n_neighbors, shrinkage):
+    """Return similarities, items and neighbours for the items start … stop − 1."""
+    n_common = item_user[start:stop] @ user_item  # users of both items (chunk, n_items)
+    n_others, others = np.diff(n_common.indptr), n_common.indices
+    items = np.repeat(np.arange(start, stop, dtype=others.dtype), n_others)
+    counts = np.diff(item_user.indptr).astype(np.float64)
+    cosine_norms = np.sqrt(counts[items] * counts[others])
+    similarities = (n_common.data / (cosine_norms + shrinkage)).astype(np.float32)
+    similarities[items == others] = np.inf  # sorts the item itself first, at rank 0
+    order = np.lexsort((others, -similarities, items))  # the lower code wins a tie
+    rank = np.arange(len(order)) - np.repeat(n_common.indptr[:-1], n_others)
+    kept = order[(rank > 0) & (rank <= n_neighbors)]
+    return similarities[kept], items[kept], others[kept]

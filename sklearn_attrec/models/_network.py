@@ -1,0 +1,326 @@
+"""BaseNetworkRecommender: the common part of the neural networks."""
+
+import copy
+import warnings
+from functools import partial
+from types import ModuleType
+
+import numpy as np
+
+from sklearn_attrec._interactions.sequences import hold_out_last
+from sklearn_attrec._ranking.known_ids import lookup
+from sklearn_attrec._ranking.queries import Queries
+from sklearn_attrec._ranking.search import rank_targets
+from sklearn_attrec._training.checkpoints import (
+    Checkpoints,
+    fingerprint,
+    remove_checkpoints,
+)
+from sklearn_attrec._training.early_stopping import EarlyStopping
+from sklearn_attrec._training.epoch_reports import EpochReports
+from sklearn_attrec._training.loop import TrainingRun, train
+from sklearn_attrec._training.progress import Progress
+from sklearn_attrec.exceptions import (
+    InteractionsError,
+    InvalidParameterError,
+    TrainingDivergedError,
+)
+from sklearn_attrec.metrics import ndcg
+from sklearn_attrec.models._base import BaseRecommender, InterruptedFit
+from sklearn_attrec.utils._memory import physical_memory
+from sklearn_attrec.utils._param_validation import (
+    Boolean,
+    FilePath,
+    Integer,
+    Optional,
+    RandomState,
+    Real,
+)
+from sklearn_attrec.utils._short_repr import short_repr
+from sklearn_attrec.utils._tensorflow import import_tensorflow
+
+__all__ = ["BaseNetworkRecommender"]
+
+
+class BaseNetworkRecommender(BaseRecommender):
+    """Base class of recommenders that are trained by gradient descent.
+
+    Only `fit` imports TensorFlow, for training. The fitted attributes are NumPy arrays.
+    A subclass implements these hooks:
+
+    - `_network` is the module in `_networks` that defines the network;
+    - `_settings` returns the arguments of the network's `make_settings`;
+    - `_training_plan` returns the inputs of the training loop;
+    - `_item_parts` and `_query_parts` return the vectors of items and queries.
+    """
+
+    # Fitted attributes.
+    weights_: dict[str, np.ndarray]
+    loss_curve_: list[float]
+    validation_scores_: list[float] | None
+    n_iter_: int
+    n_users_skipped_: int
+    interrupted_: bool
+
+    _parameter_constraints = {
+        **BaseRecommender._parameter_constraints,
+        "learning_rate": Real(0, low_open=True),
+        "batch_size": Integer(1),
+        "max_iter": Integer(1),
+        "early_stopping": Boolean(),
+        "validation_fraction": Real(0, 1, low_open=True),
+        "n_iter_no_change": Integer(1),
+        "warm_start": Boolean(),
+        "checkpoint": Optional(FilePath()),
+        "random_state": RandomState(),
+        "verbose": Integer(0),
+    }
+
+    _fitted_scalars = {"n_users_skipped_": Integer(0), "interrupted_": Boolean()}
+
+    # Hooks ----------------------------------------------------------------------
+
+    _network: ModuleType
+
+    def _training_plan(self, sequences, settings, n_items, strict):
+        """Return the `TrainingPlan`.
+
+        Parameters
+        ----------
+        sequences : Sequences
+            The training rows.
+        settings : NamedTuple
+            Settings of the network.
+        n_items : int
+        strict : bool
+            As in `_learn`.
+        """
+        raise NotImplementedError
+
+    # Fitting --------------------------------------------------------------------
+
+    def _n_epochs(self):
+        return self.max_iter
+
+    def _learn(self, sequences, state, task, strict):
+        self._check_memory(len(state["users_"]), len(state["items_"]), sequences)
+        checkpoints, saved, progress = self._open_checkpoints(sequences, state)
+        random = np.random.default_rng(progress.entropy)
+        held_out = None
+        if self.early_stopping:
+            sequences, held_out = self._hold_out(sequences, random)
+        self._check_histories(sequences)
+        parameters = self._settings(len(state["items_"]), sequences.longest)
+        state = state | {"settings_": parameters}
+        plan, weights, untrained = self._prepare(sequences, state, random, strict)
+
+        import_tensorflow()  # in a forked process, raises an error before it can hang
+        from sklearn_attrec._training.trainer import Trainer
+
+        run = TrainingRun(
+            plan,
+            Trainer(plan, weights),
+            progress,
+            untrained,
+            early_stopping=self._make_early_stopping(state, held_out),
+            checkpoints=checkpoints,
+            random=random,
+            learning_rate=self.learning_rate,
+            batch_size=self.batch_size,
+            max_iter=self.max_iter,
+            caller=self._caller("fit"),
+        )
+        del weights  # so that large tables are not in memory twice
+        if saved:
+            run.restore(saved, self.checkpoint)
+        del saved
+        return state | self._train(run, EpochReports(self, task, state), state)
+
+    def _prepare(self, sequences, state, random, strict):
+        """Return the plan, the weights to start from, and the untrained users."""
+        n_users, n_items = len(state["users_"]), len(state["items_"])
+        parameters = state["settings_"]
+        try:
+            settings = self._network.make_settings(**parameters)
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{self._caller('fit')}: {error}") from error
+        plan = self._training_plan(sequences, settings, n_items, strict)
+        weights = self._network.initial_weights(random, parameters, n_users, n_items)
+        untrained = plan.untrained
+        if self.warm_start and hasattr(self, "weights_"):
+            self._copy_fitted_rows(weights, state)
+            new_users = np.flatnonzero(lookup(self, "users_", state["users_"]) < 0)
+            untrained = np.intersect1d(untrained, new_users)
+        return plan, weights, untrained
+
+    def _train(self, run, reports, state):
+        """Train and return the fitted attributes of the network."""
+        try:
+            train(run, reports)
+        except (KeyboardInterrupt, TrainingDivergedError) as error:
+            attributes = run.attributes_after(error)
+            if attributes is None:
+                raise
+            raise InterruptedFit(state | attributes) from error
+        except MemoryError as error:
+            raise MemoryError(
+                f"{self._caller('fit')}: out of memory in epoch "
+                f"{run.progress.epoch + 1}. Pass a smaller batch_size, n_negatives, d "
+                f"or L. {error}"
+            ) from error
+        return run.attributes()
+
+    def _after_fit(self):
+        if self.checkpoint is not None:
+            remove_checkpoints(self.checkpoint)
+
+    def _open_checkpoints(self, sequences, state):
+        """Find the checkpoint of an unfinished fit.
+
+        Returns
+        -------
+        checkpoints : Checkpoints or None
+            None if the parameter `checkpoint` is None.
+        saved : SavedFit or None
+            The saved state, if there is one.
+        progress : Progress
+        """
+        entropy = _entropy(self.random_state)
+        if self.checkpoint is None:
+            return None, None, Progress(entropy)
+        seed = None if self.random_state is None else entropy
+        users, items = state["users_"], state["items_"]
+        identity = fingerprint(self, sequences, users, items, seed)
+        checkpoints = Checkpoints(self.checkpoint, identity)
+        checkpoints.check_path(self._caller("fit"))
+        saved = checkpoints.load()
+        if saved is None:
+            return checkpoints, None, Progress(entropy)
+        if self.verbose:
+            epoch, step = saved.progress.epoch, saved.progress.step
+            print(
+                f"Continuing after epoch {epoch}, step {step} of the next epoch",
+                flush=True,
+            )
+        return checkpoints, saved, saved.progress
+
+    def _copy_fitted_rows(self, weights, state):
+        """Copy the fitted weights of known users and items into initial weights."""
+        layout = self._weight_layout(self.settings_)
+        for name, fitted in self.weights_.items():
+            new, rows = weights.get(name), layout[name][1][0]
+            if new is None or new.shape[1:] != fitted.shape[1:]:
+                continue
+            if rows == "L":  # the last row belongs to the latest position
+                shared = min(len(new), len(fitted))
+                new[len(new) - shared :] = fitted[len(fitted) - shared :]
+            elif rows in ("n_users", "n_items"):
+                ids = {"n_users": "users_", "n_items": "items_"}[rows]
+                codes = lookup(self, ids, state[ids])
+                new[codes >= 0] = fitted[codes[codes >= 0]]
+            elif new.shape == fitted.shape:
+                weights[name] = fitted.copy()
+
+    # Early stopping -------------------------------------------------------------
+
+    def _make_early_stopping(self, state, held_out):
+        if held_out is None:
+            return None
+        score = partial(self._validation_score, state, held_out)
+        return EarlyStopping(score, self.n_iter_no_change)
+
+    def _hold_out(self, sequences, random):
+        """Hold out the last item of some users, for the validation score.
+
+        Returns
+        -------
+        sequences : Sequences
+            The sequences without these items.
+        held_out : tuple (sequences, users, items)
+            Arguments of `_validation_score`.
+        """
+        lengths = np.diff(sequences.indptr)
+        # One item each for the history, the training target and the validation target.
+        users = np.flatnonzero(lengths >= 3)
+        if not len(users):
+            raise InteractionsError(
+                f"{self._caller('fit')}: early_stopping=True holds out the last item "
+                "of users with 3 or more interactions, but there are none (longest "
+                f"history: {lengths.max()}). Pass early_stopping=False."
+            )
+        count = max(1, round(self.validation_fraction * len(users)))
+        users = np.sort(random.choice(users, count, replace=False))
+        sequences, items = hold_out_last(sequences, users)
+        return sequences, (sequences, users, items)
+
+    def _validation_score(self, state, held_out, weights):
+        """Return NDCG@k of the held-out items, ranked among all items."""
+        sequences, users, items = held_out
+        model = copy.copy(self)
+        vars(model).update(state, weights_=weights, _cache={})
+        queries = Queries(users, users, sequences, users, None)
+        ranks = rank_targets(model, queries, items, self.exclude_seen)
+        return float(ndcg(ranks, self.k))
+
+    # Fitted state ---------------------------------------------------------------
+
+    def _network_settings(self):
+        """Return the settings of the fitted network."""
+        make = self._network.make_settings
+        return self._cached("settings", lambda: make(**self.settings_))
+
+    def _weight_layout(self, settings):
+        return self._network.weight_layout(settings)
+
+    # Checks ---------------------------------------------------------------------
+
+    def _check_memory(self, n_users, n_items, sequences):
+        """Raise an error if training cannot fit in memory."""
+        memory = physical_memory()
+        settings = self._settings(n_items, sequences.longest)
+        sizes = {**settings, "n_users": n_users, "n_items": n_items}
+        n_weights = 0
+        for _, labels in self._weight_layout(settings).values():
+            shape = [sum(sizes[name] for name in label.split("+")) for label in labels]
+            n_weights += np.prod(shape, dtype=object)  # no overflow
+        n_weights += sizes["L"] * sizes["d"]  # position vectors
+        # A weight, its gradient and its two moments in Adam take 4 bytes each.
+        needed = 16 * int(n_weights)
+        if memory and needed > memory:
+            raise InvalidParameterError(
+                f"The 'd' parameter of {type(self).__name__} must be small enough for "
+                f"training to fit in memory. Got {short_repr(self.d)}, which needs, "
+                f"with L={short_repr(self.L)}, about {short_repr(needed >> 30)} GiB; "
+                f"this machine has {memory >> 30} GiB. Pass a smaller d or L."
+            )
+
+    def _check_histories(self, sequences):
+        longest = sequences.longest
+        if longest < 2:
+            raise InteractionsError(
+                f"{self._caller('fit')}: no user has 2 or more interactions to learn "
+                f"from (n_samples = {len(sequences.items)}, longest history: "
+                f"{longest}). Pass interactions with longer histories."
+            )
+
+    def _check_negatives(self, n_trainable, n_items, strict):
+        """Raise an error or warn if every user interacted with every item."""
+        if n_trainable:
+            return
+        message = (
+            f"{self._caller('fit')}: no negative item exists, because every user "
+            f"with 2 or more interactions interacted with all {n_items} items. Pass "
+            "loss='softmax', or interactions with more items."
+        )
+        if strict:
+            raise InteractionsError(message)
+        warnings.warn(f"{message} The weights stay random.", stacklevel=6)
+
+
+def _entropy(random_state):
+    """Return the seed for a fit, without using NumPy's global random state."""
+    if random_state is None:
+        return np.random.SeedSequence().entropy
+    if isinstance(random_state, np.random.RandomState):
+        return random_state.randint(2**31)
+    return int(random_state)

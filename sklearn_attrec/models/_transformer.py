@@ -1,0 +1,114 @@
+"""BaseTransformerRecommender: base class of SASRec and SSE-PT."""
+
+from functools import partial
+
+import numpy as np
+
+from sklearn_attrec._interactions.windows import cut_windows
+from sklearn_attrec._networks import numpy_ops as ops
+from sklearn_attrec._networks.negative_sampling import (
+    index_popularity,
+    index_untouched,
+)
+from sklearn_attrec._training.loop import TrainingPlan
+from sklearn_attrec._training.schedules import warm_up_cosine
+from sklearn_attrec.models._network import BaseNetworkRecommender
+from sklearn_attrec.utils._blas_threads import one_blas_thread
+from sklearn_attrec.utils._param_validation import Integer, OneOf, Optional, Real
+
+__all__ = ["BaseTransformerRecommender"]
+
+DEFAULT_NEGATIVES = {"bce": 1, "gbce": 256, "sampled_softmax": 512, "softmax": 0}
+
+
+class BaseTransformerRecommender(BaseNetworkRecommender):
+    """Base class of recommenders that encode a history with a causal transformer.
+
+    A subclass sets `_network`, a module of `_networks` with the function
+    `query_vector`, and adds its own parameters to `_settings`.
+    """
+
+    _parameter_constraints = {
+        **BaseNetworkRecommender._parameter_constraints,
+        "L": Integer(1),
+        "d": Integer(1),
+        "n_blocks": Integer(1, 1_000),
+        "n_heads": Integer(1),
+        "dropout": Real(0, 1, high_open=True),
+        "loss": OneOf(*DEFAULT_NEGATIVES),
+        "n_negatives": Optional(Integer(1)),
+        "calibration": Real(0, 1),
+        "positions": OneOf("learned", "sinusoidal"),
+        "norm": OneOf("pre", "post"),
+    }
+
+    # Whether an epoch cuts whole histories into windows at random positions. If False,
+    # it reads the last L items of each user, as the papers do. Only benchmarks set it.
+    _random_cuts = True
+
+    def _settings(self, n_items, longest):
+        n_negatives = int(self.n_negatives or DEFAULT_NEGATIVES[self.loss])
+        return {
+            # Windows have at most longest - 1 items; later positions would never be
+            # trained.
+            "L": int(min(self.L, longest - 1)),
+            "d": int(self.d),
+            "n_blocks": int(self.n_blocks),
+            "n_heads": int(self.n_heads),
+            "dropout": float(self.dropout),
+            "loss": str(self.loss),
+            "n_negatives": min(n_negatives, n_items - 1),
+            "calibration": float(self.calibration),
+            "positions": str(self.positions),
+            "norm": str(self.norm),
+        }
+
+    def _training_plan(self, sequences, settings, n_items, strict):
+        lengths = np.diff(sequences.indptr)
+        trainable = np.flatnonzero(lengths >= 2)
+        data = {
+            "items": sequences.items.astype(np.int64),
+            "users": np.repeat(np.arange(len(lengths)), lengths),
+        }
+        if self.loss in ("bce", "gbce"):
+            data["untouched"] = index_untouched(sequences, n_items)
+            trainable = trainable[data["untouched"].counts[trainable] > 0]
+            self._check_negatives(len(trainable), n_items, strict)
+        if self.loss == "sampled_softmax":
+            data["popularity"] = index_popularity(sequences, n_items)
+        L = min(self.L, lengths.max() - 1)
+        return TrainingPlan(
+            self._network.batch_loss,
+            settings,
+            data,
+            partial(self._draw_windows, sequences, trainable, L),
+            np.setdiff1d(np.arange(len(lengths)), trainable),
+            schedule=warm_up_cosine,
+            # As in the paper. With 0.999 the very large first gradients of some losses
+            # (gBCE) would slow down thousands of steps.
+            beta_2=0.98,
+        )
+
+    def _draw_windows(self, sequences, users, L, random):
+        cuts = random if self._random_cuts else None
+        return random.permutation(cut_windows(sequences, users, L, cuts))
+
+    # Vectors of items and queries -----------------------------------------------
+
+    def _item_parts(self):
+        return (self.weights_["E"],)
+
+    def _query_parts(self, users, histories):
+        settings, L = self._network_settings(), self.settings_["L"]
+        vectors = np.zeros((len(users), self.settings_["d"]), dtype=np.float32)
+        # Histories are encoded one at a time, without padding, so that the vector of a
+        # query does not depend on the other queries, bit for bit.
+        with one_blas_thread():
+            for row, user in enumerate(users):
+                begin, end = histories.indptr[row], histories.indptr[row + 1]
+                if end > begin:
+                    items = histories.items[max(begin, end - L) : end]
+                    vectors[row] = self._network.query_vector(
+                        ops, self.weights_, settings, items, user
+                    )
+        return (vectors,)

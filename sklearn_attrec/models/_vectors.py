@@ -1,0 +1,138 @@
+"""VectorsMixin: the vectors of items and queries, and similar items."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array, issparse, vstack
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_attrec._interactions.column_names import ITEM
+from sklearn_attrec._ranking.known_ids import known_items
+from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
+from sklearn_attrec._ranking.similar_items import most_similar
+from sklearn_attrec._ranking.vectors import (
+    finite_parts,
+    item_parts,
+    join_parts,
+    query_blocks,
+)
+from sklearn_attrec.utils._types import History, Id, Ids, Users
+
+__all__ = ["VectorsMixin"]
+
+
+class VectorsMixin:
+    """Mixin with `similar_items`, `query_vectors` and `item_vectors`."""
+
+    # Defined by BaseRecommender.
+    items_: np.ndarray
+    _caller: Callable[[str], str]
+    _check_k: Callable[[int | None, str], int]
+    _similarity_vectors: Callable[[], Any]
+
+    def similar_items(self, items: Id | Ids, *, k: int | None = None) -> pd.DataFrame:
+        """Find the items that are most similar to each of the given items.
+
+        Parameters
+        ----------
+        items : id or list of ids
+            Items seen in fit.
+        k : int, default=None
+            Number of similar items per item; None means the parameter `k`.
+
+        Returns
+        -------
+        DataFrame
+            Columns `item_id`, `similar_item_id`, `score` (cosine similarity, −1 to 1)
+            and `rank` (from 1). An item is not similar to itself.
+
+        Raises
+        ------
+        InteractionsError
+            If an item was not seen in fit.
+        InvalidParameterError
+            If k is not an integer of at least 1.
+        """
+        check_is_fitted(self)
+        caller = self._caller("similar_items")
+        k = min(self._check_k(k, "similar_items"), len(self.items_))
+        listed = [items] if pd.api.types.is_scalar(items) else items
+        ids, codes = known_items(self, listed, "items", caller)
+        (vectors,) = finite_parts(self, [self._similarity_vectors()])
+        similar, scores = most_similar(vectors, codes, k)
+        row, column = np.nonzero(similar >= 0)
+        return pd.DataFrame(
+            {
+                ITEM: ids[row],
+                f"similar_{ITEM}": self.items_[similar[row, column]],
+                "score": scores[row, column],
+                "rank": column + 1,
+            }
+        )
+
+    def query_vectors(
+        self, users: Users | None = None, history: History | None = None
+    ) -> np.ndarray | csr_array:
+        """Return the vectors of queries; see `item_vectors`.
+
+        Parameters
+        ----------
+        users : id, list of ids, DataFrame or 2-D array, default=None
+            As in `recommend`.
+        history : list of item ids, or list of such lists, default=None
+            As in `predict`.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (D,) or (n, D), float32
+            One vector per query; (D,) for a single user. Sparse if the result of
+            `item_vectors` is sparse.
+
+        Raises
+        ------
+        InteractionsError
+            As in `predict`.
+        UnknownUserError
+            As in `predict`.
+        """
+        check_is_fitted(self)
+        caller = self._caller("query_vectors")
+        queries, single = read_queries(
+            self, ALL_USERS if users is None else users, history, caller
+        )
+        width = sum(part.shape[1] for part in item_parts(self))
+        blocks = (
+            (rows, join_parts(parts)[: rows.stop - rows.start])
+            for rows, _, parts in query_blocks(self, queries)
+        )
+        if any(map(issparse, item_parts(self))):
+            no_rows = csr_array((0, width), dtype=np.float32)
+            stacked = vstack(
+                [no_rows, *(vectors for _, vectors in blocks)], format="csr"
+            )
+            return stacked[0].tocsr() if single else stacked
+        queried = np.empty((len(queries.users), width), dtype=np.float32)
+        for rows, vectors in blocks:
+            queried[rows] = vectors
+        return queried[0] if single else queried
+
+    def item_vectors(self) -> np.ndarray | csr_array:
+        """Return the vectors of all items.
+
+        They can be used in an approximate nearest neighbour index with inner product:
+        the score of an item for a query is the inner product of their vectors. The last
+        column is the item's popularity: its fraction of the training interactions. For
+        a query without a history, only this column has a non-zero weight. For other
+        queries its weight is 0 in neural networks, 1e-6 in `ItemKNNRecommender`,
+        `smoothing` in `MarkovRecommender` and 1 in `PopularityRecommender`.
+
+        Returns
+        -------
+        ndarray or csr_array of shape (n_items, D), float32
+            Rows in the order of `items_`; a new array at each call. Sparse for
+            `ItemKNNRecommender` and `MarkovRecommender`.
+        """
+        check_is_fitted(self)
+        return join_parts(item_parts(self))

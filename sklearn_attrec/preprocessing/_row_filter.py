@@ -1,0 +1,135 @@
+"""RowFilter: base class of pipeline steps that drop rows of training data only."""
+
+from abc import abstractmethod
+from typing import Self
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._param_validation import validate_parameters
+from sklearn_attrec.utils._types import Table, Users
+
+__all__ = ["InteractionFilter", "RowFilter"]
+
+
+class RowFilter(TransformerMixin, BaseEstimator):
+    """Base class of transformers that drop rows in `fit_transform` only."""
+
+    @abstractmethod
+    def _kept_rows(self, X):
+        """Return a boolean mask of the rows to keep, of shape (n_rows,)."""
+
+    def _validate(self, X, *, reset):
+        """Check the number of columns; convert X to an array if it is not a table."""
+        # By default NumPy converts the list [1, "a"] to "1" and "a".
+        is_text = isinstance(X, list | tuple) and np.asarray(X).dtype.kind == "U"
+        return validate_data(
+            self,
+            X,
+            reset=reset,
+            dtype=object if is_text else None,
+            skip_check_array=hasattr(X, "columns"),
+        )
+
+    def _fit(self, X):
+        validate_parameters(self)
+        X = self._validate(X, reset=True)
+        kept = self._kept_rows(X)
+        self.n_rows_in_ = len(kept)
+        self.n_rows_out_ = int(kept.sum())
+        return X[kept]
+
+    def fit(self, X: Table, y: object = None) -> Self:
+        """Count the rows that `fit_transform` would keep.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Interactions.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        self : estimator
+            The fitted filter.
+
+        Raises
+        ------
+        InteractionsError
+            If X cannot be used.
+        InvalidParameterError
+            If a parameter has an invalid value.
+        """
+        self._fit(X)
+        return self
+
+    def fit_transform(self, X: Table, y: object = None) -> pd.DataFrame | np.ndarray:
+        """Fit the filter and drop rows of training data.
+
+        Parameters
+        ----------
+        X : DataFrame or array-like of shape (n_rows, n_columns)
+            Interactions.
+        y : object, default=None
+            Ignored; its rows are not dropped.
+
+        Returns
+        -------
+        DataFrame or ndarray of shape (n_rows_out_, n_columns)
+            The rows kept, in the order of X and with its index labels.
+
+        Raises
+        ------
+        InteractionsError
+            If X cannot be used, or all rows are dropped.
+        InvalidParameterError
+            If a parameter has an invalid value.
+        """
+        kept = self._fit(X)
+        if self.n_rows_out_ == 0:
+            raise InteractionsError(
+                f"{self!r} drops all {self.n_rows_in_} rows of X, so no row remains to "
+                "fit a model on. Change its parameters to drop fewer rows."
+            )
+        return kept
+
+    def transform(self, X: Users) -> Users:
+        """Return X without dropping rows.
+
+        Parameters
+        ----------
+        X : DataFrame, array-like of shape (n_rows, n_columns) or users
+            Queries or held-out interactions. After `fit` on a DataFrame whose column
+            names are all strings, X may be anything that the next step accepts, for
+            example a list of users.
+
+        Returns
+        -------
+        object
+            X itself; X as an array after `fit` on an array.
+
+        Raises
+        ------
+        NotFittedError
+            If the filter is not fitted.
+        """
+        check_is_fitted(self)
+        # Queries may have fewer columns than interactions, or none.
+        fitted_on_frame = hasattr(self, "feature_names_in_")
+        if fitted_on_frame or isinstance(X, pd.DataFrame) or np.isscalar(X):
+            return X
+        return self._validate(X, reset=False)
+
+
+class InteractionFilter(RowFilter):
+    """Base class of row filters that read users and items, which may be strings."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags

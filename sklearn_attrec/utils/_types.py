@@ -1,0 +1,21 @@
+"""Types for the annotations of public signatures."""
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy.typing as npt
+import pandas as pd
+
+__all__ = ["History", "Id", "Ids", "Table", "Users"]
+
+Id: TypeAlias = int | str
+Ids: TypeAlias = Sequence[Id] | npt.NDArray | pd.Series | pd.Index
+
+# Interactions: a frame with named columns, or an array with columns in fixed order.
+Table: TypeAlias = pd.DataFrame | npt.ArrayLike
+
+# Users to recommend items for: one id, several ids, or a table with one query per row.
+Users: TypeAlias = Id | Ids | Table
+
+# Past items, oldest first: one list for a single user, or one list per user.
+History: TypeAlias = Ids | Sequence[Ids]

@@ -1,0 +1,46 @@
+"""Matrix products limited to one BLAS thread, by one or several threads at a time."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from sklearn_attrec.utils import _blas_threads
+from sklearn_attrec.utils._blas_threads import one_blas_thread
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    found = []
+
+    def limit():
+        found.append("limited")
+        return SimpleNamespace(restore_original_limits=lambda: found.append("restored"))
+
+    monkeypatch.setattr(_blas_threads, "_limit", limit)
+    return found
+
+
+def test_the_limit_is_undone_after_an_error(calls):
+    with pytest.raises(ZeroDivisionError), one_blas_thread():
+        assert calls == ["limited"]
+        raise ZeroDivisionError
+    assert calls == ["limited", "restored"]
+
+
+def test_overlapping_threads_leave_no_limit_behind(calls):
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert calls == ["limited"]  # the second is still inside
+    second.__exit__(None, None, None)
+    assert calls == ["limited", "restored"]
+
+
+def test_the_limit_applies():
+    with one_blas_thread():
+        assert all(
+            library["num_threads"] == 1
+            for library in _blas_threads._controller().info()
+            if library["user_api"] == "blas"
+        )
