@@ -180,7 +180,7 @@ def write(outcomes, figures):
         "",
         "`make evidence` runs the tests and writes this page from their report. Each "
         "row describes what was tested and counts the tests; one test can try many "
-        "variants. `make soak` repeats the tests with random inputs for about an hour.",
+        "variants. `make soak` repeats the random ones, in less than 90 minutes.",
         "",
         "## Figures of this run",
         "",

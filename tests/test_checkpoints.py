@@ -463,6 +463,45 @@ def constant_rates(run, n_windows):
     return np.full(-(-n_windows // run.batch_size), run.learning_rate)
 
 
+@pytest.mark.parametrize("n", [1, 2])
+def test_ctrl_c_during_validation_leaves_whole_epochs(
+    n, interactions, tmp_path, monkeypatch
+):
+    calls, score = [], SASRecRecommender._validation_score
+
+    def interrupted_score(self, *args):
+        calls.append(1)
+        if len(calls) == n:
+            raise KeyboardInterrupt
+        return score(self, *args)
+
+    monkeypatch.setattr(SASRecRecommender, "_validation_score", interrupted_score)
+    model = SASRecRecommender(**BLOCK, early_stopping=True)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(interactions)
+    assert model.n_iter_ == n - 1
+    assert len(model.loss_curve_) == len(model.validation_scores_) == n - 1
+    save_model(model, tmp_path / "interrupted.attrec")
+    loaded = load_model(tmp_path / "interrupted.attrec")
+    assert_same_weights(loaded, model)
+
+
+def test_ctrl_c_after_the_last_epoch_keeps_the_fit(interactions, monkeypatch):
+    calls, attributes = [], loop.TrainingRun.attributes
+
+    def interrupted_attributes(run):
+        calls.append(1)
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        return attributes(run)
+
+    monkeypatch.setattr(loop.TrainingRun, "attributes", interrupted_attributes)
+    model = AttRecRecommender(**SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(interactions)
+    assert_same_weights(model, AttRecRecommender(**SMALL).fit(interactions))
+
+
 def test_ctrl_c_within_the_first_epoch_keeps_the_steps_done(interactions, interrupt):
     model = AttRecRecommender(**SMALL)
     fit_interrupted(model, interactions, interrupt, 3, steps=1)

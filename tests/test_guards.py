@@ -159,7 +159,7 @@ GUARDS = {
         one_user_with_all_items,
     ),
     "all users with all items": (
-        [(BaseNetworkRecommender, "_check_negatives")],
+        [(BaseNetworkRecommender, "_report_missing_negatives")],
         do_nothing,
         call(test_bad_input_cases.all_have_seen_everything, ATTREC),
     ),

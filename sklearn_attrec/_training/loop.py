@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -158,15 +159,21 @@ class TrainingRun:
             self._raise_diverged(learning_rates)
 
     def end_epoch(self, n_windows):
-        """Record the loss of the epoch and, with early stopping, the score."""
+        """Record the loss of the epoch and, for early stopping, the score."""
         progress = self.progress
-        progress.loss_curve.append(_mean(progress.loss, n_windows))
+        loss, scores = _mean(progress.loss, n_windows), progress.validation_scores
         if self.early_stopping:
-            score = self.early_stopping.update(self.weights())
-            progress.validation_scores.append(score)
-        progress.epoch += 1
-        progress.step, progress.loss = 0, 0.0
-        progress.random = self.random.bit_generator.state
+            scores = [*scores, self.early_stopping.update(self.weights())]
+        # A new object, so that Ctrl-C never leaves an epoch that is half recorded.
+        self.progress = replace(
+            progress,
+            epoch=progress.epoch + 1,
+            step=0,
+            loss=0.0,
+            loss_curve=[*progress.loss_curve, loss],
+            validation_scores=scores,
+            random=self.random.bit_generator.state,
+        )
 
     def save_if_due(self, learning_rates):
         """Save a checkpoint within an epoch if the last one is old."""

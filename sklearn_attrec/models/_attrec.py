@@ -297,7 +297,7 @@ class AttRecRecommender(BaseNetworkRecommender):
             "dropout": float(self.dropout),
         }
 
-    def _training_plan(self, sequences, settings, n_items, strict):
+    def _training_plan(self, sequences, settings, n_items):
         windows = training_windows(sequences)
         data = {
             "items": sequences.items.astype(np.int64),
@@ -309,7 +309,6 @@ class AttRecRecommender(BaseNetworkRecommender):
         if self.loss != "softmax":
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
-            self._check_negatives(len(trainable), n_items, strict)
         users = np.arange(len(sequences.indptr) - 1)
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(

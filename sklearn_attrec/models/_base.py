@@ -28,7 +28,6 @@ from sklearn_attrec.utils._param_validation import (
     Boolean,
     Integer,
     OneOf,
-    Optional,
     Real,
     check_arguments,
     validate_parameters,
@@ -487,9 +486,9 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
 
     def _check_k(self, k, method):
         """Return the argument `k` of a method, or the parameter `k` if it is None."""
-        check_arguments(self._caller(method), k=(k, Optional(Integer(1))))
-        check_arguments(self._caller(method), k=(self.k, Integer(1)))
-        return int(self.k if k is None else k)
+        k = self.k if k is None else k
+        check_arguments(self._caller(method), k=(k, Integer(1)))
+        return int(k)
 
     def _target_ranks(self, X, method):
         check_is_fitted(self)

@@ -82,7 +82,7 @@ class BaseNetworkRecommender(BaseRecommender):
 
     _network: ModuleType
 
-    def _training_plan(self, sequences, settings, n_items, strict):
+    def _training_plan(self, sequences, settings, n_items):
         """Return the `TrainingPlan`.
 
         Parameters
@@ -92,8 +92,6 @@ class BaseNetworkRecommender(BaseRecommender):
         settings : NamedTuple
             Settings of the network.
         n_items : int
-        strict : bool
-            As in `_learn`.
         """
         raise NotImplementedError
 
@@ -112,7 +110,9 @@ class BaseNetworkRecommender(BaseRecommender):
         self._check_histories(sequences)
         parameters = self._settings(len(state["items_"]), sequences.longest)
         state = state | {"settings_": parameters}
-        plan, weights, untrained = self._prepare(sequences, state, random, strict)
+        plan, weights, untrained = self._prepare(sequences, state, random)
+        if len(plan.untrained) == len(state["users_"]):
+            self._report_missing_negatives(len(state["items_"]), strict)
 
         import_tensorflow()  # in a forked process, raises an error before it can hang
         from sklearn_attrec._training.trainer import Trainer
@@ -136,7 +136,7 @@ class BaseNetworkRecommender(BaseRecommender):
         del saved
         return state | self._train(run, EpochReports(self, task, state), state)
 
-    def _prepare(self, sequences, state, random, strict):
+    def _prepare(self, sequences, state, random):
         """Return the plan, the weights to start from, and the untrained users."""
         n_users, n_items = len(state["users_"]), len(state["items_"])
         parameters = state["settings_"]
@@ -144,7 +144,7 @@ class BaseNetworkRecommender(BaseRecommender):
             settings = self._network.make_settings(**parameters)
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{self._caller('fit')}: {error}") from error
-        plan = self._training_plan(sequences, settings, n_items, strict)
+        plan = self._training_plan(sequences, settings, n_items)
         weights = self._network.initial_weights(random, parameters, n_users, n_items)
         untrained = plan.untrained
         if self.warm_start and hasattr(self, "weights_"):
@@ -157,6 +157,7 @@ class BaseNetworkRecommender(BaseRecommender):
         """Train and return the fitted attributes of the network."""
         try:
             train(run, reports)
+            return run.attributes()
         except (KeyboardInterrupt, TrainingDivergedError) as error:
             attributes = run.attributes_after(error)
             if attributes is None:
@@ -168,7 +169,6 @@ class BaseNetworkRecommender(BaseRecommender):
                 f"{run.progress.epoch + 1}. Pass a smaller batch_size, n_negatives, d "
                 f"or L. {error}"
             ) from error
-        return run.attributes()
 
     def _after_fit(self):
         if self.checkpoint is not None:
@@ -303,10 +303,8 @@ class BaseNetworkRecommender(BaseRecommender):
                 f"{longest}). Pass interactions with longer histories."
             )
 
-    def _check_negatives(self, n_trainable, n_items, strict):
-        """Raise an error or warn if every user interacted with every item."""
-        if n_trainable:
-            return
+    def _report_missing_negatives(self, n_items, strict):
+        """Raise an error or warn because no user can be trained on."""
         message = (
             f"{self._caller('fit')}: no negative item exists, because every user "
             f"with 2 or more interactions interacted with all {n_items} items. Pass "
@@ -314,7 +312,7 @@ class BaseNetworkRecommender(BaseRecommender):
         )
         if strict:
             raise InteractionsError(message)
-        warnings.warn(f"{message} The weights stay random.", stacklevel=6)
+        warnings.warn(f"{message} The weights stay random.", stacklevel=5)
 
 
 def _entropy(random_state):

@@ -271,8 +271,8 @@ class SSEPTRecommender(BaseTransformerRecommender):
             "sse_item": float(self.sse_item),
         }
 
-    def _training_plan(self, sequences, settings, n_items, strict):
-        plan = super()._training_plan(sequences, settings, n_items, strict)
+    def _training_plan(self, sequences, settings, n_items):
+        plan = super()._training_plan(sequences, settings, n_items)
         return plan._replace(complete=_complete_users)
 
 

@@ -63,7 +63,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             "norm": str(self.norm),
         }
 
-    def _training_plan(self, sequences, settings, n_items, strict):
+    def _training_plan(self, sequences, settings, n_items):
         lengths = np.diff(sequences.indptr)
         trainable = np.flatnonzero(lengths >= 2)
         data = {
@@ -73,7 +73,6 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         if self.loss in ("bce", "gbce"):
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = trainable[data["untouched"].counts[trainable] > 0]
-            self._check_negatives(len(trainable), n_items, strict)
         if self.loss == "sampled_softmax":
             data["popularity"] = index_popularity(sequences, n_items)
         L = min(self.L, lengths.max() - 1)
