@@ -631,7 +631,9 @@ def test_killed_fits_are_resumed_to_the_same_bits(tmp_path, times, record_proper
         for number, path in enumerate(paths)
     )
     assert same == n_kills
-    record_property("fits killed and resumed to the same bits", same)
+    record_property(
+        "Fits killed by SIGKILL and resumed; all ended with the same bits", same
+    )
 
 
 # Whoever starts the tests in the background has SIGINT ignored, by inheritance.

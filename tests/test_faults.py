@@ -266,7 +266,10 @@ def test_repeated_fits_leave_nothing_behind(
     kilobytes = np.array(pages[10:]) * os.sysconf("SC_PAGE_SIZE") / 1e3
     # The median of all slopes, which single large releases of memory do not change.
     growth = float(theilslopes(kilobytes)[0])
-    record_property(f"kB of memory left per fit, {sizes} sizes", round(growth, 1))
+    record_property(
+        f"Memory left per fit in one process, kB, with {sizes} data sizes",
+        round(growth, 1),
+    )
     assert growth <= 50
     assert len(set(fds[10:])) == len(set(threads[10:])) == 1
     assert n_traces == len(kinds)  # one per kind of network and loss

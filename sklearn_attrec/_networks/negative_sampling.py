@@ -1,6 +1,8 @@
 """Negative sampling without rejection: untouched items, or items by popularity.
 
 The untouched items of a user are the items without training interactions of the user.
+AttRec's softmax loss draws its negatives uniformly from the catalogue instead, with
+`BatchRandom.items` of `_training/batch_random.py`.
 """
 
 from typing import NamedTuple
