@@ -254,10 +254,9 @@ class TrainingRun:
     def _learning_rates(self, n_windows):
         """Return the learning rate of each step of the current epoch, (n_steps,)."""
         n_steps = -(-n_windows // self.batch_size)
-        step = 1 / max(n_steps, 1)
-        done = (self.progress.epoch + np.arange(n_steps) / max(n_steps, 1)) / (
-            self.max_iter
-        )
+        step = 1 / max(n_steps, 1)  # share of the epoch
+        before = np.arange(n_steps) / max(n_steps, 1)  # share done before each step
+        done = (self.progress.epoch + before) / self.max_iter
         return self.learning_rate * self.plan.schedule(done, step / self.max_iter)
 
     def _has_valid_weights(self):

@@ -75,7 +75,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             trainable = trainable[data["untouched"].counts[trainable] > 0]
         if self.loss == "sampled_softmax":
             data["popularity"] = index_popularity(sequences, n_items)
-        L = min(self.L, lengths.max() - 1)
+        L = self._settings(n_items, sequences.longest)["L"]
         return TrainingPlan(
             self._network.batch_loss,
             settings,
