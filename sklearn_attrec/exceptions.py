@@ -9,6 +9,9 @@ __all__ = [
     "ModelCorruptError",
     "ModelFileError",
     "ModelVersionError",
+    "NoHistoryWarning",
+    "SeenItemWarning",
+    "TimeTieWarning",
     "TrainingDivergedError",
     "UnknownUserError",
 ]
@@ -62,4 +65,29 @@ class LeakageWarning(UserWarning):
 
     A test row is then also a training row, or is older than a training row of the same
     user. This is checked only if the test rows have timestamps.
+    """
+
+
+class TimeTieWarning(LeakageWarning):
+    """Issued if test rows have the time of a training row of the same user.
+
+    In baskets, which have one time, the other items of the basket then reveal the item
+    of the row. Hold out whole times, as with ``LeaveLastOut(unit="time")``, or ignore
+    this warning to follow the protocol of published results, which hold out one row.
+    """
+
+
+class NoHistoryWarning(UserWarning):
+    """Issued if test rows belong to users not seen in fit, who have no history.
+
+    Every model recommends popular items for these rows. `context='earlier'` adds the
+    user's earlier test rows to the history.
+    """
+
+
+class SeenItemWarning(UserWarning):
+    """Issued if `exclude_seen` makes test rows impossible to predict.
+
+    The item of such a row is in the history of its user, so that it is never
+    recommended and the row counts as a miss.
     """

@@ -39,6 +39,13 @@ from sklearn_attrec.exceptions import (
 from sklearn_attrec.model_selection import leave_last_out_split
 from sklearn_attrec.models import RECOMMENDERS
 
+# The data have unseen users, repeated items and equal times, which tests of scores warn
+# of; see test_evaluation.py.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::sklearn_attrec.exceptions.{name}")
+    for name in ("NoHistoryWarning", "SeenItemWarning", "TimeTieWarning")
+]
+
 # Each recommender takes the settings that it has. The loss is the default one.
 SMALL = {"d": 4, "d_user": 4, "L": 3, "n_blocks": 1, "n_neighbors": 5, "max_iter": 2}
 SMALL |= {"batch_size": 32, "learning_rate": 0.01, "k": 3, "random_state": 0}

@@ -18,7 +18,10 @@ VERSION = parse_version(sklearn.__version__).release[:2]
 # Some checks score the rows they fitted on, or have users who interacted with all
 # items, from whom nothing can be learned. Real data deserve these warnings.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.LeakageWarning"),
+    *(
+        pytest.mark.filterwarnings(f"ignore::sklearn_attrec.exceptions.{name}")
+        for name in ("LeakageWarning", "NoHistoryWarning", "SeenItemWarning")
+    ),
     pytest.mark.filterwarnings("ignore:.*no item is left to recommend:UserWarning"),
 ]
 

@@ -45,14 +45,14 @@ def interactions():
 
 @pytest.fixture
 def rankings(monkeypatch):
-    """Count the calls of `target_ranks` in a list."""
-    rank, calls = PopularityRecommender.target_ranks, []
+    """Record in a list the number of rows that each call ranks."""
+    rank, calls = PopularityRecommender._rank_rows, []
 
-    def count(self, X):
+    def count(self, X, *args):
         calls.append(len(X))
-        return rank(self, X)
+        return rank(self, X, *args)
 
-    monkeypatch.setattr(PopularityRecommender, "target_ranks", count)
+    monkeypatch.setattr(PopularityRecommender, "_rank_rows", count)
     return calls
 
 

@@ -49,6 +49,13 @@ from sklearn_attrec.persistence import inspect_model
 from sklearn_attrec.utils._packed_ids import pack_ids, unpack_ids
 from sklearn_attrec.utils._tensor_file import FORMAT
 
+# The data have unseen users, repeated items and equal times, which tests of scores warn
+# of; see test_evaluation.py.
+pytestmark = [
+    pytest.mark.filterwarnings(f"ignore::sklearn_attrec.exceptions.{name}")
+    for name in ("NoHistoryWarning", "SeenItemWarning", "TimeTieWarning")
+]
+
 GOLDEN = Path(__file__).parent / "golden"
 
 SMALL = {"d": 4, "L": 3, "max_iter": 2, "batch_size": 64, "k": 3, "random_state": 0}

@@ -133,6 +133,7 @@ def test_unit_rows_of_dense_and_sparse_vectors():
     assert_array_equal(unit.toarray(), _unit_rows(vectors))
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.SeenItemWarning")
 @pytest.mark.case("P4")
 @settings(max_examples=40)
 @given(st.integers(1, 80), st.integers(1, 40), st.booleans())

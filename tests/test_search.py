@@ -133,6 +133,7 @@ def test_grid_search_compiles_each_structure_once(model, interactions):
     assert _run_steps.experimental_get_tracing_count() == count
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.NoHistoryWarning")
 @pytest.mark.parametrize("model", [ATTREC, PopularityRecommender(k=2)])
 def test_default_cv(model, interactions):
     # Five rows per user: each of the five folds has users without training rows.
@@ -147,6 +148,7 @@ def test_default_cv(model, interactions):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.LeakageWarning")
+@pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.SeenItemWarning")
 def test_halving_over_epochs(interactions):
     search = HalvingGridSearchCV(  # scores the training rows too
         attrec(),
@@ -188,6 +190,7 @@ def test_scorers_of_scikit_learn_and_of_rankings_agree(interactions, ids):
     assert means[1:] == [means[0]] * 2
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.NoHistoryWarning")
 def test_pipeline(interactions):
     core = KCoreFilter(min_per_user=2, min_per_item=2)
     pipeline = make_pipeline(RatingThreshold(2), DropRepeats(), core, attrec())

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-__all__ = ["Sequences", "count_until", "encode", "hold_out_last"]
+__all__ = ["Sequences", "count_until", "encode", "find_items", "hold_out_last"]
 
 
 class Sequences(NamedTuple):
@@ -98,8 +98,8 @@ def encode(interactions):
     return sequences, user_ids, item_ids
 
 
-def count_until(sequences, users, times):
-    """Find the end of each user's rows up to and including a given time.
+def count_until(sequences, users, times, *, inclusive=True):
+    """Find the end of each user's rows up to a given time.
 
     Parameters
     ----------
@@ -109,22 +109,48 @@ def count_until(sequences, users, times):
         User codes; −1 has no rows.
     times : ndarray of shape (n,)
         One time per user.
+    inclusive : bool, default=True
+        Whether rows of exactly this time are among them.
 
     Returns
     -------
     ndarray of shape (n,), int64
         The position in ``sequences.items`` after the last of these rows.
     """
+    is_later = np.greater if inclusive else np.greater_equal
     known = users >= 0
     low = np.where(known, sequences.indptr[users], 0)
     high = np.where(known, sequences.indptr[users + 1], 0)
     # Binary search, for all users at once.
     while (searching := low < high).any():
         middle = (low + high) // 2
-        later = sequences.times[np.where(searching, middle, 0)] > times
+        later = is_later(sequences.times[np.where(searching, middle, 0)], times)
         high = np.where(searching & later, middle, high)
         low = np.where(searching & ~later, middle + 1, low)
     return low
+
+
+def find_items(items, starts, ends, targets):
+    """Return whether each range of an array contains a given item.
+
+    Parameters
+    ----------
+    items : ndarray of shape (n_rows,), int
+        Item codes, for example those of sequences.
+    starts, ends : ndarray of shape (n,), int
+        Range q is ``items[starts[q]:ends[q]]``.
+    targets : ndarray of shape (n,), int
+        Item codes; −1 for an item that is in no range.
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
+    lengths = ends - starts
+    rows = np.repeat(np.arange(len(starts)), lengths)
+    offsets = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    is_found = items[starts[rows] + offsets] == targets[rows]
+    return np.bincount(rows[is_found], minlength=len(starts)) > 0
 
 
 def hold_out_last(sequences, users):

@@ -23,7 +23,14 @@ from sklearn_attrec._ranking.known_ids import (
 from sklearn_attrec.exceptions import InteractionsError, UnknownUserError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["ALL_USERS", "Queries", "check_features", "read_queries"]
+__all__ = [
+    "ALL_USERS",
+    "Queries",
+    "check_comparable",
+    "check_features",
+    "check_unknown_users",
+    "read_queries",
+]
 
 
 ALL_USERS = object()  # sentinel for all users seen in fit
@@ -40,6 +47,12 @@ class Queries(NamedTuple):
     source: Sequences
     rows: np.ndarray  # (n,) rows of source, −1 for an empty history
     ends: np.ndarray | None  # (n,) end positions in source.items; None uses all items
+
+    def lengths(self):
+        """Return the length of each history, (n,)."""
+        known = self.rows >= 0
+        ends = self.source.indptr[self.rows + 1] if self.ends is None else self.ends
+        return np.where(known, ends - self.source.indptr[self.rows], 0)
 
     def block(self, start, size):
         """Return a block of queries, padded with unknown users without history.
@@ -96,10 +109,10 @@ def read_queries(model, users, history, caller):
     if history is not None:
         source = _read_histories(model, history, ids, single, caller)
         return Queries(ids, codes, source, np.arange(len(ids)), None), single
-    _check_unknown_users(model, ids, codes, caller)
+    check_unknown_users(model, ids, codes, caller)
     ends = None
     if times is not None:
-        _check_comparable(times, fitted.times, caller)
+        check_comparable(times, fitted.times, caller)
         ends = count_until(fitted, codes, times)
     return Queries(ids, codes, fitted, codes, ends), single
 
@@ -174,7 +187,7 @@ def _report_unknown_items(model, histories, codes, ids, caller):
     warnings.warn(f"{message} They are ignored.", stacklevel=5)
 
 
-def _check_unknown_users(model, ids, codes, caller):
+def check_unknown_users(model, ids, codes, caller):
     unknown = np.flatnonzero(codes < 0)
     if not len(unknown):
         return
@@ -188,7 +201,7 @@ def _check_unknown_users(model, ids, codes, caller):
         )
 
 
-def _check_comparable(times, fitted, caller):
+def check_comparable(times, fitted, caller):
     if fitted is None:
         raise InteractionsError(
             f"{caller}: the rows have a '{TIME}', but the rows in fit had none, so the "

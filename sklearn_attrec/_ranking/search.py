@@ -1,16 +1,26 @@
 """Search of the whole catalogue: best items per query, ranks of target items."""
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_attrec._interactions.sequences import find_items
 from sklearn_attrec._ranking.scores import inner_products, mask_items
 from sklearn_attrec._ranking.target_ranks import ranks_of
 from sklearn_attrec._ranking.top_k import top_k
 from sklearn_attrec._ranking.vectors import item_parts, query_blocks
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["best_items", "rank_targets"]
+__all__ = ["RankedTargets", "best_items", "rank_targets"]
+
+
+class RankedTargets(NamedTuple):
+    """Target items of n queries, ranked among all items; see `ranks_of`."""
+
+    ranks: np.ndarray  # (n,) float64
+    is_repeat: np.ndarray  # (n,) whether the target is in the query's history
+    best: np.ndarray  # (n, k) codes of the best items, best first; −1 if none is left
 
 
 def best_items(model, queries, k, exclude_seen, candidates=None):
@@ -42,7 +52,7 @@ def best_items(model, queries, k, exclude_seen, candidates=None):
         excluded[:] = True
         excluded[candidates] = False
     items, best = np.empty((n, k), dtype=np.int64), np.empty((n, k), np.float32)
-    for rows, scores in _score_blocks(model, queries, exclude_seen):
+    for rows, _, scores in _score_blocks(model, queries, exclude_seen):
         scores[:, excluded] = -np.inf
         items[rows], best[rows] = top_k(scores, k)
     empty = np.flatnonzero(items[:, 0] < 0)
@@ -57,8 +67,8 @@ def best_items(model, queries, k, exclude_seen, candidates=None):
     return items, best
 
 
-def rank_targets(model, queries, targets, exclude_seen):
-    """Return the rank of each query's target item among all items; see `ranks_of`.
+def rank_targets(model, queries, targets, exclude_seen, k=0):
+    """Rank each query's target item among all items.
 
     Parameters
     ----------
@@ -70,22 +80,33 @@ def rank_targets(model, queries, targets, exclude_seen):
         Item codes; −1 for an item not seen in fit.
     exclude_seen : bool
         Whether to exclude the items of each query's history.
+    k : int, default=0
+        Number of best items to return with the ranks.
 
     Returns
     -------
-    ndarray of shape (n,), float64
+    RankedTargets
     """
-    ranks = np.empty(len(targets))
-    for rows, scores in _score_blocks(model, queries, exclude_seen):
+    n = len(targets)
+    k = min(k, len(model.items_))
+    ranks, is_repeat = np.empty(n), np.empty(n, dtype=bool)
+    best = np.empty((n, k), dtype=np.int64)
+    for rows, histories, scores in _score_blocks(model, queries, exclude_seen):
         ranks[rows] = ranks_of(scores, targets[rows])
-    return ranks
+        bounds = histories.indptr[: len(scores) + 1]
+        is_repeat[rows] = find_items(
+            histories.items, bounds[:-1], bounds[1:], targets[rows]
+        )
+        if k:
+            best[rows] = top_k(scores, k)[0]
+    return RankedTargets(ranks, is_repeat, best)
 
 
 def _score_blocks(model, queries, exclude_seen):
-    """Yield (rows, scores) for each block of queries; −inf marks excluded items."""
+    """Yield rows, histories and scores of each block; −inf marks excluded items."""
     items = item_parts(model)
     for rows, histories, parts in query_blocks(model, queries):
         scores = inner_products(parts, items)  # (BLOCK_SIZE, n_items)
         if exclude_seen:
             mask_items(scores, histories)
-        yield rows, scores[: rows.stop - rows.start]
+        yield rows, histories, scores[: rows.stop - rows.start]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
@@ -31,6 +32,7 @@ from sklearn_attrec.utils._types import Table
 
 __all__ = ["evaluate", "make_multi_ranking_scorer", "make_ranking_scorer"]
 
+_CONTEXTS = ("fit", "earlier")
 _METRICS = {
     "hit_rate": hit_rate,
     "mrr": mrr,
@@ -63,16 +65,29 @@ def _unwrap(estimator, X):
     return estimator, X
 
 
-def _rank_targets(estimator, X, caller, *, per_user):
-    """Return the rank of the item of each row, and the users if `per_user`."""
-    recommender, X = _unwrap(estimator, X)
-    ranks = recommender.target_ranks(X)
-    if not per_user:
-        return ranks, None
-    users, items, _ = check_interactions(X, caller=caller)
-    # Relevant items are a set: repeated rows of a user and item count once.
-    first = ~pd.DataFrame({"user": users, "item": items}).duplicated().to_numpy()
-    return ranks[first], users[first]
+@dataclass(frozen=True, repr=False)
+class _Ranking:
+    """The arguments of a scorer that define how it ranks the rows."""
+
+    per_user: bool
+    context: str
+
+    def ranks(self, estimator, X, caller):
+        """Return the rank of the item of each row, and the users if `per_user`."""
+        recommender, X = _unwrap(estimator, X)
+        ranks = recommender.target_ranks(X, context=self.context)
+        if not self.per_user:
+            return ranks, None
+        interactions = check_interactions(X, caller=caller)
+        users, items = interactions.users, interactions.items
+        # Relevant items are a set: repeated rows of a user and item count once.
+        first = ~pd.DataFrame({"user": users, "item": items}).duplicated().to_numpy()
+        return ranks[first], users[first]
+
+    def __repr__(self):
+        per_user = ", per_user=True" if self.per_user else ""
+        context = f", context={self.context!r}" if self.context != "fit" else ""
+        return per_user + context
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,17 +96,14 @@ class _RankingScorer:
 
     metric: str
     k: int | None
-    per_user: bool
+    ranking: _Ranking
 
     def __call__(self, estimator, X, y=None):
-        ranks, users = _rank_targets(
-            estimator, X, "make_ranking_scorer", per_user=self.per_user
-        )
+        ranks, users = self.ranking.ranks(estimator, X, "make_ranking_scorer")
         return _METRICS[self.metric](ranks, self.k, users=users)
 
     def __repr__(self):
-        per_user = ", per_user=True" if self.per_user else ""
-        return f"make_ranking_scorer({self.metric!r}, k={self.k!r}{per_user})"
+        return f"make_ranking_scorer({self.metric!r}, k={self.k!r}{self.ranking!r})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -100,12 +112,10 @@ class _MultiRankingScorer:
 
     metrics: tuple
     k: tuple
-    per_user: bool
+    ranking: _Ranking
 
     def __call__(self, estimator, X, y=None):
-        ranks, users = _rank_targets(
-            estimator, X, "make_multi_ranking_scorer", per_user=self.per_user
-        )
+        ranks, users = self.ranking.ranks(estimator, X, "make_multi_ranking_scorer")
         return {
             _name(metric, k): _METRICS[metric](ranks, k, users=users)
             for metric in self.metrics
@@ -113,18 +123,30 @@ class _MultiRankingScorer:
         }
 
     def __repr__(self):
-        per_user = ", per_user=True" if self.per_user else ""
-        return f"make_multi_ranking_scorer({self.metrics!r}, k={self.k!r}{per_user})"
+        arguments = f"{self.metrics!r}, k={self.k!r}{self.ranking!r}"
+        return f"make_multi_ranking_scorer({arguments})"
 
 
-def _check_scorer(caller, name, metrics, ks, per_user):
+def _make_ranking(caller, per_user, context):
+    check_arguments(
+        caller, per_user=(per_user, Boolean()), context=(context, OneOf(*_CONTEXTS))
+    )
+    if per_user and context != "fit":
+        raise InvalidParameterError(
+            f"The 'per_user' argument of {caller} must be False with "
+            f"context={context!r}, because the rows of a user then have different "
+            "histories and are not one query. Got per_user=True instead."
+        )
+    return _Ranking(per_user, context)
+
+
+def _check_scorer(caller, name, metrics, ks):
     for metric in metrics:
         check_arguments(caller, **{name: (metric, OneOf(*_METRICS))})
         for k in ks:
             needs_k = metric == "precision"
             constraint = Integer(1) if needs_k else Optional(Integer(1))
             check_arguments(caller, k=(k, constraint))
-    check_arguments(caller, per_user=(per_user, Boolean()))
 
 
 def _to_tuple(caller, name, values):
@@ -140,7 +162,11 @@ def _to_tuple(caller, name, values):
 
 
 def make_ranking_scorer(
-    metric: str = "hit_rate", k: int | None = 10, *, per_user: bool = False
+    metric: str = "hit_rate",
+    k: int | None = 10,
+    *,
+    per_user: bool = False,
+    context: str = "fit",
 ) -> Callable[..., float]:
     """Make a scorer for the `scoring` parameter of scikit-learn's searches.
 
@@ -152,8 +178,12 @@ def make_ranking_scorer(
     k : int or None, default=10
         Only the first k positions count; None means all. 'precision' needs an int.
     per_user : bool, default=False
-        If True, the rows of a user are one query with several relevant items. If
-        False, each row is one query, as in the method `score` of recommenders.
+        If True, the rows of a user are one query with several relevant items, for
+        example a basket. If False, each row is one query, as in the method `score` of
+        recommenders.
+    context : {'fit', 'earlier'}, default='fit'
+        Whether the history of a row consists of the training interactions of its user,
+        or of these and the user's earlier rows of X; see `target_ranks`.
 
     Returns
     -------
@@ -177,8 +207,9 @@ def make_ranking_scorer(
     >>> make_ranking_scorer("ndcg", k=50)
     make_ranking_scorer('ndcg', k=50)
     """
-    _check_scorer("make_ranking_scorer", "metric", [metric], [k], per_user)
-    return _RankingScorer(metric, k, per_user)
+    caller = "make_ranking_scorer"
+    _check_scorer(caller, "metric", [metric], [k])
+    return _RankingScorer(metric, k, _make_ranking(caller, per_user, context))
 
 
 def make_multi_ranking_scorer(
@@ -186,6 +217,7 @@ def make_multi_ranking_scorer(
     k: int | None | Sequence[int | None] = (10, 50),
     *,
     per_user: bool = False,
+    context: str = "fit",
 ) -> Callable[..., dict[str, float]]:
     """Make a scorer that computes several metrics from one ranking.
 
@@ -198,8 +230,12 @@ def make_multi_ranking_scorer(
         Each metric is computed for each k: only the first k positions count; None means
         all. 'precision' needs an int.
     per_user : bool, default=False
-        If True, the rows of a user are one query with several relevant items. If
-        False, each row is one query, as in the method `score` of recommenders.
+        If True, the rows of a user are one query with several relevant items, for
+        example a basket. If False, each row is one query, as in the method `score` of
+        recommenders.
+    context : {'fit', 'earlier'}, default='fit'
+        Whether the history of a row consists of the training interactions of its user,
+        or of these and the user's earlier rows of X; see `target_ranks`.
 
     Returns
     -------
@@ -225,12 +261,16 @@ def make_multi_ranking_scorer(
     """
     caller = "make_multi_ranking_scorer"
     names, ks = _to_tuple(caller, "metrics", metrics), _to_tuple(caller, "k", k)
-    _check_scorer(caller, "metrics", names, ks, per_user)
-    return _MultiRankingScorer(names, ks, per_user)
+    _check_scorer(caller, "metrics", names, ks)
+    return _MultiRankingScorer(names, ks, _make_ranking(caller, per_user, context))
 
 
 def evaluate(
-    estimator: BaseEstimator, X: Table, k: int | Sequence[int] = (10, 50)
+    estimator: BaseEstimator,
+    X: Table,
+    k: int | Sequence[int] = (10, 50),
+    *,
+    context: str = "fit",
 ) -> pd.DataFrame:
     """Evaluate a recommender on held-out interactions; each row is one query.
 
@@ -242,21 +282,32 @@ def evaluate(
         Held-out interactions, as for `target_ranks`.
     k : int or sequence of int, default=(10, 50)
         Number of recommended items to evaluate; one value or several.
+    context : {'fit', 'earlier'}, default='fit'
+        Whether the history of a row consists of the training interactions of its user,
+        or of these and the user's earlier rows of X; see `target_ranks`.
 
     Returns
     -------
     DataFrame
         One row, labelled with the class of the recommender. The columns are hit rate,
         NDCG, catalogue coverage and novelty at each k, and the MRR of the whole
-        ranking. Use `pandas.concat` to compare several recommenders.
+        ranking. If the recommender has exclude_seen=False, the hit rate at each k is
+        also given as the sum of two parts: `repeat_hits`, the fraction of rows that are
+        hits with an item of the row's history, and `new_hits`, the fraction that are
+        hits with another item. Use `pandas.concat` to compare several recommenders.
 
     Raises
     ------
     InteractionsError
         If X has no rows or cannot be used.
     InvalidParameterError
-        If k is not one or several integers of at least 1, or the estimator is not a
-        recommender.
+        If k is not one or several integers of at least 1, `context` is not one of its
+        values, or the estimator is not a recommender.
+
+    Warns
+    -----
+    LeakageWarning, TimeTieWarning, NoHistoryWarning, SeenItemWarning
+        As in `target_ranks`.
 
     See Also
     --------
@@ -280,13 +331,19 @@ def evaluate(
     ks = _to_tuple("evaluate", "k", k)
     for value in ks:
         check_arguments("evaluate", k=(value, Integer(1)))
+    check_arguments("evaluate", context=(context, OneOf(*_CONTEXTS)))
     recommender, X = _unwrap(estimator, X)
-    ranks = recommender.target_ranks(X)
-    lists = recommender.predict(X, k=max(ks))  # (n, k)
-    items, counts = recommender.items_, recommender.item_counts_
-    values = (
-        {f"hit_rate@{k}": hit_rate(ranks, k) for k in ks}
-        | {f"ndcg@{k}": ndcg(ranks, k) for k in ks}
+    ranks, is_repeat, lists = recommender._rank_rows(
+        X, "target_ranks", context, max(ks)
+    )
+    items, counts = np.arange(len(recommender.items_)), recommender.item_counts_
+    values = {f"hit_rate@{k}": hit_rate(ranks, k) for k in ks}
+    if not recommender.exclude_seen:
+        for k in ks:
+            values[f"repeat_hits@{k}"] = np.mean((ranks <= k) & is_repeat)
+            values[f"new_hits@{k}"] = np.mean((ranks <= k) & ~is_repeat)
+    values |= (
+        {f"ndcg@{k}": ndcg(ranks, k) for k in ks}
         | {"mrr": mrr(ranks)}
         | {f"coverage@{k}": catalogue_coverage(lists[:, :k], items) for k in ks}
         | {f"novelty@{k}": novelty(lists[:, :k], items, counts) for k in ks}

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.model_selection._forward_split import ForwardSplit
-from sklearn_attrec.utils._param_validation import Integer
+from sklearn_attrec.utils._param_validation import Integer, OneOf
 from sklearn_attrec.utils._types import Table
 
 __all__ = ["LeaveLastOut", "leave_last_out_split"]
@@ -37,15 +37,21 @@ class LeaveLastOut(ForwardSplit):
     Parameters
     ----------
     n_last : int, default=1
-        Number of interactions that each fold holds out per user. A larger value tests
-        on more rows of fewer users.
+        Number of interactions, or of times with unit='time', that each fold holds out
+        per user. A larger value tests on more rows of fewer users.
     n_splits : int, default=1
         Number of folds. 1 is the usual choice in the literature. More folds give an
         average over more test rows, but the earlier folds have shorter histories.
+    unit : {'row', 'time'}, default='row'
+        What is held out. 'row' is the protocol of published results: the last rows,
+        even if the training rows contain others of the same time. If rows of one time
+        belong together, as in a basket, these reveal the answer. 'time' holds out all
+        rows of the last times, so that a basket is never cut; it requires timestamps.
 
     See Also
     --------
     TimeCutoffSplit : Test on all interactions after a point in time.
+    UserKFold : Test on all interactions of some users.
     leave_last_out_split : A single split that returns two tables.
 
     Examples
@@ -59,11 +65,16 @@ class LeaveLastOut(ForwardSplit):
     [0 1 2 3] [4 5]
     """
 
-    _parameter_constraints = {"n_last": Integer(1), "n_splits": Integer(1)}
+    _parameter_constraints = {
+        "n_last": Integer(1),
+        "n_splits": Integer(1),
+        "unit": OneOf("row", "time"),
+    }
 
-    def __init__(self, n_last: int = 1, n_splits: int = 1):
+    def __init__(self, n_last: int = 1, n_splits: int = 1, *, unit: str = "row"):
         self.n_last = n_last
         self.n_splits = n_splits
+        self.unit = unit
 
     def get_n_splits(
         self, X: object = None, y: object = None, groups: object = None
@@ -87,20 +98,30 @@ class LeaveLastOut(ForwardSplit):
         return self.n_splits
 
     def _fold_of_rows(self, X):
-        users, _, times = check_interactions(X, caller="LeaveLastOut", need_items=False)
-        user = pd.factorize(users)[0]
+        interactions = check_interactions(X, caller="LeaveLastOut", need_items=False)
+        user, times = pd.factorize(interactions.users)[0], interactions.times
+        if self.unit == "time" and times is None:
+            raise InteractionsError(
+                f"{self!r} needs timestamps, but X has none. Pass X with a column "
+                "'timestamp', or unit='row'."
+            )
         # lexsort is stable: rows with equal times keep their order.
         order = np.lexsort((user,) if times is None else (times, user))
-        length = np.bincount(user)
+        starts_unit = np.ones(len(user), dtype=bool)
+        if self.unit == "time":
+            same_user = np.diff(user[order]) == 0
+            starts_unit[1:] = ~same_user | (times[order][1:] != times[order][:-1])
+        length = np.bincount(user[order[starts_unit]])  # units per user
         needed = self.n_last * self.n_splits + 1
         if length.max() < needed:
+            units = "interactions" if self.unit == "row" else "different times"
             raise InteractionsError(
-                f"{self!r} needs a user with at least {needed} interactions, "
+                f"{self!r} needs a user with at least {needed} {units}, "
                 f"{needed - 1} to hold out and 1 to train on, but the longest history "
                 f"has {length.max()}. Reduce n_last or n_splits."
             )
-        from_end = np.empty(len(user), dtype=np.intp)  # 0 for a user's last row
-        from_end[order] = length.cumsum()[user[order]] - 1 - np.arange(len(user))
+        from_end = np.empty(len(user), dtype=np.intp)  # 0 for a user's last unit
+        from_end[order] = length.cumsum()[user[order]] - np.cumsum(starts_unit)
         block = from_end // self.n_last
         held_out = (block < self.n_splits) & ((block + 1) * self.n_last < length[user])
         return np.where(held_out, self.n_splits - 1 - block, -1)
@@ -108,13 +129,15 @@ class LeaveLastOut(ForwardSplit):
 
 @overload
 def leave_last_out_split(
-    X: pd.DataFrame, n_last: int = 1
+    X: pd.DataFrame, n_last: int = 1, *, unit: str = "row"
 ) -> tuple[pd.DataFrame, pd.DataFrame]: ...
 @overload
 def leave_last_out_split(
-    X: npt.ArrayLike, n_last: int = 1
+    X: npt.ArrayLike, n_last: int = 1, *, unit: str = "row"
 ) -> tuple[np.ndarray, np.ndarray]: ...
-def leave_last_out_split(X: Table, n_last: int = 1) -> tuple[Any, Any]:
+def leave_last_out_split(
+    X: Table, n_last: int = 1, *, unit: str = "row"
+) -> tuple[Any, Any]:
     """Split interactions into a training and a test set by holding out the last ones.
 
     Parameters
@@ -124,8 +147,11 @@ def leave_last_out_split(X: Table, n_last: int = 1) -> tuple[Any, Any]:
         `timestamp` the rows must be sorted by time. The first three columns of an array
         are user, item and time.
     n_last : int, default=1
-        Number of interactions to hold out per user. All rows of users with at most
-        n_last interactions are training rows.
+        Number of interactions, or of times with unit='time', to hold out per user. All
+        rows of users with at most as many are training rows.
+    unit : {'row', 'time'}, default='row'
+        Whether to hold out the last rows, which is the protocol of published results,
+        or all rows of the last times, for example whole baskets. See `LeaveLastOut`.
 
     Returns
     -------
@@ -137,9 +163,9 @@ def leave_last_out_split(X: Table, n_last: int = 1) -> tuple[Any, Any]:
     Raises
     ------
     InteractionsError
-        If X cannot be used, or no user has more than n_last interactions.
+        If X cannot be used, or no user has more than n_last interactions (or times).
     InvalidParameterError
-        If n_last is not an integer of at least 1.
+        If a parameter has an invalid value.
 
     See Also
     --------
@@ -156,7 +182,7 @@ def leave_last_out_split(X: Table, n_last: int = 1) -> tuple[Any, Any]:
     3       a       x
     4       b       y
     """
-    ((train, test),) = LeaveLastOut(n_last).split(X)
+    ((train, test),) = LeaveLastOut(n_last, unit=unit).split(X)
     if isinstance(X, pd.DataFrame):
         return X.iloc[train], X.iloc[test]
     # By default NumPy converts the list [1, "a"] to "1" and "a".

@@ -33,7 +33,8 @@ class TimeCutoffSplit(ForwardSplit):
     Fold s trains on the rows before its cutoff, and tests on the rows at or after its
     cutoff and before the next cutoff. Rows with equal times are always in the same set.
     Unlike with `LeaveLastOut`, all training rows are older than all test rows, but the
-    test set may contain unseen users.
+    test set may contain unseen users, who are answered with popular items unless
+    `context='earlier'` adds their earlier test rows as history; see `target_ranks`.
 
     Without timestamps `cutoffs` must be None and the rows must be sorted by time.
 
@@ -53,6 +54,7 @@ class TimeCutoffSplit(ForwardSplit):
     See Also
     --------
     LeaveLastOut : Test on the last interactions of each user.
+    UserKFold : Test on all interactions of some users.
 
     References
     ----------
@@ -110,9 +112,8 @@ class TimeCutoffSplit(ForwardSplit):
         return len(cutoffs) if pd.api.types.is_list_like(cutoffs) else 1
 
     def _fold_of_rows(self, X):
-        users, _, times = check_interactions(
-            X, caller="TimeCutoffSplit", need_items=False
-        )
+        interactions = check_interactions(X, caller="TimeCutoffSplit", need_items=False)
+        users, times = interactions.users, interactions.times
         if self.cutoffs is not None:
             cutoffs = self._given_cutoffs(times)
         else:

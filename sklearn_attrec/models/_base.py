@@ -15,12 +15,16 @@ from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._ranking.known_ids import (
     describe_ids,
     known_items,
-    lookup,
     missing_id,
 )
 from sklearn_attrec._ranking.queries import ALL_USERS, check_features, read_queries
+from sklearn_attrec._ranking.scored_rows import (
+    CONTEXTS,
+    read_rows,
+    warn_of_rows,
+    warn_of_seen_items,
+)
 from sklearn_attrec._ranking.search import best_items, rank_targets
-from sklearn_attrec._ranking.target_ranks import warn_of_leaks
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.models._vectors import VectorsMixin
 from sklearn_attrec.utils._callbacks import CallbackSupportMixin, with_callbacks
@@ -437,16 +441,29 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         LeakageWarning
             If rows of X are also training rows, or are older than a training row of the
             same user. Checked only if X has timestamps.
+        TimeTieWarning
+            If rows of X have the time of a training row of the same user.
+        NoHistoryWarning
+            If the user of a row was not seen in fit.
+        SeenItemWarning
+            If `exclude_seen` excludes the item of a row.
         """
-        return float(np.mean(self._target_ranks(X, "score") <= self.k))
+        return float(np.mean(self._rank_rows(X, "score").ranks <= self.k))
 
-    def target_ranks(self, X: Table) -> np.ndarray:
+    def target_ranks(self, X: Table, *, context: str = "fit") -> np.ndarray:
         """Rank the item of each row among all items, as input of ranking metrics.
 
         Parameters
         ----------
         X : DataFrame or array-like of shape (n_rows, 2 or more)
             Interactions; each row is one query, as in `score`.
+        context : {'fit', 'earlier'}, default='fit'
+            What the history of a row consists of. 'fit' means the training interactions
+            of its user up to its time. 'earlier' means these and the user's rows of X
+            that have an earlier time or, without `timestamp`, that come before the row.
+            Items not seen in fit are left out. Use 'earlier' for sessions and other
+            users not seen in fit, and to predict each of a user's test rows from all
+            that happened before.
 
         Returns
         -------
@@ -466,8 +483,14 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         LeakageWarning
             If rows of X are also training rows, or are older than a training row of the
             same user. Checked only if X has timestamps.
+        TimeTieWarning
+            If rows of X have the time of a training row of the same user.
+        NoHistoryWarning
+            If the user of a row was not seen in fit and `context` is 'fit'.
+        SeenItemWarning
+            If `exclude_seen` excludes the item of a row.
         """
-        return self._target_ranks(X, "target_ranks")
+        return self._rank_rows(X, "target_ranks", context).ranks
 
     # Helpers --------------------------------------------------------------------
 
@@ -490,23 +513,32 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         check_arguments(self._caller(method), k=(k, Integer(1)))
         return int(k)
 
-    def _target_ranks(self, X, method):
+    def _rank_rows(self, X, method, context="fit", k=0):
+        """Rank the item of each row; `evaluate` also asks for the k best items.
+
+        Returns
+        -------
+        RankedTargets
+        """
         check_is_fitted(self)
         caller = self._caller(method)
+        check_arguments(caller, context=(context, OneOf(*CONTEXTS)))
         check_features(self, X)
         interactions = check_interactions(X, caller=caller)
-        targets = lookup(self, "items_", interactions.items)
-        if not (targets >= 0).any():
+        rows = read_rows(self, interactions, context, caller)
+        if not (rows.targets >= 0).any():
             raise InteractionsError(
-                f"{caller}: 0 of {len(targets)} rows can be scored, because none of "
-                "their items was seen in fit. The first item is "
+                f"{caller}: 0 of {len(rows.targets)} rows can be scored, because none "
+                "of their items was seen in fit. The first item is "
                 f"{short_repr(interactions.items[0])}. The item ids seen in fit are "
                 f"{describe_ids(self.items_)}. Pass rows with items of the training "
                 "data."
             )
-        queries, _ = read_queries(self, X, None, caller)
-        warn_of_leaks(self, queries, targets, interactions.times)
-        return rank_targets(self, queries, targets, self.exclude_seen)
+        warn_of_rows(self, rows)
+        ranked = rank_targets(self, rows.queries, rows.targets, self.exclude_seen, k)
+        if self.exclude_seen:
+            warn_of_seen_items(ranked.is_repeat)
+        return ranked
 
 
 def _encoded_state(sequences, users, items):

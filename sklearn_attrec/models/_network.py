@@ -259,7 +259,7 @@ class BaseNetworkRecommender(BaseRecommender):
         model = copy.copy(self)
         vars(model).update(state, weights_=weights, _cache={})
         queries = Queries(users, users, sequences, users, None)
-        ranks = rank_targets(model, queries, items, self.exclude_seen)
+        ranks = rank_targets(model, queries, items, self.exclude_seen).ranks
         return float(ndcg(ranks, self.k))
 
     # Fitted state ---------------------------------------------------------------

@@ -1,0 +1,195 @@
+"""Rows to be scored: their queries, and warnings if their scores mean little."""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec._interactions.sequences import Sequences, count_until, find_items
+from sklearn_attrec._ranking.known_ids import lookup
+from sklearn_attrec._ranking.queries import (
+    Queries,
+    check_comparable,
+    check_unknown_users,
+)
+from sklearn_attrec.exceptions import (
+    LeakageWarning,
+    NoHistoryWarning,
+    SeenItemWarning,
+    TimeTieWarning,
+)
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["CONTEXTS", "ScoredRows", "read_rows", "warn_of_rows", "warn_of_seen_items"]
+
+CONTEXTS = ("fit", "earlier")
+
+
+class ScoredRows(NamedTuple):
+    """n rows of interactions whose items are to be ranked."""
+
+    queries: Queries
+    targets: np.ndarray  # (n,) item codes, −1 for an item not seen in fit
+    times: np.ndarray | None  # (n,)
+    context: str
+
+
+def read_rows(model, interactions, context, caller):
+    """Find the query of each row.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    interactions : Interactions
+        Checked columns of n rows.
+    context : {'fit', 'earlier'}
+        'fit' reads the training rows of the user up to the time of the row. 'earlier'
+        also reads the user's rows with an earlier time or, without times, the user's
+        previous rows.
+    caller : str
+        Name of the calling method; error messages begin with it.
+
+    Returns
+    -------
+    ScoredRows
+    """
+    ids, times = interactions.users, interactions.times
+    targets = lookup(model, "items_", interactions.items)
+    users = lookup(model, "users_", ids)
+    fitted = model._sequences()
+    ends = None
+    if times is not None:
+        check_comparable(times, fitted.times, caller)
+        ends = count_until(fitted, users, times)
+    queries = Queries(ids, users, fitted, users, ends)
+    if context == "earlier":
+        queries = _with_earlier_rows(queries, targets, times)
+    is_unknown = (users < 0) & (queries.lengths() == 0)
+    check_unknown_users(model, ids, np.where(is_unknown, -1, 0), caller)
+    return ScoredRows(queries, targets, times, context)
+
+
+def _with_earlier_rows(queries, targets, times):
+    """Add the earlier rows of each user, as given by `queries`, to its history.
+
+    All rows are sorted by user and time. Within a user and a time come first the
+    training rows, then the queries, then the rows to be scored: what precedes a query
+    is its history.
+    """
+    n, fitted = len(targets), queries.source
+    group, ids = pd.factorize(queries.ids)
+    user_of_group = np.empty(len(ids), dtype=np.int64)
+    user_of_group[group] = queries.users
+    selected = fitted.select(user_of_group)
+    n_fitted = len(selected.items)
+    if times is None:  # training rows, then the rows in their order
+        fitted_times, times = np.full(n_fitted, -1), np.arange(n)
+    else:
+        fitted_times = fitted._replace(items=fitted.times).select(user_of_group).items
+    known = targets >= 0  # other items cannot be part of a history
+    fitted_group = np.repeat(np.arange(len(ids)), np.diff(selected.indptr))
+    group = np.concatenate([fitted_group, group, group[known]])
+    kind = np.repeat([0, 1, 2], [n_fitted, n, known.sum()])
+    times = np.concatenate([fitted_times, times, times[known]])
+    items = np.concatenate([selected.items, np.full(n, -1), targets[known]])
+    order = np.lexsort((kind, times, group))  # stable
+    is_item = kind[order] != 1
+    n_before = np.cumsum(is_item)
+    ends = np.empty(n, dtype=np.int64)
+    ends[order[~is_item] - n_fitted] = n_before[~is_item]
+    lengths = np.bincount(group[kind != 1], minlength=len(ids))
+    indptr = np.concatenate([[0], np.cumsum(lengths)])
+    items = items[order][is_item].astype(fitted.items.dtype)
+    rows = group[n_fitted : n_fitted + n]
+    return Queries(
+        queries.ids, queries.users, Sequences(indptr, items, None), rows, ends
+    )
+
+
+def warn_of_rows(model, rows):
+    """Warn of rows that were trained on, share a training row's time, or lack history.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    rows : ScoredRows
+    """
+    n = len(rows.targets)
+    if rows.times is not None:
+        _warn_of_times(model, rows)
+    unseen = np.flatnonzero(rows.queries.users < 0)
+    if len(unseen) and rows.context == "fit":
+        _warn(
+            NoHistoryWarning,
+            f"{_share(len(unseen), n)} of X belong to users not seen in fit, who have "
+            f"no history; the first is row {unseen[0]} (user "
+            f"{short_repr(rows.queries.ids[unseen[0]])}). They were answered with "
+            "popular items, by every model alike. To use the user's earlier rows of X "
+            "as history, pass context='earlier' to target_ranks, evaluate or "
+            "make_ranking_scorer.",
+        )
+
+
+def _warn_of_times(model, rows):
+    users, n = rows.queries.users, len(rows.targets)
+    known = np.flatnonzero(users >= 0)
+    users, times = users[known], rows.times[known]
+    fitted = model._sequences()
+    starts = count_until(fitted, users, times, inclusive=False)
+    ends = count_until(fitted, users, times)
+    is_older = ends < fitted.indptr[users + 1]
+    is_training_row = find_items(fitted.items, starts, ends, rows.targets[known])
+    leaks = known[is_older | is_training_row]
+    ties = known[(starts < ends) & ~is_older & ~is_training_row]
+    if len(leaks):
+        _warn(
+            LeakageWarning,
+            f"{_share(len(leaks), n)} of X are training rows, or are older than a "
+            f"training row of the same user; the first is row {leaks[0]} (user "
+            f"{short_repr(rows.queries.ids[leaks[0]])}). The model was trained on "
+            "these or later rows, so the score says nothing about new rows. Split the "
+            "data with LeaveLastOut or TimeCutoffSplit of "
+            "sklearn_attrec.model_selection.",
+            stacklevel=6,
+        )
+    if len(ties):
+        _warn(
+            TimeTieWarning,
+            f"{_share(len(ties), n)} of X have the time of a training row of the same "
+            f"user; the first is row {ties[0]} (user "
+            f"{short_repr(rows.queries.ids[ties[0]])}). If rows of one time are a "
+            "basket, its other items reveal the item of the row, and the score is too "
+            "high. Hold out whole times with unit='time' of LeaveLastOut and "
+            "leave_last_out_split.",
+            stacklevel=6,
+        )
+
+
+def warn_of_seen_items(is_repeat):
+    """Warn of rows whose items `exclude_seen` excludes.
+
+    Parameters
+    ----------
+    is_repeat : ndarray of shape (n,), bool
+        Whether the item of each row is in its history.
+    """
+    if count := int(is_repeat.sum()):
+        _warn(
+            SeenItemWarning,
+            f"{_share(count, len(is_repeat))} contain items that their user had "
+            f"before, the first is row {is_repeat.argmax()}; exclude_seen=True makes "
+            "each of them a miss. Pass exclude_seen=False if users interact with the "
+            "same items repeatedly.",
+        )
+
+
+def _share(count, n):
+    return f"{count} of {n} rows ({count / n:.1%})"
+
+
+def _warn(category, message, stacklevel=5):
+    """Warn the caller of the public method, which called `_rank_rows`."""
+    warnings.warn(message, category, stacklevel)
