@@ -18,6 +18,9 @@ DATA_SETS = {
     "ml-100k": "ml-100k/u.data",
     "ml-1m": "ml-1m/ml-1m.txt.gz",
     "beauty": "beauty/Beauty.txt",
+    "foursquare": "foursquare/foursquare.parquet",
+    "online-retail": "online-retail/online-retail.parquet",
+    "yoochoose": "yoochoose/clicks.parquet",
 }
 
 
@@ -34,6 +37,8 @@ def load(name):
         return fetch_movielens("100k", download_if_missing=False)
     if name == "ml-1m":  # one interaction per line, sorted by time
         return pd.read_csv(path, sep=" ", names=["user_id", "item_id"])
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path, columns=["user_id", "item_id", "timestamp"])
     # One user per line: the user, then the items, sorted by time.
     users, items = zip(
         *(line.split(" ", 1) for line in path.read_text().splitlines()), strict=True

@@ -24,7 +24,7 @@ from sklearn_attrec.model_selection import leave_last_out_split
 
 interactions, description = load_interactions()
 print(f"Data: {description}")
-train, test = leave_last_out_split(interactions)
+train, test = leave_last_out_split(interactions, unit="time")
 print(f"{len(train):,} training interactions, {len(test):,} test interactions\n")
 
 # %% [markdown]

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Demo
 #
-# Train AttRec on MovieLens 100K, hold out the last film of each user, and measure how
-# often the model recommends it. The baseline recommends the same popular films to
-# everybody. `make demo` runs this script.
+# Train AttRec on MovieLens 100K, hold out the last films of each user (all that were
+# rated at the last time), and measure how often the model recommends them. The baseline
+# recommends the same popular films to everybody. `make demo` runs this script.
 
 # %%
 import time
@@ -21,12 +21,13 @@ from sklearn_attrec.model_selection import leave_last_out_split
 METRICS = {"hit_rate@10": "HR@10", "hit_rate@50": "HR@50", "mrr": "MRR"}
 
 interactions, description = load_interactions()
-train, test = leave_last_out_split(interactions)
+train, test = leave_last_out_split(interactions, unit="time")
 print(f"Data: {description}")
 print(
     f"{len(interactions):,} interactions, {interactions['user_id'].nunique():,} users, "
     f"{interactions['item_id'].nunique():,} items; "
-    f"the last interactions of {len(test):,} users are held out.\n"
+    f"the last {len(test):,} interactions of {test['user_id'].nunique():,} users are "
+    "held out.\n"
 )
 
 # %% [markdown]

@@ -7,11 +7,14 @@
 # compared.
 
 # %%
+import warnings
+
 from _data import load_interactions
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from sklearn_attrec import AttRecRecommender, PopularityRecommender
+from sklearn_attrec.exceptions import NoHistoryWarning
 from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
 from sklearn_attrec.preprocessing import DropRepeats, KCoreFilter, RatingThreshold
 
@@ -20,11 +23,11 @@ print(f"Data: {description}")
 print(ratings["rating"].value_counts().sort_index().to_string())
 
 # %% [markdown]
-# The test set is the last item of each user, if its rating is at least 4: an item that
-# the user disliked should not be recommended.
+# The test set is the last items of each user, if their rating is at least 4: an item
+# that the user disliked should not be recommended.
 
 # %%
-train, test = leave_last_out_split(ratings)
+train, test = leave_last_out_split(ratings, unit="time")
 liked = test[test["rating"] >= 4]
 print(f"\n{len(train):,} training ratings, {len(liked):,} test rows")
 
@@ -34,12 +37,18 @@ print(f"\n{len(train):,} training ratings, {len(liked):,} test rows")
 # Does it help to train on high ratings only, and what is the best threshold? A grid
 # search answers this. It is fast with the baseline, and its scores can be compared,
 # because all thresholds are tested on the same rows.
+#
+# A high threshold drops all rows of some users. They get popular items, and a warning
+# would say how many test rows this affects. Here this is intended.
 
 # %%
+warnings.simplefilter("ignore", NoHistoryWarning)
 steps = [RatingThreshold(4), DropRepeats(), KCoreFilter(min_per_user=3, min_per_item=3)]
 baseline = make_pipeline(*steps, PopularityRecommender(k=50))
 search = GridSearchCV(
-    baseline, {"ratingthreshold__threshold": [1, 2, 3, 4, 5]}, cv=LeaveLastOut()
+    baseline,
+    {"ratingthreshold__threshold": [1, 2, 3, 4, 5]},
+    cv=LeaveLastOut(unit="time"),
 ).fit(train)
 print("\nPopularity on validation rows, by the lowest rating that is kept:")
 for threshold, score in enumerate(search.cv_results_["mean_test_score"], start=1):

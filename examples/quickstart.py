@@ -20,12 +20,13 @@ print(interactions.head())
 # %% [markdown]
 # ## Training set and test set
 #
-# The last interaction of each user is held out for the test. The model is fitted on
-# all earlier interactions. For each user it then ranks all items that the user has not
-# interacted with, and the test checks the rank of the held-out item.
+# The last interactions of each user are held out for the test: all that have the time
+# of the last one, because MovieLens users often rated several films at once. The model
+# is fitted on all earlier interactions. For each user it then ranks all items that the
+# user has not interacted with, and the test checks the rank of the held-out items.
 
 # %%
-train, test = leave_last_out_split(interactions)
+train, test = leave_last_out_split(interactions, unit="time")
 print(f"\n{len(train):,} training interactions, {len(test):,} test interactions")
 
 # %% [markdown]

@@ -2,8 +2,8 @@
 # # Tuning omega, gamma, L and d
 #
 # `GridSearchCV` of scikit-learn searches the parameters. `LeaveLastOut` splits the
-# interactions by time: each candidate is tested on the last item of each user. The rows
-# of the final test are not used in the search.
+# interactions by time: each candidate is tested on the last items of each user. The
+# rows of the final test are not used in the search.
 
 # %%
 from pathlib import Path
@@ -27,18 +27,18 @@ print(f"Data: {description}")
 # %%
 users = interactions["user_id"].drop_duplicates().sample(150, random_state=0)
 sample = interactions[interactions["user_id"].isin(users)]
-train, test = leave_last_out_split(sample)
+train, test = leave_last_out_split(sample, unit="time")
 print(f"A sample of {len(users)} users with {len(train):,} training interactions")
 
 # %% [markdown]
 # ## The baseline
 #
 # Popularity has no parameters to tune. Score and split are the same as in the search:
-# the hit rate at 50 on the last item of each user.
+# the hit rate at 50 on the last items of each user.
 
 # %%
 baseline = PopularityRecommender(k=50)
-score = cross_val_score(baseline, train, cv=LeaveLastOut()).mean()
+score = cross_val_score(baseline, train, cv=LeaveLastOut(unit="time")).mean()
 print(f"\nPopularity: HR@50 {score:.3f}")
 
 # %% [markdown]
@@ -55,7 +55,7 @@ grid = {"omega": [0.1, 0.3, 0.5], "gamma": [0.2, 0.5], "L": [3, 5], "d": [16, 48
 model = AttRecRecommender(
     loss="hinge", learning_rate=0.01, max_iter=5, k=50, random_state=0
 )
-search = GridSearchCV(model, grid, cv=LeaveLastOut()).fit(train)
+search = GridSearchCV(model, grid, cv=LeaveLastOut(unit="time")).fit(train)
 print(f"AttRec:     HR@50 {search.best_score_:.3f} with {search.best_params_}")
 print("The five best candidates:")
 candidates = zip(

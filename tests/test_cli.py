@@ -109,6 +109,21 @@ def test_evaluate_prints_what_the_library_computes(run, file, small_interactions
     assert re.search("12 .* 60 ", printed.err)  # rows held out, rows to train on
 
 
+def test_commands_hold_out_whole_times(run, tmp_path):
+    rows = [
+        (u, (u + 3 * t + j) % 7, t) for u in range(5) for t in (0, 1) for j in (0, 1)
+    ]
+    X = pd.DataFrame(rows, columns=["user_id", "item_id", "timestamp"])
+    X.to_csv(path := tmp_path / "baskets.csv", index=False)
+    printed = run("evaluate", str(path), *POPULARITY, "--unit", "time")
+    assert re.search("10 last rows held out, 10 rows", printed.err)
+    assert "warning" not in printed.err
+    tuned = run(
+        "tune", str(path), *POPULARITY, "--grid", "exclude_seen=True", "--unit=time"
+    )
+    assert "warning" not in tuned.err
+
+
 def test_evaluate_adds_the_baseline_and_sets_a_seed(run, file):
     command = ["evaluate", file, *QUICK, "--set", "verbose=1"]
     printed = run(*command)
@@ -450,15 +465,20 @@ def test_recommend_with_a_model_file_and_other_histories(run, model_file, tmp_pa
     assert re.search(r"1 user.*\b2\b", printed.err)
 
 
-def test_evaluate_with_a_model_file_scores_all_rows(run, tmp_path, small_interactions):
-    train, test = leave_last_out_split(small_interactions)
+@pytest.mark.parametrize("context", ["fit", "earlier"])
+def test_evaluate_with_a_model_file_scores_all_rows(
+    context, run, tmp_path, small_interactions
+):
+    train, test = leave_last_out_split(small_interactions, n_last=2)
     paths = [str(tmp_path / name) for name in ("train.csv", "test.csv", "m.attrec")]
     train.to_csv(paths[0], index=False)
     test.to_csv(paths[1], index=False)
     run("fit", paths[0], "--model", "markov", "--out", paths[2])
-    printed = run("evaluate", paths[1], "--model-file", paths[2], "--k", "3")
+    options = ["--k", "3", "--context", context]
+    printed = run("evaluate", paths[1], "--model-file", paths[2], *options)
     for model in (MarkovRecommender(), PopularityRecommender()):
-        for name, value in evaluate(model.fit(train), test, 3).iloc[0].items():
+        expected = evaluate(model.fit(train), test, 3, context=context)
+        for name, value in expected.iloc[0].items():
             line = re.search(rf"^{name} .*$", printed.out, re.MULTILINE)[0]
             assert f"{value:.4f}" in line.split()
 

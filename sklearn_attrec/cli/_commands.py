@@ -68,13 +68,17 @@ def evaluate(arguments):
         )
     else:
         model = _values.make_model(arguments)
-        train, test = leave_last_out_split(_values.read(arguments))
-        note(f"{len(test):,} last items held out, {len(train):,} rows to train on")
+        interactions = _values.read(arguments)
+        train, test = leave_last_out_split(interactions, unit=arguments.unit)
+        note(f"{len(test):,} last rows held out, {len(train):,} rows to train on")
         _train(model, train)
     models = [model]
     if not isinstance(model, PopularityRecommender):
         models.append(_baseline(model).fit(train))
-    rows = [evaluate_model(each, test, arguments.k) for each in models]
+    rows = [
+        evaluate_model(each, test, arguments.k, context=arguments.context)
+        for each in models
+    ]
     print(pd.concat(rows).T.to_string(float_format="{:.4f}".format))
 
 
@@ -125,12 +129,11 @@ def tune(arguments):
     for params in ParameterGrid(grid):
         validate_parameters(clone(model).set_params(**params))
     interactions = _values.read(arguments)
-    search = GridSearchCV(
-        model, grid, cv=LeaveLastOut(), refit=False, n_jobs=arguments.jobs
-    )
+    cv = LeaveLastOut(unit=arguments.unit)
+    search = GridSearchCV(model, grid, cv=cv, refit=False, n_jobs=arguments.jobs)
     with contextlib.redirect_stdout(sys.stderr):
         search.fit(interactions)
-    train, test = leave_last_out_split(interactions)
+    train, test = leave_last_out_split(interactions, unit=arguments.unit)
     results = pd.DataFrame(search.cv_results_)
     table = results[[f"param_{name}" for name in grid]].set_axis([*grid], axis=1)
     table.insert(0, f"hit_rate@{model.k}", results["mean_test_score"].round(4))

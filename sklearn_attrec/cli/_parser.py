@@ -71,6 +71,14 @@ def make_parser():
         metavar="K,K",
         help="numbers of top items to evaluate; default: 10,50",
     )
+    _add_unit(command)
+    command.add_argument(
+        "--context",
+        choices=["fit", "earlier"],
+        default="fit",
+        help="history of each row: the user's rows seen in fit, or also the user's "
+        "earlier rows of FILE, for sessions and other users not seen in fit",
+    )
 
     command = _command(
         commands,
@@ -113,6 +121,7 @@ def make_parser():
         metavar="NAME=VALUE,VALUE",
         help="values of one parameter to try; may be repeated",
     )
+    _add_unit(command)
     command.add_argument(
         "--jobs",
         type=int,
@@ -133,6 +142,16 @@ def _add_model_file(command):
         "--model-file",
         metavar="MODEL",
         help="use a model file written by fit instead of training",
+    )
+
+
+def _add_unit(command):
+    command.add_argument(
+        "--unit",
+        choices=["row", "time"],
+        default="row",
+        help="hold out the last row of each user, or all rows of the last time, for "
+        "example a basket; default: row",
     )
 
 
