@@ -63,7 +63,7 @@ def test_loss_curve_of_an_estimator_in_a_pipeline_in_a_search(small_interactions
     losses, scores = fitted.loss_curve_, fitted.validation_scores_
     np.testing.assert_array_equal(display.line_.get_ydata(), losses)
     np.testing.assert_array_equal(display.validation_line_.get_ydata(), scores)
-    assert display.validation_ax_.get_ylabel() == "Validation NDCG@10"
+    assert display.validation_ax_.get_ylabel() == "Validation NDCG"
     assert (display.ax_, display.line_.get_color()) == (ax, "red")
 
 

@@ -89,7 +89,6 @@ def test_users_and_items_may_share_ids_or_differ_in_type():
         object(),
         numbered(7, "abc"),
         b"abc",
-        numbered(7, {USER: [1]}),
         numbered(7, {1, 2}),
         numbered(7, pd.Series([1, 2])),
         pd.Index([1, 2]),

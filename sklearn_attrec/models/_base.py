@@ -493,7 +493,7 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
     def _target_ranks(self, X, method):
         check_is_fitted(self)
         caller = self._caller(method)
-        check_features(self, X)
+        check_features(self, X, caller)
         interactions = check_interactions(X, caller=caller)
         targets = lookup(self, "items_", interactions.items)
         if not (targets >= 0).any():

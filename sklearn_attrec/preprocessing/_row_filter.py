@@ -5,17 +5,26 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn import get_config
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec.exceptions import InteractionsError
-from sklearn_attrec.utils._param_validation import validate_parameters
+from sklearn_attrec.utils._param_validation import (
+    OneOf,
+    check_arguments,
+    validate_parameters,
+)
 from sklearn_attrec.utils._types import Table, Users
 
 __all__ = ["InteractionFilter", "RowFilter"]
 
 
-class RowFilter(TransformerMixin, BaseEstimator):
+# scikit-learn's own wrapping of outputs would rename the columns of queries.
+class RowFilter(
+    OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Base class of transformers that drop rows in `fit_transform` only."""
 
     @abstractmethod
@@ -24,6 +33,7 @@ class RowFilter(TransformerMixin, BaseEstimator):
 
     def _validate(self, X, *, reset):
         """Check the number of columns; convert X to an array if it is not a table."""
+        refuse_other_tables(X, type(self).__name__)
         # By default NumPy converts the list [1, "a"] to "1" and "a".
         is_text = isinstance(X, list | tuple) and np.asarray(X).dtype.kind == "U"
         return validate_data(
@@ -40,7 +50,46 @@ class RowFilter(TransformerMixin, BaseEstimator):
         kept = self._kept_rows(X)
         self.n_rows_in_ = len(kept)
         self.n_rows_out_ = int(kept.sum())
-        return X[kept]
+        return self._as_configured(X[kept])
+
+    def _as_configured(self, X):
+        """Return X; a table of all columns as a frame if `set_output` asks for it."""
+        config = getattr(self, "_sklearn_output_config", {})  # kept by `clone`
+        output = config.get("transform", get_config()["transform_output"])
+        is_table = isinstance(X, (np.ndarray, pd.DataFrame)) and X.ndim == 2
+        # Queries may have other columns than interactions.
+        if output != "pandas" or not is_table or X.shape[1] != self.n_features_in_:
+            return X
+        if isinstance(X, np.ndarray):
+            return pd.DataFrame(X, columns=self.get_feature_names_out())
+        if hasattr(self, "feature_names_in_"):
+            return X
+        return X.set_axis(self.get_feature_names_out(), axis=1)
+
+    def set_output(self, *, transform: str | None = None) -> Self:
+        """Choose the container that `transform` and `fit_transform` return.
+
+        Parameters
+        ----------
+        transform : {'default', 'pandas'}, default=None
+            'default' keeps frames and arrays. 'pandas' converts arrays to frames, with
+            the columns that `get_feature_names_out` returns. None changes nothing.
+
+        Returns
+        -------
+        self : estimator
+            The filter.
+
+        Raises
+        ------
+        InvalidParameterError
+            If transform has another value.
+        """
+        if transform is not None:
+            constraint = OneOf("default", "pandas")
+            check_arguments("set_output", transform=(transform, constraint))
+            self._sklearn_output_config = {"transform": transform}
+        return self
 
     def fit(self, X: Table, y: object = None) -> Self:
         """Count the rows that `fit_transform` would keep.
@@ -121,8 +170,8 @@ class RowFilter(TransformerMixin, BaseEstimator):
         # Queries may have fewer columns than interactions, or none.
         fitted_on_frame = hasattr(self, "feature_names_in_")
         if fitted_on_frame or isinstance(X, pd.DataFrame) or np.isscalar(X):
-            return X
-        return self._validate(X, reset=False)
+            return self._as_configured(X)
+        return self._as_configured(self._validate(X, reset=False))
 
 
 class InteractionFilter(RowFilter):
