@@ -6,7 +6,7 @@ from datetime import date
 
 import pandas as pd
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.column_names import ITEM, USER
 
 __all__ = ["find_time_columns", "level_names"]
 
@@ -17,7 +17,7 @@ _N_ROWS, _N_VALUES = 1_000, 10
 _UNIX_TIME = 1e8
 
 # Words for a point in time, the most likely one first.
-_TIME_WORDS = (
+_TIME_WORDS = (  # noqa: SIM905
     "timestamp timestamps datetime ts dt time date dtm dttm tm tms tstamp dat dte utc "
     "epoch when fecha hora datum dato zeit zeitpunkt zeitstempel uhrzeit heure "
     "horodatage tijd tijdstip czas tarih tanggal waktu дата время ημερομηνία"
@@ -26,7 +26,7 @@ _TIME_SIGNS = re.compile("[时時][间間刻]|日[期時付时]|날짜|시간|�
 _WHOLE_NAMES = {"day", "t", "seq", "sequence"}
 
 # Words for times of a user or an item, or of what follows an interaction.
-_OTHER_TIMES = re.compile(r"\b(?:birth|end|estimated|expir|limit|modif|releas|updat)")
+_OTHER_TIMES = re.compile(r"\b(?:birth|end|estimated|expir|limit|modif|release|update)")
 
 # "time" after or before one of these words is a duration, and so on.
 _BEFORE_TIME = (
@@ -50,7 +50,7 @@ _INNOCENT = re.compile(
 
 # Words written as one with "time", "date" and the like.
 _EVENTS = (
-    "access action add arrival begin booking borrow buy check checkin click create "
+    "access action add arrival begin booking borrow buy check(?:in)? click create "
     "end event finish insert interaction invoice listen local log login modify order "
     "pay payment pickup played post pub publish purchase rate rating record release "
     "rent rental request return review sale sales sell server ship start submit trade "
@@ -58,8 +58,8 @@ _EVENTS = (
 )
 _GLUED = re.compile(
     rf"\w*(?:timestamps?|datetime|datum|fecha)|y{{2,4}}mm(?:dd)?\w*|dteday"
-    rf"|(?:(?:{_EVENTS.replace(' ', '|')})+|\w\w+ed)(?:time|date|ts|dt)|(?:\w+ed|read)at"
-    r"|time(?:frame|steps?|idx|id|index|ms|sec|utc)|date(?:time\w+|id|key|utc)"
+    rf"|(?:(?:{_EVENTS.replace(' ', '|')})+|\w\w+ed)(?:time|date|ts|dt)"
+    r"|(?:\w+ed|read)at|time(?:frame|steps?|idx|id|index|ms|sec|utc)|date(?:time\w+|id|key|utc)"
 )
 _ORDER_NUMBER = re.compile(
     r"\b(?:click|day|event|interaction|order|seq|sequence|visit|week)"
@@ -73,12 +73,13 @@ _DONE_AT = re.compile(
 _WEAK = re.compile(r"\b(?:at|last|on|read|times?|\w+ed)\b")
 
 # Formats of dates, in text.
-_YEAR, _MONTH, _DAY = (
+_YEAR, _MONTH = r"(?:19|20)\d\d", "(?:0?[1-9]|1[0-2])"
+_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
     "(?:19|20)\\d\\d",
     "(?:0?[1-9]|1[0-2])",
     "(?:0?[1-9]|[12]\\d|3[01])",
 )
-_TH = f"{_DAY}(?:st|nd|rd|th)?"
+_TH = f"{_DAY}(?:st|[nr]d|th)?"
 _NAME = (
     "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
     "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"

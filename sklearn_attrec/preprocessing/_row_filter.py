@@ -11,18 +11,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec.exceptions import InteractionsError
-from sklearn_attrec.utils._param_validation import (
-    OneOf,
-    check_arguments,
-    validate_parameters,
-)
+from sklearn_attrec.utils._param_validation import validate_parameters
 from sklearn_attrec.utils._types import Table, Users
 
 __all__ = ["InteractionFilter", "RowFilter"]
 
 
-# scikit-learn's own wrapping of outputs would rename the columns of queries.
-class RowFilter(
+# scikit-learn does not wrap the methods of this class, because that would rename the
+# columns of queries. Its subclasses have scikit-learn's method `set_output`.
+class RowFilter(  # type: ignore[call-arg]
     OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
 ):
     """Base class of transformers that drop rows in `fit_transform` only."""
@@ -53,43 +50,14 @@ class RowFilter(
         return self._as_configured(X[kept])
 
     def _as_configured(self, X):
-        """Return X; a table of all columns as a frame if `set_output` asks for it."""
-        config = getattr(self, "_sklearn_output_config", {})  # kept by `clone`
+        """Return X, as a frame if it is an array and `set_output` asks for frames."""
+        config = getattr(self, "_sklearn_output_config", {})
         output = config.get("transform", get_config()["transform_output"])
-        is_table = isinstance(X, (np.ndarray, pd.DataFrame)) and X.ndim == 2
+        is_array = isinstance(X, np.ndarray) and X.ndim == 2
         # Queries may have other columns than interactions.
-        if output != "pandas" or not is_table or X.shape[1] != self.n_features_in_:
-            return X
-        if isinstance(X, np.ndarray):
+        if output == "pandas" and is_array and X.shape[1] == self.n_features_in_:
             return pd.DataFrame(X, columns=self.get_feature_names_out())
-        if hasattr(self, "feature_names_in_"):
-            return X
-        return X.set_axis(self.get_feature_names_out(), axis=1)
-
-    def set_output(self, *, transform: str | None = None) -> Self:
-        """Choose the container that `transform` and `fit_transform` return.
-
-        Parameters
-        ----------
-        transform : {'default', 'pandas'}, default=None
-            'default' keeps frames and arrays. 'pandas' converts arrays to frames, with
-            the columns that `get_feature_names_out` returns. None changes nothing.
-
-        Returns
-        -------
-        self : estimator
-            The filter.
-
-        Raises
-        ------
-        InvalidParameterError
-            If transform has another value.
-        """
-        if transform is not None:
-            constraint = OneOf("default", "pandas")
-            check_arguments("set_output", transform=(transform, constraint))
-            self._sklearn_output_config = {"transform": transform}
-        return self
+        return X
 
     def fit(self, X: Table, y: object = None) -> Self:
         """Count the rows that `fit_transform` would keep.
