@@ -3,10 +3,12 @@
 import re
 import unicodedata
 from datetime import date
+from numbers import Real
 
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec._interactions.date_text import is_date
 
 __all__ = ["find_time_columns", "level_names"]
 
@@ -28,8 +30,13 @@ _WHOLE_NAMES = {"day", "t", "seq", "sequence"}
 # Words for times of a user or an item, or of what follows an interaction.
 _OTHER_TIMES = re.compile(r"\b(?:birth|end|estimated|expir|limit|modif|release|update)")
 
-# "time" after or before one of these words is a duration, and so on.
-_BEFORE_TIME = (
+
+def _any_of(words):
+    return "(?:" + words.replace(" ", "|").replace("_", " ") + ")"
+
+
+# "time" is a duration after or before these words, and so on.
+_BEFORE_TIME = _any_of(
     "active air average avg bake baking bed cook cooking cost cumulative delivery "
     "dwell elapsed engagement first free full half idle lead leisure life listening "
     "load loading max mean median min one over part play playing prep preparation "
@@ -37,19 +44,20 @@ _BEFORE_TIME = (
     "session shipping some spare spend spent stay sum total travel usage viewing wait "
     "waiting watch watching"
 )
-_AFTER_TIME = (
+_AFTER_TIME = _any_of(
     "budget decay elapsed lag left limit of_day offset on out per played saved series "
     "signature since slot spent taken to unit until watched zone"
 )
-_AFTER_ANY = "delta diff difference format gap interval offset range span window zone"
+_AFTER_ANY = _any_of(
+    "delta diff difference format gap interval offset range span window zone"
+)
 _INNOCENT = re.compile(
-    rf"\b(?:{_BEFORE_TIME.replace(' ', '|')}) time\b(?! stamp)|\bup to date\b"
-    rf"|\btime (?:{_AFTER_TIME.replace(' ', '|').replace('_', ' ')})\b"
-    rf"|\b(?:time|date|utc) (?:{_AFTER_ANY.replace(' ', '|')})\b"
+    rf"\b{_BEFORE_TIME} time\b(?! stamp)|\btime {_AFTER_TIME}\b"
+    rf"|\b(?:time|date|utc) {_AFTER_ANY}\b|\bup to date\b"
 )
 
-# Words written as one with "time", "date" and the like.
-_EVENTS = (
+# Words that may be written as one with "time", "date" and the like.
+_EVENTS = _any_of(
     "access action add arrival begin booking borrow buy check(?:in)? click create "
     "end event finish insert interaction invoice listen local log login modify order "
     "pay payment pickup played post pub publish purchase rate rating record release "
@@ -57,48 +65,22 @@ _EVENTS = (
     "trans transaction txn unix update upload utc view visit"
 )
 _GLUED = re.compile(
-    rf"\w*(?:timestamps?|datetime|datum|fecha)|y{{2,4}}mm(?:dd)?\w*|dteday"
-    rf"|(?:(?:{_EVENTS.replace(' ', '|')})+|\w\w+ed)(?:time|date|ts|dt)"
-    r"|(?:\w+ed|read)at|time(?:frame|steps?|idx|id|index|ms|sec|utc)|date(?:time\w+|id|key|utc)"
+    rf"(?:{_EVENTS}+|\w\w+ed)(?:time|date|ts|dt)|(?:\w+ed|read)at"
+    r"|\w*(?:timestamps?|datetime|datum|fecha)|y{2,4}mm(?:dd)?\w*|dteday"
+    r"|time(?:frame|steps?|idx|id|index|ms|sec|utc)|date(?:time\w+|id|key|utc)"
 )
 _ORDER_NUMBER = re.compile(
     r"\b(?:click|day|event|interaction|order|seq|sequence|visit|week)"
     r" ?(?:idx|index|no|nr|num|number)\b|\b(?:click|event|interaction|sequence) order\b"
 )
-_DONE_AT = re.compile(
-    r"\b(?:(?!based|hosted|located)\w+ed|begun|bought|done|left|made|paid|read|seen|sent|sold|taken|written"
-    r"|create|end|log in|publish|sign up|start|update) (?:at|on)\b"
+_DONE = _any_of(
+    "(?!based|hosted|located)\\w+ed begun bought done left made paid read seen sent "
+    "sold taken written create end log_in publish sign_up start update"
 )
-# Under such a name, numbers as large as Unix times are times.
-_WEAK = re.compile(r"\b(?:at|last|on|read|times?|\w+ed)\b")
+_DONE_AT = re.compile(rf"\b{_DONE} (?:at|on)\b")
 
-# Formats of dates, in text.
-_YEAR, _MONTH = r"(?:19|20)\d\d", "(?:0?[1-9]|1[0-2])"
-_DAY = r"(?:0?[1-9]|[12]\d|3[01])"
-    "(?:19|20)\\d\\d",
-    "(?:0?[1-9]|1[0-2])",
-    "(?:0?[1-9]|[12]\\d|3[01])",
-)
-_TH = f"{_DAY}(?:st|[nr]d|th)?"
-_NAME = (
-    "(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
-    "|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?)"
-)
-_CLOCK = r"\d\d?(?:[:.h]\d\d.*|:?\d\d(?:\d\d)?(?:\.\d+)?Z?)?"
-_DATE = re.compile(
-    rf"(?:{_YEAR}([-/.]){_MONTH}\1{_DAY}"  # 2014-01-05
-    rf"|{_YEAR}年{_MONTH}月{_DAY}日"
-    rf"|{_YEAR}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{{4}}|\d{{6}})?"  # 20140105
-    rf"|{_YEAR}-(?:0[1-9]|1[0-2])|{_YEAR}-?W[0-5]\d(?:-?[1-7])?"  # 2014-01, 2014-W01
-    rf"|{_DAY}([-/.]){_DAY}\2{_YEAR}"  # 05/01/2014, day or month first
-    rf"|{_DAY}/{_DAY}/\d\d|{_DAY}([-.]){_DAY}\3\d\d(?= \d\d?:)"  # 1/5/14
-    rf"|{_TH}[-/ ]{_NAME}[-/., ]+(?:{_YEAR}|\d\d)"  # 5 Jan 2014
-    rf"|{_NAME}[-/. ]+(?:{_TH}[-/, ]+)?{_YEAR}"  # Jan 5, 2014
-    rf"|{_NAME} +{_DAY} \d\d?:\d\d[:\d]* .*{_YEAR})"  # Jan 5 18:00:09 +0000 2014
-    rf"(?:[T ,:_-]+{_CLOCK})?",
-    re.IGNORECASE,
-)
-_WEEKDAY = re.compile(r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*[., ]+", re.IGNORECASE)
+# Under such a name, numbers as large as Unix times are times.
+_MAY_BE_UNIX = re.compile(r"\b(?:at|last|on|read|times?|\w+ed)\b")
 
 
 def find_time_columns(X):
@@ -143,23 +125,29 @@ def _rank(name):
 
 
 def _may_be_time(words, values):
-    if values.dtype.kind in "bM":
-        return values.dtype.kind == "M"
-    if _names_time(words):
-        return True
+    """Return whether a column may contain times, by its name and first values."""
+    kind = values.dtype.kind
+    if kind in "bM" or _names_time(words):
+        return kind != "b"
     done_at = _DONE_AT.search(words) is not None
-    if values.dtype.kind in "iuf" and not done_at and not _WEAK.search(words):
+    may_be_unix = _MAY_BE_UNIX.search(words) is not None
+    if kind in "iuf" and not may_be_unix:
         return False
     values = list(values.dropna())[:_N_VALUES]
-    if values and all(isinstance(value, str) for value in values):
-        texts = [text.strip(" []\"'") for text in values if text.strip()]
-        n_dates = sum(map(_is_date, texts))
-        has_digits = any(map(str.isdigit, "".join(texts)))
-        return 2 * n_dates > len(texts) or (done_at and has_digits)
-    if values and isinstance(values[0], (date, pd.Period)):
-        return True
-    large = all(isinstance(v, (int, float)) and v >= _UNIX_TIME for v in values)
-    return done_at or (large and len(values) > 0 and _WEAK.search(words) is not None)
+    if not values:
+        return False
+    if isinstance(values[0], str):
+        return _may_be_dates(values, done_at)
+    are_large = all(isinstance(v, Real) and v >= _UNIX_TIME for v in values)
+    are_dates = isinstance(values[0], (date, pd.Period))
+    return are_dates or done_at or (may_be_unix and are_large)
+
+
+def _may_be_dates(values, done_at):
+    texts = [str(value).strip(" []\"'") for value in values]
+    texts = [text for text in texts if text]
+    has_digit = any(map(str.isdigit, "".join(texts)))
+    return 2 * sum(map(is_date, texts)) > len(texts) or (done_at and has_digit)
 
 
 def _names_time(words):
@@ -171,7 +159,3 @@ def _names_time(words):
         or _TIME_SIGNS.search(words) is not None
         or _ORDER_NUMBER.search(words) is not None
     )
-
-
-def _is_date(text):
-    return _DATE.fullmatch(_WEEKDAY.sub("", text[:80], count=1)) is not None
