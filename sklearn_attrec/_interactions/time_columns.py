@@ -49,7 +49,7 @@ _AFTER_TIME = _any_of(
     "signature since slot spent taken to unit until watched zone"
 )
 _AFTER_ANY = _any_of(
-    "delta diff difference format gap interval offset range span window zone"
+    "bin delta diff difference format gap interval offset period range span window zone"
 )
 _INNOCENT = re.compile(
     rf"\b{_BEFORE_TIME} time\b(?! stamp)|\btime {_AFTER_TIME}\b"
@@ -66,7 +66,7 @@ _EVENTS = _any_of(
 )
 _GLUED = re.compile(
     rf"(?:{_EVENTS}+|\w\w+ed)(?:time|date|ts|dt)|(?:\w+ed|read)at"
-    r"|\w*(?:timestamps?|datetime|datum|fecha)|y{2,4}mm(?:dd)?\w*|dteday"
+    r"|\w*(?:timestamps?|datetime|datum|fecha)|y{2,4}mm(?:dd)?\w*|dteday|yearmonth"
     r"|time(?:frame|steps?|idx|id|index|ms|sec|utc)|date(?:time\w+|id|key|utc)"
 )
 _ORDER_NUMBER = re.compile(
