@@ -58,12 +58,12 @@ def test_loss_curve_of_an_estimator_in_a_pipeline_in_a_search(small_interactions
     grid = {"droprepeats__keep": ["last"]}
     search = GridSearchCV(pipeline, grid, cv=LeaveLastOut()).fit(small_interactions)
     ax = plt.figure().subplots()
+    fitted = search.best_estimator_[-1].set_params(k=5)  # fitted with another k
     display = LossCurveDisplay.from_estimator(search, ax=ax, color="red")
-    fitted = search.best_estimator_[-1]
     losses, scores = fitted.loss_curve_, fitted.validation_scores_
     np.testing.assert_array_equal(display.line_.get_ydata(), losses)
     np.testing.assert_array_equal(display.validation_line_.get_ydata(), scores)
-    assert display.validation_ax_.get_ylabel() == "Validation NDCG@10"
+    assert display.validation_ax_.get_ylabel() == "Validation NDCG"
     assert (display.ax_, display.line_.get_color()) == (ax, "red")
 
 

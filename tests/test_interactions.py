@@ -4,6 +4,7 @@ The numbers in the markers are the cases of bad input that .ci/evidence.py lists
 """
 
 import uuid
+from collections import namedtuple
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from enum import StrEnum
@@ -22,6 +23,9 @@ from sklearn_attrec._interactions.columns import Interactions, check_interaction
 from sklearn_attrec._interactions.ids import check_history, check_ids
 from sklearn_attrec._interactions.sequences import encode
 from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.metrics import evaluate
+from sklearn_attrec.model_selection import TimeCutoffSplit, leave_last_out_split
+from sklearn_attrec.preprocessing import DropRepeats, KCoreFilter, RatingThreshold
 
 CALLER = "Model.fit"
 INT64, UINT64 = np.iinfo(np.int64), np.iinfo(np.uint64)
@@ -89,7 +93,6 @@ def test_users_and_items_may_share_ids_or_differ_in_type():
         object(),
         numbered(7, "abc"),
         b"abc",
-        numbered(7, {USER: [1]}),
         numbered(7, {1, 2}),
         numbered(7, pd.Series([1, 2])),
         pd.Index([1, 2]),
@@ -109,16 +112,60 @@ def test_other_containers_are_refused_by_type(X):
     [
         ("polars.dataframe.frame", ".to_pandas()"),
         ("pyarrow.lib", ".to_pandas()"),
+        ("datasets.arrow_dataset", ".to_pandas()"),
+        ("duckdb", ".df()"),
         ("dask.dataframe.dask_expr._collection", ".compute()"),
         ("pyspark.sql.dataframe", ".toPandas()"),
     ],
 )
 def test_foreign_tables_must_be_converted_to_pandas(module, method):
     # The library need not be installed: only the type's module is looked at.
-    table = type("Frame", (), {"__module__": module})()
-    parts = [CALLER, module.partition(".")[0], "Frame", method]
-    for call in (read, read_ids):
-        assert_refused(partial(call, table), TypeError, *parts)
+    frame = make_frame(times=None)
+    model = PopularityRecommender().fit(frame)
+    methods = {"__array__": lambda self, **_: frame.to_numpy(), "columns": ["a", "b"]}
+    table = type("Frame", (), {"__module__": module, "shape": (3, 2), **methods})()
+    parts = [module.partition(".")[0], "Frame", method]
+    calls = [read, read_ids, model.score, model.predict, model.target_ranks]
+    calls += [partial(evaluate, model), leave_last_out_split, TimeCutoffSplit().split]
+    calls += [RatingThreshold().fit, KCoreFilter().fit_transform, DropRepeats().fit]
+    for call in calls:
+        assert_refused(lambda call=call: list(call(table)), TypeError, *parts)
+
+
+@pytest.mark.case(15)
+def test_lazy_tables_must_be_collected():
+    lazy = type("LazyFrame", (), {"__module__": "polars.lazyframe.frame"})()
+    assert_refused(lambda: read(lazy), TypeError, ".collect().to_pandas()")
+
+
+Row = namedtuple("Row", ["Index", USER, ITEM])
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        {USER: [1, 2], ITEM: ["a", "b"]},
+        [{USER: 1, ITEM: "a"}, {USER: 2, ITEM: "b"}],
+        ({ITEM: "a", USER: 1}, {ITEM: "b", USER: 2}),
+        [Row(7, 1, "a"), Row(8, 2, "b")],
+        [pd.Series({ITEM: "a", USER: 1}), pd.Series({ITEM: "b", USER: 2})],
+        make_frame([1, 2], ["a", "b"], [0, 1]).to_records(),
+    ],
+    ids=["dict", "list", "tuple", "namedtuple", "Series", "records"],
+)
+def test_tables_with_names_must_be_converted_to_frames(X):
+    model = PopularityRecommender().fit(make_frame(times=None))
+    for call in (read, model.fit, model.score, KCoreFilter().fit):
+        with pytest.raises(TypeError, match=r"'user_id'.*: pd.DataFrame\(X\)"):
+            call(X)
+    users, items, _ = read(pd.DataFrame(X))
+    assert (users.tolist(), items.tolist()) == ([1, 2], ["a", "b"])
+
+
+def test_records_in_the_order_of_an_array_are_read():
+    named = namedtuple("Row", [USER, ITEM, TIME])
+    for row in (named(1, "a", 5), pd.Series({"u": 1, "i": "a", "t": 5})):
+        assert read([row, row]).times.tolist() == [5, 5]
 
 
 MULTIINDEX = ["MultiIndex", USER, "X.droplevel"]
@@ -578,6 +625,8 @@ TOO_FAR_APART = [pd.Timestamp("2020-01-01").as_unit("ns"), datetime(9999, 1, 1)]
 
 
 def test_dates_are_times():
+    periods = pd.Series(pd.PeriodIndex(["2020-02", "2020-01"], freq="M"))
+    assert read_times(periods).astype(str).tolist()[1].startswith("2020-01-01")
     times = read_times(pd.Series([date(2020, 1, 2), date(2020, 1, 1)]))
     days = times.astype("datetime64[D]").astype(str)
     assert days.tolist() == ["2020-01-02", "2020-01-01"]
@@ -613,7 +662,7 @@ def test_unusable_times(values, parts):
         (pd.Series([True, 1], dtype=object), ["1 bool", "1 int"]),
         numbered(48, [timedelta(1)], ["1 timedelta64", "row 0"]),
         numbered(48, pd.Series([timedelta(1)], dtype=object), ["1 timedelta (first"]),
-        (pd.Series(pd.period_range("2020", periods=1)), ["1 Period"]),
+        (pd.Series([pd.Period("2020"), None], dtype=object)[:1], ["1 Period"]),
         ([datetime(2020, 1, 1), 5], ["1 datetime", "1 int"]),
         ([[1], {}], ["1 list", "1 dict"]),
     ],

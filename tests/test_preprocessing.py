@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
@@ -13,6 +14,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
+from sklearn_attrec import PopularityRecommender
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.preprocessing import DropRepeats, KCoreFilter, RatingThreshold
 
@@ -32,7 +34,11 @@ KEEPING = [
 DROPPING = [RatingThreshold(0, column=0), *map(DropRepeats, ("first", "consecutive"))]
 REASON = "rows are dropped by fit_transform and not by transform"
 EXPECTED_FAILED_CHECKS = dict.fromkeys(
-    ["check_transformer_data_not_an_array", "check_transformer_general"], REASON
+    [
+        "check_transformer_data_not_an_array",
+        "check_transformer_general",
+    ],
+    REASON,
 )
 
 
@@ -119,6 +125,36 @@ def test_held_out_rows_all_reach_the_model(ratings):
     pipeline.fit(ratings, ratings["item_id"])
     assert pipeline[-1].n_fitted_ == 4
     assert pipeline.score(ratings) == len(ratings)
+
+
+@pytest.mark.parametrize("step", FILTERS)
+@pytest.mark.parametrize("output", ["default", "pandas"])
+def test_set_output_keeps_frames_and_queries(step, output, ratings):
+    plain = clone(step).fit_transform(ratings)
+    step = clone(step).set_output(transform=output)
+    model = PopularityRecommender(k=1, exclude_seen=False)
+    pipeline = make_pipeline(clone(step), model)
+    assert pipeline.set_output(transform=output).fit(ratings).predict("new") == 1
+    for query in (["b"], ratings[["user_id", "timestamp"]], ratings):
+        assert pipeline.predict(query).shape == (len(query), 1)
+        assert pipeline[0].transform(query) is query
+    with config_context(transform_output=output):
+        for same in (step, clone(step)):
+            pd.testing.assert_frame_equal(same.fit_transform(ratings), plain)
+    assert same.get_feature_names_out().tolist() == ratings.columns.tolist()
+
+
+@pytest.mark.parametrize(
+    "step", [RatingThreshold(2, column=2), KCoreFilter(min_per_item=1), DropRepeats()]
+)
+def test_set_output_converts_arrays(step):
+    X = np.array([[1, 7, 3], [1, 8, 4], [1, 9, 5], [1, 6, 6], [1, 5, 7]])
+    step = clone(step).set_output(transform="pandas")
+    for frame in (step.fit_transform(X), step.transform(X)):
+        assert frame.columns.tolist() == ["x0", "x1", "x2"]
+        assert (frame.to_numpy() == X).all()
+    step.set_output(transform="default")
+    assert type(step.fit_transform(X)) is type(step.transform(X)) is np.ndarray
 
 
 def test_rating_threshold(ratings):

@@ -1,10 +1,6 @@
 """Names of the three columns of interactions, and their names in other data sets."""
 
-from datetime import date
-
-import pandas as pd
-
-__all__ = ["ITEM", "TIME", "USER", "find_column", "find_time_columns"]
+__all__ = ["ITEM", "TIME", "USER", "find_column"]
 
 USER, ITEM, TIME = "user_id", "item_id", "timestamp"
 
@@ -18,10 +14,6 @@ _SYNONYMS = {
     "trackid track songid song artistid bookid isbn gameid appid articleid newsid "
     "videoid adid offerid businessid venueid locationid poiid stockcode contentid "
     "itemno itemidx itemnum",
-    TIME: "timestamp timestamps time ts datetime date eventtime eventtimestamp "
-    "eventdate unixtime unixtimestamp epoch unixreviewtime reviewtime reviewdate "
-    "ratingtime ratedat createdat clicktime visittime checkintime playedat playtime "
-    "orderdate purchasedate invoicedate transactiondate utctime timems tdat",
 }
 
 
@@ -32,25 +24,6 @@ def find_column(columns, name):
     return next((found[synonym] for synonym in synonyms if synonym in found), None)
 
 
-def find_time_columns(X):
-    """Return the columns whose name or values suggest times, the most likely first."""
-    ranks = {synonym: rank for rank, synonym in enumerate(_SYNONYMS[TIME].split())}
-    found = [
-        (ranks.get(_normalise(column), len(ranks)), position)
-        for position, column in enumerate(X.columns)
-        if column not in {USER, ITEM}
-        and (_normalise(column) in ranks or _contains_dates(X.iloc[:, position]))
-    ]
-    return [X.columns[position] for _, position in sorted(found)]
-
-
 def _normalise(column):
     """Return the letters and digits of a column name, in lower case."""
     return "".join(filter(str.isalnum, str(column)[:80].lower()))
-
-
-def _contains_dates(column):
-    if column.dtype.kind != "O":
-        return column.dtype.kind == "M"
-    present = column[column.notna().to_numpy()]
-    return len(present) > 0 and isinstance(present.iloc[0], (date, pd.Period))

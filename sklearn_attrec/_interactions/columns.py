@@ -1,6 +1,5 @@
 """Check a table of interactions and convert it to three arrays."""
 
-from collections.abc import Mapping, Set
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -13,21 +12,16 @@ from sklearn_attrec._interactions.column_names import (
     TIME,
     USER,
     find_column,
-    find_time_columns,
 )
 from sklearn_attrec._interactions.ids import check_ids
+from sklearn_attrec._interactions.table_types import refuse_other_tables
+from sklearn_attrec._interactions.time_columns import find_time_columns, level_names
 from sklearn_attrec._interactions.times import check_times
-from sklearn_attrec._interactions.values import object_types, refuse_foreign_table
+from sklearn_attrec._interactions.values import object_types
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["Interactions", "check_interactions"]
-
-
-_ACCEPTED = (
-    f"a pandas DataFrame with the columns {USER!r}, {ITEM!r} and optionally {TIME!r}, "
-    "or a 2-D array read by position: user, item, time"
-)
 
 
 class Interactions(NamedTuple):
@@ -60,7 +54,8 @@ def check_interactions(X, *, caller, need_items=True):
     X : DataFrame or array-like of shape (n, n_columns)
         A frame with the columns `user_id`, `item_id` and optionally `timestamp`, or an
         array whose first columns are user, item and optionally time, in this order.
-        Other columns and the index are ignored.
+        Other columns and the index are ignored, but if there is no `timestamp`, they
+        must not look like times.
     caller : str
         Name of the calling method, for example "AttRecRecommender.fit". Error messages
         begin with it.
@@ -71,7 +66,7 @@ def check_interactions(X, *, caller, need_items=True):
     -------
     Interactions
     """
-    refuse_foreign_table(X, f"{caller}: X")
+    refuse_other_tables(X, caller)
     if isinstance(X, pd.DataFrame):
         users, items, times = _frame_columns(X, caller, need_items)
         names = [f"column {name!r}" for name in (USER, ITEM, TIME)]
@@ -103,21 +98,23 @@ def _frame_columns(X, caller, need_items):
             )
     times = [] if TIME in X else find_time_columns(X)
     if missing := [name for name in needed if name not in X]:
+        names = [*X.columns, *level_names(X)]
         renames = {
-            find_column(X.columns, name) or f"<your {name}>": name for name in missing
+            find_column(names, name) or f"<your {name}>": name for name in missing
         }
         renames |= {old: TIME for old in times[:1] if old not in renames}
         raise InteractionsError(
             f"{caller}: X has no column {' and no column '.join(map(repr, missing))}; "
-            f"its columns are {short_repr(list(X.columns), 1000)}. Rename the columns "
-            f"that contain the users, items and times: X.rename(columns={renames})."
+            f"its columns are {short_repr(list(X.columns), 1000)}{_named_levels(X)}. "
+            "Give the columns that contain the users, items and times these names: "
+            f"{_rename_call(X, renames)}."
         )
     if times:
         raise InteractionsError(
             f"{caller}: X has no column {TIME!r}, but {short_repr(times, 1000)} may "
-            "contain the time. To sort by it, rename it: "
-            f"X.rename(columns={ {times[0]: TIME} }). If the rows are already sorted "
-            f"by time, drop it: X.drop(columns={times})."
+            "contain the time. To sort by it, give it this name: "
+            f"{_rename_call(X, {times[0]: TIME})}. If the rows are already sorted by "
+            f"time, drop it: {_drop_call(X, times)}."
         )
     if len(X) == 0:
         raise InteractionsError(
@@ -127,15 +124,28 @@ def _frame_columns(X, caller, need_items):
     return X[USER], X[ITEM] if need_items else None, X.get(TIME)
 
 
+def _named_levels(X):
+    names = [name for name in X.index.names if name is not None]
+    return f" and its index levels are {short_repr(names, 200)}" if names else ""
+
+
+def _rename_call(X, renames):
+    """Return a call that renames columns and index levels of X."""
+    in_index = set(level_names(X)) & (set(renames) - set(X.columns))
+    renames = {old: new for old, new in renames.items() if old != new}
+    call = "X.reset_index()" if in_index else "X"
+    return f"{call}.rename(columns={renames})" if renames else call
+
+
+def _drop_call(X, names):
+    """Return a call that drops columns and index levels of X."""
+    columns = [name for name in names if name in X.columns]
+    call = "X" if len(columns) == len(names) else "X.reset_index(drop=True)"
+    return f"{call}.drop(columns={columns})" if columns else call
+
+
 def _array_columns(X, caller, need_items):
     """Return the user, item and time columns of an array; None if not used."""
-    refused = (str, bytes, Mapping, Set, pd.Series, pd.Index)
-    is_array_like = hasattr(X, "__len__") or hasattr(X, "__array__")
-    if isinstance(X, refused) or not is_array_like or hasattr(type(X), "columns"):
-        # Sparse input (dok_matrix is a dict) gets scikit-learn's own error message.
-        if hasattr(X, "toarray"):
-            check_array(X, input_name="X")
-        raise TypeError(f"{caller}: X must be {_ACCEPTED}; got {type(X).__name__}.")
     # By default NumPy converts the list [1, "a"] to "1" and "a".
     dtype = object if isinstance(X, (list, tuple)) else None
     X = check_array(X, dtype=dtype, ensure_all_finite=False, input_name="X")

@@ -27,6 +27,8 @@ def check_times(values, prefix):
 
     `prefix` is the start of the error messages.
     """
+    if isinstance(values, pd.Series) and isinstance(values.dtype, pd.PeriodDtype):
+        values = values.dt.to_timestamp()
     if isinstance(values, pd.Series) and values.dtype.kind == "M":
         values = pd.DatetimeIndex(values)
         values = values if values.tz is None else values.tz_convert(None)
@@ -54,7 +56,8 @@ def check_times(values, prefix):
     raise TypeError(
         f"{prefix}: times must be numbers or datetimes, all of one kind; got "
         f"{census(array)}. Times are never sorted as text: convert them first, as in "
-        "X['timestamp'] = pd.to_datetime(X['timestamp']), or with .astype('int64')."
+        "X['timestamp'] = pd.to_datetime(X['timestamp']), with format= if the dates "
+        "are not ISO 8601, or with .astype('int64')."
     )
 
 

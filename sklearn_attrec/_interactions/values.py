@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.foreign_tables import refuse_foreign_table
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -17,22 +18,11 @@ __all__ = [
     "narrow",
     "native_copy",
     "object_types",
-    "refuse_foreign_table",
     "refuse_values",
     "to_array",
 ]
 
 INT64, UINT64 = np.iinfo(np.int64), np.iinfo(np.uint64)
-
-# Libraries whose tables are not supported, and their method of conversion to pandas.
-_FOREIGN_TABLES = {
-    "cudf": "to_pandas",
-    "dask": "compute",
-    "dask_expr": "compute",
-    "polars": "to_pandas",
-    "pyarrow": "to_pandas",
-    "pyspark": "toPandas",
-}
 
 
 def to_array(values, prefix, element):
@@ -82,19 +72,6 @@ def narrow(array):
     if types and all(is_float_type(t) for t in types):
         return array.astype(np.float64)
     return array
-
-
-def refuse_foreign_table(values, prefix):
-    """Raise an error for tables of other libraries, with the way to convert them.
-
-    The libraries need not be installed.
-    """
-    library = type(values).__module__.partition(".")[0]
-    if library in _FOREIGN_TABLES:
-        raise TypeError(
-            f"{prefix} is a {library} {type(values).__name__}, which is not supported; "
-            f"convert it to pandas first with .{_FOREIGN_TABLES[library]}()."
-        )
 
 
 def refuse_values(invalid, values, prefix, problem, remedy):

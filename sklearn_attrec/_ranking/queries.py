@@ -14,6 +14,7 @@ from sklearn_attrec._interactions.column_names import TIME
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.ids import check_history
 from sklearn_attrec._interactions.sequences import Sequences, count_until
+from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
     describe_ids,
@@ -99,7 +100,7 @@ def read_queries(model, users, history, caller):
         ids, codes = model.users_, np.arange(len(model.users_))
     else:
         if _is_table(model, users):
-            check_features(model, users)
+            check_features(model, users, caller)
             ids, _, times = check_interactions(users, caller=caller, need_items=False)
         else:
             single = users is None or pd.api.types.is_scalar(users)
@@ -117,8 +118,9 @@ def read_queries(model, users, history, caller):
     return Queries(ids, codes, fitted, codes, ends), single
 
 
-def check_features(model, X):
+def check_features(model, X, caller):
     """Check the number of columns of a plain array, with scikit-learn's message."""
+    refuse_other_tables(X, caller)
     if isinstance(X, (list, tuple)):
         is_table = len({len(row) for row in X if hasattr(row, "__len__")}) == 1
     else:

@@ -33,8 +33,8 @@ class LossCurveDisplay:
     validation_scores : array-like of shape (n_epochs,), default=None
         Score on the held-out interactions after each epoch; None plots the loss only.
     validation_name : str, default="Validation score"
-        Label of the score axis. `from_estimator` sets it to "Validation NDCG@k", with
-        the `k` of the recommender.
+        Label of the score axis. `from_estimator` sets it to "Validation NDCG": the
+        NDCG@k of early stopping, with the `k` that the recommender had in `fit`.
 
     Attributes
     ----------
@@ -78,7 +78,8 @@ class LossCurveDisplay:
     ) -> Self:
         """Plot the training of a fitted recommender.
 
-        The label of the score axis is "Validation NDCG@k", with the recommender's `k`.
+        The label of the score axis is "Validation NDCG", without the `k` of `fit`,
+        because the recommender's `k` may have changed since then.
 
         Parameters
         ----------
@@ -117,7 +118,7 @@ class LossCurveDisplay:
         display = cls(
             estimator.loss_curve_,
             estimator.validation_scores_,
-            validation_name=f"Validation NDCG@{estimator.k}",
+            validation_name="Validation NDCG",
         )
         return display.plot(ax=ax, **kwargs)
 

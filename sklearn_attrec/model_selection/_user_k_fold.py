@@ -87,4 +87,4 @@ class UserKFold(GroupKFold):
             If X has fewer users than folds.
         """
         users = check_interactions(X, caller="UserKFold", need_items=False).users
-        return super().split(users, groups=users)
+        yield from super().split(users, groups=users)

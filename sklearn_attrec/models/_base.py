@@ -523,7 +523,7 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self)
         caller = self._caller(method)
         check_arguments(caller, context=(context, OneOf(*CONTEXTS)))
-        check_features(self, X)
+        check_features(self, X, caller)
         interactions = check_interactions(X, caller=caller)
         rows = read_rows(self, interactions, context, caller)
         if not (rows.targets >= 0).any():

@@ -5,9 +5,11 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn import get_config
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._param_validation import validate_parameters
 from sklearn_attrec.utils._types import Table, Users
@@ -15,7 +17,11 @@ from sklearn_attrec.utils._types import Table, Users
 __all__ = ["InteractionFilter", "RowFilter"]
 
 
-class RowFilter(TransformerMixin, BaseEstimator):
+# scikit-learn does not wrap the methods of this class, because that would rename the
+# columns of queries. Its subclasses have scikit-learn's method `set_output`.
+class RowFilter(  # type: ignore[call-arg]
+    OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+):
     """Base class of transformers that drop rows in `fit_transform` only."""
 
     @abstractmethod
@@ -24,6 +30,7 @@ class RowFilter(TransformerMixin, BaseEstimator):
 
     def _validate(self, X, *, reset):
         """Check the number of columns; convert X to an array if it is not a table."""
+        refuse_other_tables(X, type(self).__name__)
         # By default NumPy converts the list [1, "a"] to "1" and "a".
         is_text = isinstance(X, list | tuple) and np.asarray(X).dtype.kind == "U"
         return validate_data(
@@ -40,7 +47,17 @@ class RowFilter(TransformerMixin, BaseEstimator):
         kept = self._kept_rows(X)
         self.n_rows_in_ = len(kept)
         self.n_rows_out_ = int(kept.sum())
-        return X[kept]
+        return self._as_configured(X[kept])
+
+    def _as_configured(self, X):
+        """Return X, as a frame if it is an array and `set_output` asks for frames."""
+        config = getattr(self, "_sklearn_output_config", {})
+        output = config.get("transform", get_config()["transform_output"])
+        is_array = isinstance(X, np.ndarray) and X.ndim == 2
+        # Queries may have other columns than interactions.
+        if output == "pandas" and is_array and X.shape[1] == self.n_features_in_:
+            return pd.DataFrame(X, columns=self.get_feature_names_out())
+        return X
 
     def fit(self, X: Table, y: object = None) -> Self:
         """Count the rows that `fit_transform` would keep.
@@ -121,8 +138,8 @@ class RowFilter(TransformerMixin, BaseEstimator):
         # Queries may have fewer columns than interactions, or none.
         fitted_on_frame = hasattr(self, "feature_names_in_")
         if fitted_on_frame or isinstance(X, pd.DataFrame) or np.isscalar(X):
-            return X
-        return self._validate(X, reset=False)
+            return self._as_configured(X)
+        return self._as_configured(self._validate(X, reset=False))
 
 
 class InteractionFilter(RowFilter):
