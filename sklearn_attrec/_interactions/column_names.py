@@ -1,12 +1,13 @@
-"""Names of the three columns of interactions, and their names in other data sets."""
+"""Names of the columns of interactions, and their names in other data sets."""
 
 from datetime import date
 
 import pandas as pd
 
-__all__ = ["ITEM", "TIME", "USER", "find_column", "find_time_columns"]
+__all__ = ["ITEM", "TIME", "USER", "WEIGHT", "find_column", "find_time_columns"]
 
 USER, ITEM, TIME = "user_id", "item_id", "timestamp"
+WEIGHT = "weight"  # optional; read by `fit` only
 
 # Names of the columns in other data sets, in the form that `_normalise` returns, the
 # most likely name first.

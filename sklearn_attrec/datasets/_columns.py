@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -18,7 +18,7 @@ _OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
 
 
 def convert_columns(frame, locate):
-    """Convert the ids, ratings and times of a frame in place.
+    """Convert the ids, ratings, times and weights of a frame in place.
 
     Raises an error for invalid values.
 
@@ -29,7 +29,13 @@ def convert_columns(frame, locate):
     locate : callable
         Maps the position of a row to its location in the file, for error messages.
     """
-    converters = {USER: _ids, ITEM: _ids, RATING: _numbers, TIME: _times}
+    converters = {
+        USER: _ids,
+        ITEM: _ids,
+        RATING: _numbers,
+        TIME: _times,
+        WEIGHT: _numbers,
+    }
     for name, convert in converters.items():
         if name in frame:
             frame[name] = convert(frame[name], locate)

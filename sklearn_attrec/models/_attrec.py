@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from scipy.sparse import csr_array
 
+from sklearn_attrec._interactions.weights import any_positive, scale_weights
 from sklearn_attrec._interactions.windows import last_items, training_windows
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
@@ -158,6 +159,8 @@ class AttRecRecommender(BaseNetworkRecommender):
         Training items as positions in `items_`, sorted by user, then time.
     history_times_ : ndarray of shape (n_rows,) or None
         Timestamps of these rows; None if `fit` saw no timestamps.
+    history_weights_ : ndarray of shape (n_rows,) or None
+        Weights of these rows; None without a column `weight`.
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
@@ -309,6 +312,12 @@ class AttRecRecommender(BaseNetworkRecommender):
         if self.loss != "softmax":
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
+        if (weights := sequences.weights) is not None:
+            start = windows.positions[trainable]
+            stop = sequences.indptr[windows.users[trainable] + 1]
+            stop = np.minimum(start + len(settings.ahead), stop)
+            trainable = trainable[any_positive(weights, start, stop)]
+            data["weights"] = scale_weights(weights, windows.positions[trainable])
         users = np.arange(len(sequences.indptr) - 1)
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(
