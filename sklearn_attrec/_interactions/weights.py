@@ -15,7 +15,7 @@ from sklearn_attrec.exceptions import InteractionsError
 
 __all__ = ["any_positive", "check_weights", "scale_weights"]
 
-_LARGEST = np.finfo(np.float64).max
+_LARGEST = float(np.finfo(np.float64).max)
 _RENAME = (
     "If the column is not an event weight, rename it: "
     f"X.rename(columns={{{WEIGHT!r}: 'other'}})."
@@ -83,9 +83,11 @@ def _to_floats(column, prefix):
             f"{prefix}: weights must be numbers; got {census(array)}. Convert them "
             f"first: X.assign({WEIGHT}=X[{WEIGHT!r}].astype('float64')). {_RENAME}"
         )
-    if array.dtype.kind == "O":  # Python integers may be too large for a float
-        array = np.clip(array, -_LARGEST, _LARGEST)
-    return array.astype(np.float64)
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        is_huge = [isinstance(w, int) and abs(w) > _LARGEST for w in array]
+        return np.where(is_huge, np.inf, array).astype(np.float64)
 
 
 def scale_weights(weights, targets):

@@ -34,7 +34,7 @@ def convert_columns(frame, locate):
         ITEM: _ids,
         RATING: _numbers,
         TIME: _times,
-        WEIGHT: _numbers,
+        WEIGHT: _weights,
     }
     for name, convert in converters.items():
         if name in frame:
@@ -83,13 +83,21 @@ def _ids(column, locate):
     return column
 
 
-def _numbers(column, locate):
+def _numbers(column, locate, expected="it must be a finite number"):
     """Return int64 or float64; raise an error if a value is not a finite number."""
     numbers = _to_numbers(column)
-    _raise_if_invalid(
-        column, ~np.isfinite(numbers), locate, "it must be a finite number"
-    )
+    _raise_if_invalid(column, ~np.isfinite(numbers), locate, expected)
     return numbers
+
+
+def _weights(column, locate):
+    """Return event weights as `_numbers` does; the error says how to rename them."""
+    rename = f"columns={{{WEIGHT!r}: 'other'}}"
+    expected = (
+        "it must be a finite number. If the column is not an event weight, rename it: "
+        f"pass {rename}"
+    )
+    return _numbers(column, locate, expected)
 
 
 def _times(column, locate):

@@ -228,9 +228,10 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
             Interactions: the columns `user_id`, `item_id` and `timestamp`. Without
             `timestamp` the rows must be sorted by time. Rows with equal times keep
             their order. The first three columns of an array are user, item and time.
-            A DataFrame may have a column `weight` of numbers that are 0 or more: the
-            weight of a row in popularity, counts and training losses. A row of weight
-            0 only belongs to the history of its user.
+            A DataFrame may have a column `weight`: how much a row counts in popularity,
+            in transitions and similarities, and as a target in the training loss. The
+            weights are numbers of 0 or more and matter relative to each other. A row of
+            weight 0 is part of its user's history only.
         y : None
             Ignored.
 
@@ -416,9 +417,10 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
 
         An item is recommended if it is among the first k items of the ranking. The
         history of a row consists of the training interactions of its user up to the
-        time of the row; other rows of X are not used. Every row counts: an item not
-        seen in fit is a miss, and popular items are recommended to a user not seen in
-        fit. Among items with equal scores, the item of the row is ranked last.
+        time of the row; other rows of X are not used. Every row counts once, whatever
+        its `weight`: an item not seen in fit is a miss, and popular items are
+        recommended to a user not seen in fit. Among items with equal scores, the item
+        of the row is ranked last.
 
         Parameters
         ----------

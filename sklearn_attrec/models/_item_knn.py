@@ -21,7 +21,9 @@ class ItemKNNRecommender(BaseRecommender):
     which is 1 if the user interacted with the item. Each item keeps its `n_neighbors`
     most similar items. The score of an item is the sum of its similarities to its
     neighbours in the history ([1]_, [2]_). The order of a history and repeated items in
-    it do not matter.
+    it do not matter. With a column `weight`, the entry of a user and an item in the
+    matrix is the largest weight of their rows, divided by the mean of all positive
+    weights.
 
     Popularity, with a weight of 1e-6, breaks ties and ranks the items that have no
     neighbour in the history. If no user interacted with two or more items, only

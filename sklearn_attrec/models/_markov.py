@@ -21,7 +21,8 @@ class MarkovRecommender(BaseRecommender):
         score(i) = (1 - smoothing) · P(i | last item) + smoothing · popularity(i)
 
     The popularity of an item is its fraction of the training interactions. If no item
-    ever followed the last item, only popularity counts.
+    ever followed the last item, only popularity counts. With a column `weight`, both
+    are fractions of the total weight: a transition has the weight of its second row.
 
     Parameters
     ----------

@@ -8,9 +8,9 @@ __all__ = ["PopularityRecommender"]
 class PopularityRecommender(BaseRecommender):
     """Recommend the most popular items to every user.
 
-    The score of an item is its fraction of the training interactions. This is the
-    baseline: a model whose metrics are not better has learned nothing about individual
-    users.
+    The score of an item is its fraction of the training interactions; with a column
+    `weight`, its fraction of their total weight. This is the baseline: a model whose
+    metrics are not better has learned nothing about individual users.
 
     Parameters
     ----------
