@@ -1,5 +1,7 @@
 """Event weights: the column `weight` of a table of interactions."""
 
+from contextlib import suppress
+
 import numpy as np
 import pandas as pd
 
@@ -79,9 +81,13 @@ def _to_floats(column, prefix):
     else:
         is_number = array.dtype.kind in "iuf"
     if not is_number:
+        remedy = _RENAME
+        with suppress(TypeError, ValueError):
+            column.astype(np.float64)
+            converted = f"X.assign({WEIGHT}=X[{WEIGHT!r}].astype('float64'))"
+            remedy = f"Convert them first: {converted}. {_RENAME}"
         raise InteractionsError(
-            f"{prefix}: weights must be numbers; got {census(array)}. Convert them "
-            f"first: X.assign({WEIGHT}=X[{WEIGHT!r}].astype('float64')). {_RENAME}"
+            f"{prefix}: weights must be numbers; got {census(array)}. {remedy}"
         )
     try:
         return array.astype(np.float64)

@@ -304,8 +304,10 @@ class BaseNetworkRecommender(BaseRecommender):
                 f"from (n_samples = {len(sequences.items)}, longest history: "
                 f"{longest}). Pass interactions with longer histories."
             )
+        if sequences.weights is None:
+            return
         targets = training_windows(sequences).positions
-        if sequences.weights is not None and not sequences.weights[targets].any():
+        if not sequences.weights[targets].any():
             raise InteractionsError(
                 f"{self._caller('fit')}: column {WEIGHT!r}: all {len(targets)} rows "
                 "that can be a training target have weight 0. These are all rows but "
@@ -318,7 +320,7 @@ class BaseNetworkRecommender(BaseRecommender):
         """Raise an error or warn because no user can be trained on."""
         message = (
             f"{self._caller('fit')}: no negative item exists, because every user "
-            f"with 2 or more interactions interacted with all {n_items} items. Pass "
+            f"with a training example interacted with all {n_items} items. Pass "
             "loss='softmax', or interactions with more items."
         )
         if strict:
