@@ -53,7 +53,7 @@ def next_item(ops, settings, random=None, data=None, windows=WINDOWS, **changed)
     given = {"queries": QUERIES, "users": USERS, "targets": TARGETS} | changed
     table = given.pop("table", TABLE)
     _, given["batch"] = read_windows(ops, windows)
-    loss = losses.next_item(ops, random, table, settings, data, **given)
+    loss = losses.next_item(ops, random, table, settings, data or {}, **given)
     return np.asarray(loss).reshape(-1)
 
 

@@ -1,8 +1,9 @@
-"""Names of the three columns of interactions, and their names in other data sets."""
+"""Names of the columns of interactions, and their names in other data sets."""
 
-__all__ = ["ITEM", "TIME", "USER", "find_column"]
+__all__ = ["ITEM", "TIME", "USER", "WEIGHT", "find_column"]
 
 USER, ITEM, TIME = "user_id", "item_id", "timestamp"
+WEIGHT = "weight"  # optional; read by `fit` only
 
 # Names of the columns in other data sets, in the form that `_normalise` returns, the
 # most likely name first.

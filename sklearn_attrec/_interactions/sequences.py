@@ -21,11 +21,14 @@ class Sequences(NamedTuple):
         Item codes, 0 .. n_items - 1.
     times : ndarray of shape (n_rows,) or None
         Time of each item, in the original dtype. None without timestamps.
+    weights : ndarray of shape (n_rows,), float64, or None
+        Event weight of each item. None without weights.
     """
 
     indptr: np.ndarray
     items: np.ndarray
     times: np.ndarray | None
+    weights: np.ndarray | None = None
 
     @property
     def longest(self):
@@ -50,7 +53,7 @@ class Sequences(NamedTuple):
         Returns
         -------
         Sequences
-            n sequences, without times.
+            n sequences, without times and weights.
         """
         known = users >= 0
         start = np.where(known, self.indptr[users], 0)
@@ -62,7 +65,7 @@ class Sequences(NamedTuple):
         return Sequences(indptr, self.items[positions], None)
 
 
-def encode(interactions):
+def encode(interactions, weights=None):
     """Encode ids as integers and sort the rows by user, then time.
 
     Codes increase with the time of an id's first appearance. The sort is stable: rows
@@ -73,6 +76,8 @@ def encode(interactions):
     ----------
     interactions : Interactions
         Checked columns.
+    weights : ndarray of shape (n,), default=None
+        Event weights of the rows.
 
     Returns
     -------
@@ -86,6 +91,7 @@ def encode(interactions):
     if times is not None:
         by_time = np.argsort(times, kind="stable")
         users, items, times = users[by_time], items[by_time], times[by_time]
+        weights = None if weights is None else weights[by_time]
     user_codes, user_ids = pd.factorize(users)
     item_codes, item_ids = pd.factorize(items)
     by_user = np.argsort(user_codes, kind="stable")
@@ -94,6 +100,7 @@ def encode(interactions):
         indptr.astype(np.int64),
         item_codes[by_user].astype(np.int32),
         None if times is None else times[by_user],
+        None if weights is None else weights[by_user],
     )
     return sequences, user_ids, item_ids
 
@@ -171,10 +178,11 @@ def hold_out_last(sequences, users):
     last = sequences.indptr[users + 1] - 1
     lengths = np.diff(sequences.indptr)
     lengths[users] -= 1
-    times = sequences.times
+    times, weights = sequences.times, sequences.weights
     shorter = Sequences(
         np.concatenate([[0], np.cumsum(lengths)]),
         np.delete(sequences.items, last),
         None if times is None else np.delete(times, last),
+        None if weights is None else np.delete(weights, last),
     )
     return shorter, sequences.items[last]

@@ -307,7 +307,8 @@ def batch_loss(ops, random, weights, settings, data, rows):
     settings : Settings
     data : dict
         `items` and `indptr` of the sequences, `users` and `positions` of the windows
-        and, unless the loss is 'softmax', `untouched`.
+        and, unless the loss is 'softmax', `untouched`. With event weights, `weights`
+        (n_rows,), by which the losses of the targets are multiplied.
     rows : tensor of shape (batch,), int64
         Indices of the windows.
 
@@ -325,7 +326,12 @@ def batch_loss(ops, random, weights, settings, data, rows):
     window = ops.take(data["items"], ops.maximum(input_positions, 0), axis=0)
     target_positions = positions + settings.ahead  # (batch, T)
     target_mask = ops.cast(target_positions < end, "float32")
-    targets = ops.take(data["items"], ops.minimum(target_positions, end - 1), axis=0)
+    target_positions = ops.minimum(target_positions, end - 1)
+    targets = ops.take(data["items"], target_positions, axis=0)
+    target_weights = target_mask
+    if "weights" in data:
+        event_weights = ops.take(data["weights"], target_positions, axis=0)
+        target_weights = target_mask * event_weights  # (batch, T)
 
     long_vectors = ops.take(weights["U"], users, axis=0)  # (batch, d)
     window = ops.take(weights["X"], window, axis=0)  # (batch, L, d)
@@ -342,7 +348,13 @@ def batch_loss(ops, random, weights, settings, data, rows):
         is_target = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
         negative = ops.where(is_target, -np.inf, negative)
         return losses.softmax(
-            ops, positive, negative, target_mask, settings.gamma, settings.temperature
+            ops,
+            positive,
+            negative,
+            target_mask,
+            settings.gamma,
+            settings.temperature,
+            target_weights,
         )
     uniforms = random.uniform((ops.shape(rows)[0], settings.n_negatives))
     negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)
@@ -353,8 +365,8 @@ def batch_loss(ops, random, weights, settings, data, rows):
     T = ops.shape(settings.ahead)[0]
     positive, negative = scores[:, :T], scores[:, T:]  # (batch, T), (batch, n)
     if settings.loss == "bpr":
-        return losses.bpr(ops, positive, negative, target_mask)
-    return losses.hinge(ops, positive, negative, target_mask, settings.gamma)
+        return losses.bpr(ops, positive, negative, target_weights)
+    return losses.hinge(ops, positive, negative, target_weights, settings.gamma)
 
 
 def _score_shared(ops, weights, settings, long_vectors, short_vectors, items):

@@ -169,7 +169,7 @@ def standardize(x):
     return standardized, gradient
 
 
-def softmax_loss(queries, table, targets):
+def softmax_loss(queries, table, targets, weights=None):
     """Return the mean cross-entropy of targets against all items.
 
     The scores of all positions do not fit in memory, so they are computed in chunks of
@@ -181,16 +181,21 @@ def softmax_loss(queries, table, targets):
     queries : tensor of shape (T, d)
     table : tensor of shape (n_items, d)
     targets : tensor of shape (T,), int64
+    weights : tensor of shape (T,), default=None
+        Factors of the cross-entropies; the mean is still over T. None means 1.
 
     Returns
     -------
     tensor of shape ()
     """
-    return _softmax_loss(queries, tf.convert_to_tensor(table), targets)
+    table = tf.convert_to_tensor(table)
+    if weights is None:  # `custom_gradient` does not accept None
+        return _softmax_loss(queries, table, targets)
+    return _softmax_loss(queries, table, targets, weights)
 
 
 @tf.custom_gradient
-def _softmax_loss(queries, table, targets):
+def _softmax_loss(queries, table, targets, weights=None):
     T, n_items = tf.shape(queries)[0], tf.shape(table)[0]
     n_rows = tf.clip_by_value(SCORES_AT_ONCE // n_items, 64, 1024)
 
@@ -200,7 +205,11 @@ def _softmax_loss(queries, table, targets):
         probabilities = tf.nn.softmax(tf.matmul(rows, table, transpose_b=True))
         target_probabilities = tf.gather(probabilities, codes, batch_dims=1)  # (n,)
         # Probabilities below the smallest normal float would give an infinite loss.
-        total -= tf.reduce_sum(tf.math.log(tf.maximum(target_probabilities, 1.2e-38)))
+        logs = tf.math.log(tf.maximum(target_probabilities, 1.2e-38))  # (n,)
+        if weights is not None:
+            logs *= weights[start:stop]
+            probabilities *= weights[start:stop, None]
+        total -= tf.reduce_sum(logs)
         query_gradient = query_gradient.write(
             start // n_rows, tf.matmul(probabilities, table)
         )
@@ -217,12 +226,17 @@ def _softmax_loss(queries, table, targets):
         parallel_iterations=1,
     )
     n = tf.cast(T, tf.float32)
-    query_gradient = query_gradient.concat() - tf.gather(table, targets)  # (T, d)
-    table_gradient -= tf.math.unsorted_segment_sum(queries, targets, n_items)
+    target_rows, target_queries = tf.gather(table, targets), queries  # (T, d)
+    if weights is not None:
+        target_rows *= weights[:, None]
+        target_queries *= weights[:, None]
+    query_gradient = query_gradient.concat() - target_rows  # (T, d)
+    table_gradient -= tf.math.unsorted_segment_sum(target_queries, targets, n_items)
 
     def gradient(upstream):
         factor = upstream / n
-        return query_gradient * factor, table_gradient * factor, None
+        gradients = query_gradient * factor, table_gradient * factor, None
+        return gradients if weights is None else (*gradients, None)
 
     return total / n, gradient
 

@@ -12,7 +12,7 @@ from sklearn_attrec._networks.negative_sampling import draw_popular, draw_untouc
 __all__ = ["bpr", "gbce", "hinge", "next_item", "sampled_softmax", "softmax"]
 
 
-def hinge(ops, positive, negative, target_mask, margin):
+def hinge(ops, positive, negative, target_weights, margin):
     """Sum max(0, margin + s_j − s_i) over targets i and negatives j.
 
     AttRec's loss: with s = −y this is max(0, y_i + γ − y_j).
@@ -25,8 +25,9 @@ def hinge(ops, positive, negative, target_mask, margin):
         Scores of the targets.
     negative : tensor of shape (batch, n)
         Scores of the negatives.
-    target_mask : tensor of shape (batch, T), 0 or 1
-        1 where a target exists: the last windows of a user have fewer than T targets.
+    target_weights : tensor of shape (batch, T)
+        Weights of the targets, 1 without event weights. 0 where no target exists: the
+        last windows of a user have fewer than T targets.
     margin : scalar
 
     Returns
@@ -35,31 +36,37 @@ def hinge(ops, positive, negative, target_mask, margin):
     """
     difference = margin + negative[:, None, :] - positive[:, :, None]  # (batch, T, n)
     pairs = ops.relu(difference)
-    return ops.sum(ops.sum(pairs, axis=2) * target_mask, axis=1)
+    return ops.sum(ops.sum(pairs, axis=2) * target_weights, axis=1)
 
 
-def bpr(ops, positive, negative, target_mask):
+def bpr(ops, positive, negative, target_weights):
     """Sum −log σ(s_i − s_j) over targets i and negatives j (Rendle et al. 2009).
 
     See `hinge` for the parameters (without the margin) and the result.
     """
     difference = negative[:, None, :] - positive[:, :, None]  # (batch, T, n)
     pairs = ops.softplus(difference)  # softplus(−x) = −log σ(x)
-    return ops.sum(ops.sum(pairs, axis=2) * target_mask, axis=1)
+    return ops.sum(ops.sum(pairs, axis=2) * target_weights, axis=1)
 
 
-def softmax(ops, positive, negative, target_mask, margin, temperature):
+def softmax(
+    ops, positive, negative, target_mask, margin, temperature, target_weights=None
+):
     """Return the mean over targets of the cross-entropy of a target and the negatives.
 
     The margin is subtracted from the target's score, as in additive-margin softmax.
 
-    See `hinge` for the parameters and the result. `temperature` divides all scores. A
-    negative with score −inf has no effect.
+    See `hinge` for the parameters and the result. `target_mask` is 1 where a target
+    exists, otherwise 0; it is the default of `target_weights`. The mean is over the
+    number of targets, so that the weight of one target does not change the loss of
+    another. `temperature` divides all scores. A negative with score −inf has no effect.
     """
+    if target_weights is None:
+        target_weights = target_mask
     positive = (positive - margin) / temperature  # (batch, T)
     negative = ops.logsumexp(negative / temperature, axis=1)[:, None]  # (batch, 1)
     # log(e^s_i + Σ e^s_j) − s_i = softplus(log Σ e^s_j − s_i)
-    cross_entropy = ops.softplus(negative - positive) * target_mask  # (batch, T)
+    cross_entropy = ops.softplus(negative - positive) * target_weights  # (batch, T)
     return ops.sum(cross_entropy, axis=1) / ops.sum(target_mask, axis=1)
 
 
@@ -79,7 +86,8 @@ def next_item(
         With `loss`, `n_negatives` and `calibration`.
     data : dict
         `popularity` for 'sampled_softmax', `untouched` for 'bce' and 'gbce'; see
-        `negative_sampling`.
+        `negative_sampling`. With event weights, also `weights` (n_rows,): the loss of a
+        position is multiplied by the weight of its target.
     queries : tensor of shape (T, d)
         Query vectors of all positions of the batch.
     users : tensor of shape (n,)
@@ -95,8 +103,21 @@ def next_item(
     -------
     tensor of shape () or (T, 1)
     """
+    weights = None
+    if "weights" in data:
+        weights = ops.take(data["weights"], batch.positions + 1, axis=0)  # (T,)
     if settings.loss == "softmax":
-        return ops.softmax_loss(queries, table, targets)
+        return ops.softmax_loss(queries, table, targets, weights)
+    losses = _sampled_losses(
+        ops, random, table, settings, data, queries, users, batch, targets, bias
+    )
+    return losses if weights is None else losses * weights[:, None]
+
+
+def _sampled_losses(
+    ops, random, table, settings, data, queries, users, batch, targets, bias
+):
+    """Return the unweighted losses that draw negatives; see `next_item`, (T, 1)."""
     positive = queries * ops.take(table, targets, axis=0)  # (T, d)
     positive = ops.sum(positive, axis=1, keepdims=True) + bias  # (T, 1)
     n, n_items = settings.n_negatives, ops.cast(ops.shape(table)[0], "int64")

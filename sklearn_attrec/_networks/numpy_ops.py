@@ -135,8 +135,9 @@ def standardize(x):
     return centred / np.sqrt(variance + EPSILON)
 
 
-def softmax_loss(queries, table, targets):
-    """Return the mean cross-entropy of targets against all items."""
+def softmax_loss(queries, table, targets, weights=None):
+    """Return the mean cross-entropy of targets against all items, times weights."""
     scores = queries @ table.T
     target_scores = scores[np.arange(len(targets)), targets]
-    return np.mean(logsumexp(scores, axis=1) - target_scores)
+    losses = logsumexp(scores, axis=1) - target_scores
+    return np.mean(losses if weights is None else losses * weights)

@@ -108,8 +108,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
         The weights of `initial_weights`.
     settings : TransformerSettings
     data : dict
-        `items` (n_rows,) and `users` (n_rows,) of the sequences, and the index that the
-        loss draws negatives from; see `losses.next_item`.
+        `items` (n_rows,) and `users` (n_rows,) of the sequences, the index that the
+        loss draws negatives from, and event weights; see `losses.next_item`.
     windows : tensor of shape (n, 2), int64
         Start and end of the inputs of each window, as indices into `items`.
 

@@ -28,7 +28,10 @@ def item_parts(model):
 
 
 def _build_item_parts(model):
-    popularity = model.item_counts_ / model.item_counts_.sum()
+    totals = model.item_counts_
+    if (weights := model.history_weights_) is not None:
+        totals = np.bincount(model.history_items_, weights, len(totals))
+    popularity = totals / totals.sum()
     parts = finite_parts(model, [*model._item_parts(), popularity[:, None]])
     # Dense parts may be the model's own arrays. Sparse parts are copied: compiled code
     # does not check their indices, which may change in a memory-mapped file.

@@ -247,6 +247,8 @@ def fingerprint(model, sequences, users, items, seed):
     arrays |= {"indptr": sequences.indptr, "codes": sequences.items}
     if sequences.times is not None:
         arrays["times"] = sequences.times
+    if sequences.weights is not None:
+        arrays["weights"] = sequences.weights
     not_compared = NOT_COMPARED
     if not model.early_stopping:
         not_compared = NOT_COMPARED | ONLY_FOR_EARLY_STOPPING

@@ -9,7 +9,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, ParameterGrid
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec.cli import _values
 from sklearn_attrec.cli._messages import note
 from sklearn_attrec.cli._output import is_stream, open_output, output_path, save
@@ -154,6 +154,8 @@ def _training_interactions(model):
     }
     if model.history_times_ is not None:
         table[TIME] = model.history_times_
+    if model.history_weights_ is not None:
+        table[WEIGHT] = model.history_weights_
     return pd.DataFrame(table)
 
 

@@ -33,8 +33,9 @@ def _with_options(text):
         names = ast.literal_eval(match[1])
         return "--columns " + ",".join(f"{old}={new}" for old, new in names.items())
 
-    text = re.sub(r"X\.rename\(columns=(\{[^{}]*\})\)", columns_option, text)
     text = re.sub(r"drop it: X\.drop\([^()]*\)", "remove it from the file", text)
+    text = re.sub(r"X\.rename\((columns=\{[^{}]*\})\)", r"\1", text)
+    text = re.sub(r"\bcolumns=(\{[^{}]*\})", columns_option, text)
     text = re.sub(r"\b(sep|encoding)=(?=')", r"--\1=", text)
     text = text.replace("header=True", "--header=yes")
     return text.replace("header=False", "--header=no")

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -18,7 +18,7 @@ _OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
 
 
 def convert_columns(frame, locate):
-    """Convert the ids, ratings and times of a frame in place.
+    """Convert the ids, ratings, times and weights of a frame in place.
 
     Raises an error for invalid values.
 
@@ -29,7 +29,13 @@ def convert_columns(frame, locate):
     locate : callable
         Maps the position of a row to its location in the file, for error messages.
     """
-    converters = {USER: _ids, ITEM: _ids, RATING: _numbers, TIME: _times}
+    converters = {
+        USER: _ids,
+        ITEM: _ids,
+        RATING: _numbers,
+        TIME: _times,
+        WEIGHT: _weights,
+    }
     for name, convert in converters.items():
         if name in frame:
             frame[name] = convert(frame[name], locate)
@@ -77,13 +83,21 @@ def _ids(column, locate):
     return column
 
 
-def _numbers(column, locate):
+def _numbers(column, locate, expected="it must be a finite number"):
     """Return int64 or float64; raise an error if a value is not a finite number."""
     numbers = _to_numbers(column)
-    _raise_if_invalid(
-        column, ~np.isfinite(numbers), locate, "it must be a finite number"
-    )
+    _raise_if_invalid(column, ~np.isfinite(numbers), locate, expected)
     return numbers
+
+
+def _weights(column, locate):
+    """Return event weights as `_numbers` does; the error says how to rename them."""
+    rename = f"columns={{{WEIGHT!r}: 'other'}}"
+    expected = (
+        "it must be a finite number. If the column is not an event weight, rename it: "
+        f"pass {rename}"
+    )
+    return _numbers(column, locate, expected)
 
 
 def _times(column, locate):

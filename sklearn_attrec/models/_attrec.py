@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 from scipy.sparse import csr_array
 
+from sklearn_attrec._interactions.weights import any_positive, scale_weights
 from sklearn_attrec._interactions.windows import last_items, training_windows
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
@@ -158,6 +159,8 @@ class AttRecRecommender(BaseNetworkRecommender):
         Training items as positions in `items_`, sorted by user, then time.
     history_times_ : ndarray of shape (n_rows,) or None
         Timestamps of these rows; None if `fit` saw no timestamps.
+    history_weights_ : ndarray of shape (n_rows,) or None
+        Weights of these rows; None without a column `weight`.
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
@@ -166,15 +169,19 @@ class AttRecRecommender(BaseNetworkRecommender):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
-        Mean training loss of each epoch. In AttRec it includes the L2 penalty.
+        Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a
+        column `weight` it is a weighted mean, of weights with a mean of about 1, so it
+        is comparable to that without weights.
     validation_scores_ : list of float or None
-        NDCG@k on the held-out items after each epoch; None without early stopping.
+        NDCG@k on the held-out items after each epoch, where each item counts once,
+        whatever its weight; None without early stopping.
     n_iter_ : int
         Number of complete epochs.
     n_users_skipped_ : int
-        Number of users without a training example: users with one interaction. For
-        losses that draw negatives from the items that the user never interacted with
-        ('hinge', 'bpr', 'bce' and 'gbce'), also users who interacted with all items.
+        Number of users without a training example: users with one interaction, or
+        whose interactions after the first all have weight 0. For losses that draw
+        negatives from the items that the user never interacted with ('hinge', 'bpr',
+        'bce' and 'gbce'), also users who interacted with all items.
     interrupted_ : bool
         Whether Ctrl-C or divergence stopped the training. If True, the weights are
         those of an unfinished training; see `fit`.
@@ -309,6 +316,12 @@ class AttRecRecommender(BaseNetworkRecommender):
         if self.loss != "softmax":
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
+        if (weights := sequences.weights) is not None:
+            start = windows.positions[trainable]
+            stop = sequences.indptr[windows.users[trainable] + 1]
+            stop = np.minimum(start + len(settings.ahead), stop)
+            trainable = trainable[any_positive(weights, start, stop)]
+            data["weights"] = scale_weights(weights, windows.positions[trainable])
         users = np.arange(len(sequences.indptr) - 1)
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(

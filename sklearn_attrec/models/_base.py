@@ -9,9 +9,10 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, encode
+from sklearn_attrec._interactions.weights import check_weights
 from sklearn_attrec._ranking.known_ids import (
     describe_ids,
     known_items,
@@ -86,6 +87,7 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
     history_indptr_: np.ndarray
     history_items_: np.ndarray
     history_times_: np.ndarray | None
+    history_weights_: np.ndarray | None
     settings_: dict[str, Any]
     n_features_in_: int
     feature_names_in_: np.ndarray
@@ -230,6 +232,10 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
             Interactions: the columns `user_id`, `item_id` and `timestamp`. Without
             `timestamp` the rows must be sorted by time. Rows with equal times keep
             their order. The first three columns of an array are user, item and time.
+            A DataFrame may have a column `weight`: how much a row counts in popularity,
+            in transitions and similarities, and as a target in the training loss. The
+            weights are numbers of 0 or more and matter relative to each other. A row of
+            weight 0 is part of its user's history only.
         y : None
             Ignored.
 
@@ -256,7 +262,7 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         validate_parameters(self)
         caller = self._caller("fit")
         interactions = check_interactions(X, caller=caller)
-        sequences, users, items = encode(interactions)
+        sequences, users, items = encode(interactions, check_weights(X, caller))
         if len(items) < 2:
             raise InteractionsError(
                 f"{caller}: X must contain at least 2 different items to rank. Got "
@@ -265,7 +271,9 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
             )
         state = _encoded_state(sequences, users, items)
         state["settings_"] = self._settings(len(items), sequences.longest)
-        names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
+        names = [USER, ITEM]
+        names += [] if sequences.times is None else [TIME]
+        names += [] if sequences.weights is None else [WEIGHT]
         features = X[names] if isinstance(X, pd.DataFrame) else X
         task = self._init_callback_context(max_subtasks=self._n_epochs())
         task.call_on_fit_task_begin(estimator=self, X=X, y=interactions.items)
@@ -413,9 +421,10 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
 
         An item is recommended if it is among the first k items of the ranking. The
         history of a row consists of the training interactions of its user up to the
-        time of the row; other rows of X are not used. Every row counts: an item not
-        seen in fit is a miss, and popular items are recommended to a user not seen in
-        fit. Among items with equal scores, the item of the row is ranked last.
+        time of the row; other rows of X are not used. Every row counts once, whatever
+        its `weight`: an item not seen in fit is a miss, and popular items are
+        recommended to a user not seen in fit. Among items with equal scores, the item
+        of the row is ranked last.
 
         Parameters
         ----------
@@ -498,7 +507,12 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         return f"{type(self).__name__}.{method}"
 
     def _sequences(self):
-        return Sequences(self.history_indptr_, self.history_items_, self.history_times_)
+        return Sequences(
+            self.history_indptr_,
+            self.history_items_,
+            self.history_times_,
+            self.history_weights_,
+        )
 
     def _cached(self, name, build):
         """Return a cached value; compute it on first use. The cache is not pickled."""
@@ -551,4 +565,5 @@ def _encoded_state(sequences, users, items):
         "history_indptr_": sequences.indptr,
         "history_items_": sequences.items,
         "history_times_": sequences.times,
+        "history_weights_": sequences.weights,
     }

@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
+from sklearn_attrec._interactions.weights import scale_weights
 from sklearn_attrec.models._base import BaseRecommender
 from sklearn_attrec.utils._csr import SPARSE_ITEMS
 from sklearn_attrec.utils._param_validation import Integer, Real
@@ -20,7 +21,9 @@ class ItemKNNRecommender(BaseRecommender):
     which is 1 if the user interacted with the item. Each item keeps its `n_neighbors`
     most similar items. The score of an item is the sum of its similarities to its
     neighbours in the history ([1]_, [2]_). The order of a history and repeated items in
-    it do not matter.
+    it do not matter. With a column `weight`, the entry of a user and an item in the
+    matrix is the largest weight of their rows, divided by the mean of all positive
+    weights.
 
     Popularity, with a weight of 1e-6, breaks ties and ranks the items that have no
     neighbour in the history. If no user interacted with two or more items, only
@@ -69,6 +72,8 @@ class ItemKNNRecommender(BaseRecommender):
         Training items as positions in `items_`, sorted by user, then time.
     history_times_ : ndarray of shape (n_rows,) or None
         Timestamps of these rows; None if `fit` saw no timestamps.
+    history_weights_ : ndarray of shape (n_rows,) or None
+        Weights of these rows; None without a column `weight`.
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
@@ -166,7 +171,7 @@ class ItemKNNRecommender(BaseRecommender):
 
 
 def _user_item_matrix(sequences, n_items):
-    """Build the binary user-item matrix.
+    """Build the user-item matrix.
 
     Parameters
     ----------
@@ -177,15 +182,32 @@ def _user_item_matrix(sequences, n_items):
     Returns
     -------
     csr_array of shape (n, n_items), float32
-        1 where a sequence contains the item.
+        Where a sequence contains the item, 1 or, with weights, the largest weight of
+        its rows, divided by the mean of all positive weights.
     """
     n = len(sequences.indptr) - 1
     rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(sequences.indptr))
     columns = sequences.items.astype(np.int32)
+    if sequences.weights is not None:
+        weights = scale_weights(sequences.weights, sequences.weights > 0)
+        return _largest_entries(weights, rows, columns, (n, n_items))
     ones = np.ones(len(columns), dtype=np.float32)
     user_item = coo_array((ones, (rows, columns)), shape=(n, n_items)).tocsr()
     user_item.data[:] = 1  # `tocsr` adds up repeated entries
     return user_item
+
+
+def _largest_entries(values, rows, columns, shape):
+    """Build a sparse matrix of the largest value of each entry, without zeros."""
+    keys, entries = np.unique(
+        rows.astype(np.int64) * shape[1] + columns, return_inverse=True
+    )
+    largest = np.zeros(len(keys), dtype=np.float32)
+    np.maximum.at(largest, entries, values)
+    positive = largest > 0
+    rows, columns = np.divmod(keys[positive], shape[1])
+    places = rows.astype(np.int32), columns.astype(np.int32)
+    return coo_array((largest[positive], places), shape=shape).tocsr()
 
 
 def _nearest_neighbours(user_item, n_neighbors, shrinkage):
@@ -205,11 +227,17 @@ def _nearest_neighbours(user_item, n_neighbors, shrinkage):
     n_items = user_item.shape[1]
     item_user = user_item.T.tocsr()
     # An upper bound: the summed lengths of the histories that contain the item.
-    n_pairs = np.minimum(item_user @ np.diff(user_item.indptr), n_items)
+    lengths = np.diff(user_item.indptr)
+    n_pairs = np.bincount(user_item.indices, np.repeat(lengths, lengths), n_items)
+    n_pairs = np.minimum(n_pairs, n_items)
+    squares = user_item.data.astype(np.float64) ** 2
+    squared_norms = np.bincount(user_item.indices, squares, n_items)
     chunks = np.cumsum(n_pairs) // CHUNK_SIZE
     starts = np.flatnonzero(np.diff(chunks, prepend=-1))
     found = [
-        _chunk_neighbours(item_user, user_item, start, stop, n_neighbors, shrinkage)
+        _chunk_neighbours(
+            item_user, user_item, squared_norms, start, stop, n_neighbors, shrinkage
+        )
         for start, stop in zip(starts, [*starts[1:], n_items], strict=True)
     ]
     similarities, items, neighbours = map(np.concatenate, zip(*found, strict=True))
@@ -217,16 +245,18 @@ def _nearest_neighbours(user_item, n_neighbors, shrinkage):
     return coo_array((similarities, (items, neighbours)), shape=shape).tocsr()
 
 
-def _chunk_neighbours(item_user, user_item, start, stop, n_neighbors, shrinkage):
+def _chunk_neighbours(
+    item_user, user_item, squared_norms, start, stop, n_neighbors, shrinkage
+):
     """Return similarities, items and neighbours for the items start … stop − 1."""
-    n_common = item_user[start:stop] @ user_item  # users of both items (chunk, n_items)
-    n_others, others = np.diff(n_common.indptr), n_common.indices
+    # Without weights, the number of users of both items.
+    products = item_user[start:stop] @ user_item  # (chunk, n_items)
+    n_others, others = np.diff(products.indptr), products.indices
     items = np.repeat(np.arange(start, stop, dtype=others.dtype), n_others)
-    counts = np.diff(item_user.indptr).astype(np.float64)
-    cosine_norms = np.sqrt(counts[items] * counts[others])
-    similarities = (n_common.data / (cosine_norms + shrinkage)).astype(np.float32)
+    cosine_norms = np.sqrt(squared_norms[items] * squared_norms[others])
+    similarities = (products.data / (cosine_norms + shrinkage)).astype(np.float32)
     similarities[items == others] = np.inf  # sorts the item itself first, at rank 0
     order = np.lexsort((others, -similarities, items))  # the lower code wins a tie
-    rank = np.arange(len(order)) - np.repeat(n_common.indptr[:-1], n_others)
+    rank = np.arange(len(order)) - np.repeat(products.indptr[:-1], n_others)
     kept = order[(rank > 0) & (rank <= n_neighbors)]
     return similarities[kept], items[kept], others[kept]

@@ -21,7 +21,8 @@ class MarkovRecommender(BaseRecommender):
         score(i) = (1 - smoothing) · P(i | last item) + smoothing · popularity(i)
 
     The popularity of an item is its fraction of the training interactions. If no item
-    ever followed the last item, only popularity counts.
+    ever followed the last item, only popularity counts. With a column `weight`, both
+    are fractions of the total weight: a transition has the weight of its second row.
 
     Parameters
     ----------
@@ -62,6 +63,8 @@ class MarkovRecommender(BaseRecommender):
         Training items as positions in `items_`, sorted by user, then time.
     history_times_ : ndarray of shape (n_rows,) or None
         Timestamps of these rows; None if `fit` saw no timestamps.
+    history_weights_ : ndarray of shape (n_rows,) or None
+        Weights of these rows; None without a column `weight`.
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
@@ -137,9 +140,12 @@ class MarkovRecommender(BaseRecommender):
     def _learn(self, sequences, state, task, strict):
         n_items = len(state["items_"])
         positions = training_windows(sequences).positions
+        weights = np.ones(len(positions))
+        if sequences.weights is not None:
+            positions = positions[sequences.weights[positions] > 0]
+            weights = sequences.weights[positions]
         pairs = sequences.items[positions - 1], sequences.items[positions]
-        ones = np.ones(len(positions))
-        counts = coo_array((ones, pairs), shape=(n_items, n_items)).tocsr()
+        counts = coo_array((weights, pairs), shape=(n_items, n_items)).tocsr()
         totals = np.repeat(counts.sum(axis=1), np.diff(counts.indptr))
         weights = {
             "data": (counts.data / totals).astype(np.float32),

@@ -7,7 +7,9 @@ from types import ModuleType
 
 import numpy as np
 
+from sklearn_attrec._interactions.column_names import WEIGHT
 from sklearn_attrec._interactions.sequences import hold_out_last
+from sklearn_attrec._interactions.windows import training_windows
 from sklearn_attrec._ranking.known_ids import lookup
 from sklearn_attrec._ranking.queries import Queries
 from sklearn_attrec._ranking.search import rank_targets
@@ -302,12 +304,23 @@ class BaseNetworkRecommender(BaseRecommender):
                 f"from (n_samples = {len(sequences.items)}, longest history: "
                 f"{longest}). Pass interactions with longer histories."
             )
+        if sequences.weights is None:
+            return
+        targets = training_windows(sequences).positions
+        if not sequences.weights[targets].any():
+            raise InteractionsError(
+                f"{self._caller('fit')}: column {WEIGHT!r}: all {len(targets)} rows "
+                "that can be a training target have weight 0. These are all rows but "
+                "the first one of each user and those that early_stopping holds out. "
+                f"Give some of them a positive weight, or drop the column to weight "
+                f"all rows equally: X.drop(columns={WEIGHT!r})."
+            )
 
     def _report_missing_negatives(self, n_items, strict):
         """Raise an error or warn because no user can be trained on."""
         message = (
             f"{self._caller('fit')}: no negative item exists, because every user "
-            f"with 2 or more interactions interacted with all {n_items} items. Pass "
+            f"with a training example interacted with all {n_items} items. Pass "
             "loss='softmax', or interactions with more items."
         )
         if strict:

@@ -8,9 +8,9 @@ __all__ = ["PopularityRecommender"]
 class PopularityRecommender(BaseRecommender):
     """Recommend the most popular items to every user.
 
-    The score of an item is its fraction of the training interactions. This is the
-    baseline: a model whose metrics are not better has learned nothing about individual
-    users.
+    The score of an item is its fraction of the training interactions; with a column
+    `weight`, its fraction of their total weight. This is the baseline: a model whose
+    metrics are not better has learned nothing about individual users.
 
     Parameters
     ----------
@@ -40,6 +40,8 @@ class PopularityRecommender(BaseRecommender):
         Training items as positions in `items_`, sorted by user, then time.
     history_times_ : ndarray of shape (n_rows,) or None
         Timestamps of these rows; None if `fit` saw no timestamps.
+    history_weights_ : ndarray of shape (n_rows,) or None
+        Weights of these rows; None without a column `weight`.
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.

@@ -145,6 +145,8 @@ class SSEPTRecommender(BaseTransformerRecommender):
         Training items as positions in `items_`, sorted by user, then time.
     history_times_ : ndarray of shape (n_rows,) or None
         Timestamps of these rows; None if `fit` saw no timestamps.
+    history_weights_ : ndarray of shape (n_rows,) or None
+        Weights of these rows; None without a column `weight`.
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
@@ -153,15 +155,19 @@ class SSEPTRecommender(BaseTransformerRecommender):
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
-        Mean training loss of each epoch. In AttRec it includes the L2 penalty.
+        Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a
+        column `weight` it is a weighted mean, of weights with a mean of about 1, so it
+        is comparable to that without weights.
     validation_scores_ : list of float or None
-        NDCG@k on the held-out items after each epoch; None without early stopping.
+        NDCG@k on the held-out items after each epoch, where each item counts once,
+        whatever its weight; None without early stopping.
     n_iter_ : int
         Number of complete epochs.
     n_users_skipped_ : int
-        Number of users without a training example: users with one interaction. For
-        losses that draw negatives from the items that the user never interacted with
-        ('hinge', 'bpr', 'bce' and 'gbce'), also users who interacted with all items.
+        Number of users without a training example: users with one interaction, or
+        whose interactions after the first all have weight 0. For losses that draw
+        negatives from the items that the user never interacted with ('hinge', 'bpr',
+        'bce' and 'gbce'), also users who interacted with all items.
     interrupted_ : bool
         Whether Ctrl-C or divergence stopped the training. If True, the weights are
         those of an unfinished training; see `fit`.

@@ -4,7 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_attrec._interactions.windows import cut_windows
+from sklearn_attrec._interactions.weights import any_positive, scale_weights
+from sklearn_attrec._interactions.windows import cut_windows, training_windows
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import (
     index_popularity,
@@ -73,6 +74,12 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         if self.loss in ("bce", "gbce"):
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = trainable[data["untouched"].counts[trainable] > 0]
+        if (weights := sequences.weights) is not None:
+            targets = training_windows(sequences)
+            has_weight = weights[targets.positions] > 0
+            trainable = np.intersect1d(trainable, targets.users[has_weight])
+            is_read = np.isin(targets.users, trainable)
+            data["weights"] = scale_weights(weights, targets.positions[is_read])
         if self.loss == "sampled_softmax":
             data["popularity"] = index_popularity(sequences, n_items)
         L = self._settings(n_items, sequences.longest)["L"]
@@ -90,7 +97,10 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
 
     def _draw_windows(self, sequences, users, L, random):
         cuts = random if self._random_cuts else None
-        return random.permutation(cut_windows(sequences, users, L, cuts))
+        windows = cut_windows(sequences, users, L, cuts)
+        if sequences.weights is not None:  # the targets come one row later
+            windows = windows[any_positive(sequences.weights, *(windows.T + 1))]
+        return random.permutation(windows)
 
     # Vectors of items and queries -----------------------------------------------
 

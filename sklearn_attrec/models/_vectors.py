@@ -123,10 +123,11 @@ class VectorsMixin:
 
         They can be used in an approximate nearest neighbour index with inner product:
         the score of an item for a query is the inner product of their vectors. The last
-        column is the item's popularity: its fraction of the training interactions. For
-        a query without a history, only this column has a non-zero weight. For other
-        queries its weight is 0 in neural networks, 1e-6 in `ItemKNNRecommender`,
-        `smoothing` in `MarkovRecommender` and 1 in `PopularityRecommender`.
+        column is the item's popularity: its fraction of the training interactions, or
+        of their total weight. For a query without a history, only this column has a
+        non-zero weight. For other queries its weight is 0 in neural networks, 1e-6 in
+        `ItemKNNRecommender`, `smoothing` in `MarkovRecommender` and 1 in
+        `PopularityRecommender`.
 
         Returns
         -------

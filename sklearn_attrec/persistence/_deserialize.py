@@ -38,7 +38,8 @@ def deserialize(manifest, tensors, thorough=True):
         If anything is inconsistent. The message names it.
     """
     model = unfitted_model(check_manifest(manifest), manifest)
-    state = read_fitted_values(model, manifest)
+    weighted = "history.weights" in tensors
+    state = read_fitted_values(model, manifest, weighted)
     state["settings_"] = settings = read_settings(model, manifest)
     check_layout(model, manifest, settings, tensors)
     times = tensors.get("history.times")
@@ -56,6 +57,7 @@ def deserialize(manifest, tensors, thorough=True):
     except (ValueError, InvalidParameterError) as error:
         raise ModelFileError(str(error)) from error
     state["history_times_"] = times
+    state["history_weights_"] = tensors.get("history.weights")
     if weights:
         state["weights_"] = weights
     if hasattr(model, "_network"):

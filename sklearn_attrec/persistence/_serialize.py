@@ -34,6 +34,8 @@ def serialize(model):
     if times is not None:
         is_dates = times.dtype.kind == "M"
         tensors["history.times"] = times.view(np.int64) if is_dates else times
+    if model.history_weights_ is not None:
+        tensors["history.weights"] = model.history_weights_
     weights = getattr(model, "weights_", {})
     tensors |= {f"weights.{name}": value for name, value in weights.items()}
     for name in ("loss_curve", "validation_scores"):

@@ -36,7 +36,10 @@ def check_layout(model, manifest, settings, tensors):
     }
     for name in ("users", "items"):
         expected |= _id_layout(name, tensors)
-    if manifest["n_features"] > 2:  # users, items and times
+    weighted = "history.weights" in tensors
+    if weighted:
+        expected["history.weights"] = ("f8", ("n_rows",))
+    if manifest["n_features"] - weighted > 2:  # users, items and times
         dtypes = "i8" if manifest["time_unit"] else "i8 u8 f8"
         expected["history.times"] = (dtypes, ("n_rows",))
     elif manifest["time_unit"]:
@@ -104,6 +107,14 @@ def check_values(tensors, times):
         same_user = row_mates(tensors["history.indptr"], len(times))
         if (times[1:] < times[:-1])[same_user].any():
             raise ModelFileError("'history.times' must not decrease within a user")
+    if "history.weights" in tensors:
+        weights = tensors["history.weights"]
+        largest = np.finfo(np.float64).max / len(weights)  # so that the sum is finite
+        if not ((weights >= 0) & (weights <= largest)).all() or not weights.any():
+            raise ModelFileError(
+                "'history.weights' must contain numbers of at least 0, one of them "
+                "positive, whose sum is finite"
+            )
     for name, value in tensors.items():
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise ModelFileError(f"'{name}' contains values that are not finite")

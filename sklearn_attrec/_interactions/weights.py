@@ -1,0 +1,132 @@
+"""Event weights: the column `weight` of a table of interactions."""
+
+from contextlib import suppress
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec._interactions.column_names import WEIGHT
+from sklearn_attrec._interactions.values import (
+    census,
+    is_float_type,
+    is_integer_type,
+    object_types,
+    refuse_values,
+)
+from sklearn_attrec.exceptions import InteractionsError
+
+__all__ = ["any_positive", "check_weights", "scale_weights"]
+
+_LARGEST = float(np.finfo(np.float64).max)
+_RENAME = (
+    "If the column is not an event weight, rename it: "
+    f"X.rename(columns={{{WEIGHT!r}: 'other'}})."
+)
+
+
+def check_weights(X, caller):
+    """Check the event weights of interactions.
+
+    Parameters
+    ----------
+    X : DataFrame or array-like
+        The columns of an array are read by position, so it contains no weights.
+    caller : str
+        Name of the calling method; error messages begin with it.
+
+    Returns
+    -------
+    ndarray of shape (n,), float64, or None
+        None without a column `weight`.
+    """
+    if not isinstance(X, pd.DataFrame) or WEIGHT not in X:
+        return None
+    column, prefix = X[WEIGHT], f"{caller}: column {WEIGHT!r}"
+    if isinstance(column, pd.DataFrame):
+        raise InteractionsError(
+            f"{prefix} appears {column.shape[1]} times in X, but must appear once. "
+            "Keep the first: X.loc[:, ~X.columns.duplicated()]."
+        )
+    remedy = f"Drop these rows: X.dropna(subset=[{WEIGHT!r}]). {_RENAME}"
+    refuse_values(column.isna().to_numpy(), column, prefix, "missing weight", remedy)
+    weights = _to_floats(column, prefix)
+    remedy = (
+        "Weights must be 0 or more; 0 keeps a row in the history of its user only: "
+        f"X.assign({WEIGHT}=X[{WEIGHT!r}].clip(lower=0)). {_RENAME}"
+    )
+    refuse_values(weights < 0, column, prefix, "negative weight", remedy)
+    largest = _LARGEST / len(weights)  # so that their sum is finite
+    remedy = (
+        "Weights must be finite, and so must their sum: "
+        f"X.assign({WEIGHT}=X[{WEIGHT!r}].clip(upper=1e6)). {_RENAME}"
+    )
+    refuse_values(
+        weights > largest, column, prefix, "infinite or too large weight", remedy
+    )
+    if not weights.any():
+        raise InteractionsError(
+            f"{prefix}: all {len(weights)} weights, from row 0 on, are 0, so nothing "
+            "can be learned. Drop the column to weight all rows equally: "
+            f"X.drop(columns={WEIGHT!r})."
+        )
+    return weights
+
+
+def _to_floats(column, prefix):
+    """Convert weights to float64; raise an error if any is not a number."""
+    array = np.asarray(column)
+    if array.dtype.kind == "O":
+        types = object_types(array)
+        is_number = all(is_integer_type(t) or is_float_type(t) for t in types)
+    else:
+        is_number = array.dtype.kind in "iuf"
+    if not is_number:
+        remedy = _RENAME
+        with suppress(TypeError, ValueError):
+            column.astype(np.float64)
+            converted = f"X.assign({WEIGHT}=X[{WEIGHT!r}].astype('float64'))"
+            remedy = f"Convert them first: {converted}. {_RENAME}"
+        raise InteractionsError(
+            f"{prefix}: weights must be numbers; got {census(array)}. {remedy}"
+        )
+    try:
+        return array.astype(np.float64)
+    except OverflowError:
+        is_huge = [isinstance(w, int) and abs(w) > _LARGEST for w in array]
+        return np.where(is_huge, np.inf, array).astype(np.float64)
+
+
+def scale_weights(weights, targets):
+    """Scale the weights of some rows to a mean of 1; the others become 0.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_rows,)
+    targets : ndarray, rows or boolean mask
+        If there are any, at least one of their weights is positive.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,), float32
+    """
+    scaled = np.zeros(len(weights), dtype=np.float32)
+    if len(chosen := weights[targets]):
+        chosen = chosen / chosen.max()  # so that equal weights become exactly 1
+        scaled[targets] = chosen / chosen.mean()
+    return scaled
+
+
+def any_positive(weights, start, stop):
+    """Return whether any of ``weights[start[i]:stop[i]]`` is positive, for each i.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_rows,)
+    start, stop : ndarray of shape (n,), int
+
+    Returns
+    -------
+    ndarray of shape (n,), bool
+    """
+    counts = np.concatenate([[0], np.cumsum(weights > 0)])
+    return counts[stop] > counts[start]
