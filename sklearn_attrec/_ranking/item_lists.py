@@ -54,7 +54,8 @@ def has_default_index(series):
 
 def refuse_labels(values, users, name, caller):
     """Refuse single items in a Series whose index holds other users."""
-    if not isinstance(values, pd.Series) or values.index.name != USER:
+    is_labelled = isinstance(values, pd.Series) and values.index.name == USER
+    if not is_labelled or holds_lists(values):
         return
     others = values.index[~values.index.isin(users)]
     if len(others):
@@ -88,21 +89,21 @@ def lists_by_user(model, values, ids, name, caller):
     codes, queried = pd.factorize(ids)
     if isinstance(values, pd.DataFrame):
         return _lists_of_frame(values, codes, queried, name, caller)
+    hint = ""
     if isinstance(values, pd.Series):
+        if name == "history":
+            hint = " If it is in the order of the users, pass history.tolist()."
         if not values.index.is_unique:
             repeated = values.index[values.index.duplicated()][0]
-            is_history = name == "history"
             raise InteractionsError(
                 f"{caller}: the index of '{name}' contains {short_repr(repeated)} more "
                 "than once, but needs one list per user. Join the lists of each user: "
-                f"{name}.groupby(level=0).sum()."
-                + " If the lists are in the order of the users, pass history.tolist()."
-                * is_history
+                f"{name}.groupby(level=0).sum().{hint}"
             )
         values = dict(zip(values.index, values, strict=True))
     keys = check_like_fitted(model.users_, list(values), f"users of {name}", caller)
     remedy = f"{{%s(user): items for user, items in {name}.items()}}"
-    _check_same_type(keys, queried, name, remedy, caller)
+    _check_same_type(keys, queried, name, remedy, hint, caller)
     positions = _positions(keys, queried)
     found = np.flatnonzero(positions >= 0)
     all_lists = list(values.values())
@@ -144,7 +145,7 @@ def _lists_of_frame(frame, codes, queried, name, caller):
         return ItemLists([], [], np.full(len(codes), -1), None)
     users, items, times = check_interactions(frame, caller=f"{caller}, '{name}'")
     remedy = f"{name}.astype({{'{USER}': %s}})"
-    _check_same_type(users, queried, name, remedy, caller)
+    _check_same_type(users, queried, name, remedy, "", caller)
     owners = _positions(queried, users)
     order = np.arange(len(users)) if times is None else np.argsort(times, kind="stable")
     order = order[owners[order] >= 0]
@@ -159,14 +160,18 @@ def _lists_of_frame(frame, codes, queried, name, caller):
     )
 
 
-def _check_same_type(users, queried, name, remedy, caller):
+def _check_same_type(users, queried, name, remedy, hint, caller):
     """Refuse users that cannot equal a queried user: 1 and "1" are different ids."""
-    if len(users) and len(queried) and is_text(users) != is_text(queried):
-        raise InteractionsError(
-            f"{caller}: the users of '{name}' are {describe_ids(users)}, but the "
-            f"queried users are {describe_ids(queried)}. Convert them: "
-            f"{remedy % ('str' if is_text(queried) else 'int')}."
-        )
+    if not len(users) or not len(queried) or is_text(users) == is_text(queried):
+        return
+    if is_text(queried):
+        hint = f" Convert them: {remedy % 'str'}.{hint}"
+    elif all(map(str.isdecimal, users)):
+        hint = f" Convert them: {remedy % 'int'}.{hint}"
+    raise InteractionsError(
+        f"{caller}: the users of '{name}' are {describe_ids(users)}, but the queried "
+        f"users are {describe_ids(queried)}.{hint or ' Pass ids of the same users.'}"
+    )
 
 
 def _positions(known, ids):

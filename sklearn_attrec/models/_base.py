@@ -99,6 +99,8 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         "exclude": True,
         "candidates": True,
     }
+    # Pipeline.score routes `sample_weight` even if it is None.
+    __metadata_request__score = {"sample_weight": None}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
