@@ -119,8 +119,8 @@ CLICKED = LOG.rename(columns={"timestamp": "event_time"})
         (
             [5, 4],
             pd.Series([A, B], index=["a", "b"]),
-            ["users of history", "'a'", "int64", "int(user)"],
-            lambda: {5: A, 4: B},
+            ["str (e.g. 'a')", "int64 (e.g. 5)", "history.tolist()"],
+            lambda: [A, B],
         ),
         (
             [5, 4],
@@ -141,6 +141,12 @@ CLICKED = LOG.rename(columns={"timestamp": "event_time"})
             lambda: pd.Series([A, B]).rename_axis("user_id"),
         ),
         (1, pd.Series([A, B]), ["rename_axis('user_id')"], lambda: {1: B}),
+        (
+            [5, 4],
+            {"5": A, "4": B},
+            ["{int(user): items for user, items in history.items()}"],
+            lambda: {int(user): items for user, items in {"5": A, "4": B}.items()},
+        ),
         (
             [5, 4],
             LOG.astype({"user_id": str}),

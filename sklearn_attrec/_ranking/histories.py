@@ -158,7 +158,7 @@ def _refuse_missing_users(history, found, ids, single, caller):
     else:
         remedy = "For empty histories pass [history.get(user, []) for user in users]."
     if isinstance(history, pd.Series):
-        remedy += " If its lists are in the order of the users, pass history.tolist()."
+        remedy += " If it is in the order of the users, pass history.tolist()."
     is_frame = isinstance(history, pd.DataFrame)
     keys = history.get(USER, []) if is_frame else history.keys()
     examples = pd.Index(keys).unique()[:5].tolist()
