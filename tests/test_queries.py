@@ -171,6 +171,30 @@ CLICKED = LOG.rename(columns={"timestamp": "event_time"})
             ["'user_id'", "example 4", "history.groupby(level=0).agg(list)"],
             lambda: LOG.set_index("user_id")["item_id"].groupby(level=0).agg(list),
         ),
+        (
+            4,
+            LOG.set_index("user_id"),
+            ["index is 'user_id'", "history.reset_index()"],
+            lambda: LOG.set_index("user_id").reset_index(),
+        ),
+        (
+            [5, 4],
+            GROUPED.to_frame("item_id"),
+            ["index is 'user_id'", "history['item_id']"],
+            lambda: GROUPED.to_frame("item_id")["item_id"],
+        ),
+        (
+            [5, 4],
+            GROUPED.rename("item_id").reset_index(),
+            ["contains lists", "history.explode('item_id')"],
+            lambda: GROUPED.rename("item_id").reset_index().explode("item_id"),
+        ),
+        (
+            5,
+            LOG["item_id"].value_counts(),
+            ["index is 'item_id'", "history.index"],
+            lambda: LOG["item_id"].value_counts().index,
+        ),
         (4, [A, B], ["one list", "2 lists", "history[0]"], lambda: [A, B][0]),
     ],
 )
@@ -203,6 +227,7 @@ RECORD = next(ROWS.itertuples())
         (list(ROWS.itertuples()), ["pd.DataFrame(users)"], ROWS),
         (ROWS.to_dict("records"), ["dict", "pd.DataFrame(users)"], ROWS),
         ([row for _, row in ROWS.iterrows()], ["pd.DataFrame(users)"], ROWS),
+        (ROWS["user_id"].value_counts(), ["user.index", "user.tolist()"], [5, 4]),
     ],
 )
 def test_rows_are_not_read_as_users(row, parts, remedy, model):
@@ -386,6 +411,13 @@ def test_rules_of_each_user_alone(thirty_items, exclude, candidates, k):
             pd.Series([[12]] * 6).rename_axis("user_id"),
         ),
         (pd.DataFrame({"item_id": [12]}), ["without 'user_id'", "['item_id']"], [12]),
+        ({12: 1, 13: 4}, ["{user: list}", "Got 1 for 12", "list("], [12, 13]),
+        (LOG["item_id"].value_counts(), ["'item_id'", ".index"], [14, 11, 12, 10]),
+        (
+            log([5, 4], [12, 13]).set_index("user_id"),
+            ["index is 'user_id'", ".reset_index()"],
+            log([5, 4], [12, 13]),
+        ),
         (
             log([5, 4], [12, 13]).set_index("user_id")["item_id"],
             ["'user_id'", ".groupby(level=0).agg(list)"],

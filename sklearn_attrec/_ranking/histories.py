@@ -6,7 +6,7 @@ from collections.abc import Mapping, Set
 import numpy as np
 import pandas as pd
 
-from sklearn_attrec._interactions.column_names import USER, find_column
+from sklearn_attrec._interactions.column_names import ITEM, USER, find_column
 from sklearn_attrec._interactions.ids import check_history
 from sklearn_attrec._interactions.sequences import Sequences
 from sklearn_attrec._interactions.values import refuse_foreign_table
@@ -16,9 +16,10 @@ from sklearn_attrec._ranking.item_lists import (
     has_default_index,
     holds_lists,
     lists_by_user,
+    refuse_index_of_users,
     refuse_labels,
 )
-from sklearn_attrec._ranking.known_ids import describe_ids
+from sklearn_attrec._ranking.known_ids import describe_ids, refuse_counts
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -70,6 +71,8 @@ def read_histories(model, history, ids, index, single, caller):
 
 def _find_lists(model, history, ids, index, single, caller):
     """Return the lists of items of the queries, by user or by position."""
+    if isinstance(history, pd.DataFrame):
+        refuse_index_of_users(history, "history", caller)
     if single and isinstance(history, pd.DataFrame) and USER not in history:
         history = _add_user(history, ids[0], caller)
         if len(history) == 0:
@@ -130,9 +133,10 @@ def _is_positional(history, ids, index, caller):
     is_like_queries = index is not None and labels.equals(index)
     if labels.name == USER or not (is_like_queries or has_default_index(history)):
         return False
-    positions = labels.get_indexer(ids) if labels.is_unique else np.full(n, -1)
-    hold_users = len(labels) == n and (positions >= 0).all()
-    if hold_users and (positions != np.arange(n)).any():
+    if not labels.is_unique or labels.nlevels > 1 or len(labels) != n:
+        return True
+    positions = labels.get_indexer(ids)
+    if (positions >= 0).all() and (positions != np.arange(n)).any():
         raise InteractionsError(
             f"{caller}: the index of the Series 'history' contains all queried users, "
             f"and numbers its rows too: {short_repr(labels)}. If it holds the users, "
@@ -172,6 +176,7 @@ def _refuse_missing_users(history, found, ids, single, caller):
 def _check_one_list(history, ids, caller):
     """Check that the history of a single user is one list of items."""
     refuse_labels(history, ids, "history", caller)
+    refuse_counts(history, ITEM, "history", caller)
     if holds_lists(history):
         raise InteractionsError(
             f"{caller}: 'history' must be one list of item ids for a single user. Got "

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sklearn_attrec._interactions.column_names import USER
+from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
@@ -22,6 +22,7 @@ __all__ = [
     "has_default_index",
     "holds_lists",
     "lists_by_user",
+    "refuse_index_of_users",
     "refuse_labels",
 ]
 
@@ -63,6 +64,22 @@ def refuse_labels(values, users, name, caller):
             f"{caller}: '{name}' is a Series of single items whose index is "
             f"'{USER}', for example {short_repr(others[0])}. Pass one list per user: "
             f"{name}.groupby(level=0).agg(list)."
+        )
+
+
+def refuse_index_of_users(frame, name, caller):
+    """Refuse a frame whose users are in the index, or whose items are lists."""
+    has_lists = ITEM in frame and holds_lists(frame[ITEM])
+    if USER in frame.index.names and USER not in frame:
+        remedy = f"{name}['{ITEM}']" if has_lists else f"{name}.reset_index()"
+        raise InteractionsError(
+            f"{caller}: '{name}' is a DataFrame whose index is '{USER}', which must be "
+            f"a column. Pass {remedy}."
+        )
+    if has_lists:
+        raise InteractionsError(
+            f"{caller}: column '{ITEM}' of '{name}' contains lists, but needs one item "
+            f"per row. Pass {name}.explode('{ITEM}')."
         )
 
 

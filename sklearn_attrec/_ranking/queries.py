@@ -19,6 +19,7 @@ from sklearn_attrec._ranking.known_ids import (
     describe_ids,
     is_text,
     lookup,
+    refuse_counts,
 )
 from sklearn_attrec._ranking.query_times import check_comparable, warn_of_other_period
 from sklearn_attrec.exceptions import InteractionsError, UnknownUserError
@@ -95,6 +96,7 @@ def read_queries(model, users, history, caller, *, warn_of_early=False):
         else:
             single = users is None or pd.api.types.is_scalar(users)
             users = [users] if single else users
+            refuse_counts(users, USER, "user", caller)
             ids = check_like_fitted(model.users_, users, "user", caller)
         codes = lookup(model, "users_", ids)
     if history is None:

@@ -14,6 +14,7 @@ from sklearn_attrec._ranking.item_lists import (
     has_default_index,
     holds_lists,
     lists_by_user,
+    refuse_index_of_users,
     refuse_labels,
 )
 from sklearn_attrec._ranking.known_ids import (
@@ -119,12 +120,16 @@ def _as_list(items):
 def _is_per_user(value, name, caller):
     """Return whether items are given per user; refuse what could be misread."""
     refuse_foreign_table(value, f"{caller}: '{name}'")
-    if isinstance(value, pd.DataFrame) and USER not in value and ITEM in value:
-        raise InteractionsError(
-            f"{caller}: '{name}' is a DataFrame without '{USER}'. For the same items "
-            f"for all users, pass {name}['{ITEM}']."
-        )
-    if isinstance(value, (Mapping, pd.DataFrame)):
+    if isinstance(value, pd.DataFrame):
+        refuse_index_of_users(value, name, caller)
+        if USER not in value and ITEM in value:
+            raise InteractionsError(
+                f"{caller}: '{name}' is a DataFrame without '{USER}'. For the same "
+                f"items for all users, pass {name}['{ITEM}']."
+            )
+        return True
+    if isinstance(value, Mapping):
+        _check_values(value, name, caller)
         return True
     refuse_labels(value, [], name, caller)
     if not holds_lists(value):
@@ -137,6 +142,17 @@ def _is_per_user(value, name, caller):
         f"dict(zip(users, {name})); if the index of a Series holds the users, pass "
         f"{name}.rename_axis('{USER}')."
     )
+
+
+def _check_values(value, name, caller):
+    """Require lists in a dict: other values suggest that its keys are items."""
+    for key, items in value.items():
+        if not pd.api.types.is_list_like(items):
+            raise InteractionsError(
+                f"{caller}: '{name}' must be a dict {{user: list}}. Got "
+                f"{short_repr(items)} for {short_repr(key)}. For items for all users, "
+                f"pass list({name}) if the keys are items."
+            )
 
 
 def _read_per_user(model, value, ids, name, caller):
