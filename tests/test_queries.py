@@ -204,7 +204,10 @@ def test_histories_of_unclear_users_are_refused(users, history, parts, remedy, m
     call(remedy())
 
 
-@pytest.mark.parametrize("history", [{(10, 11), (12,)}, iter([A, B]), "ab"])
+GROUPBY = LOG.groupby("user_id")["item_id"]
+
+
+@pytest.mark.parametrize("history", [{(10, 11), (12,)}, iter([A, B]), "ab", GROUPBY])
 def test_histories_without_an_order_are_refused(history, model):
     assert_refused(lambda: model.predict([4, 5], history), TypeError, "'history'")
 
@@ -227,6 +230,7 @@ RECORD = next(ROWS.itertuples())
         (list(ROWS.itertuples()), ["pd.DataFrame(users)"], ROWS),
         (ROWS.to_dict("records"), ["dict", "pd.DataFrame(users)"], ROWS),
         ([row for _, row in ROWS.iterrows()], ["pd.DataFrame(users)"], ROWS),
+        (GROUPED, ["Series of lists", "users.index"], [4, 5]),
         (ROWS["user_id"].value_counts(), ["user.index", "user.tolist()"], [5, 4]),
     ],
 )

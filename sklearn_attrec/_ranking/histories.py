@@ -88,11 +88,14 @@ def _find_lists(model, history, ids, index, single, caller):
         _check_one_list(history, ids, caller)
         return _one_per_query([history], ids)
     refuse_labels(history, [], "history", caller)
-    if not hasattr(history, "__len__") or isinstance(history, (str, Set)):
+    is_groupby = hasattr(history, "groups")
+    is_sized = hasattr(history, "__len__") and not is_groupby
+    if not is_sized or isinstance(history, (str, Set)):
         raise TypeError(
             f"{caller}: 'history' must be a list of lists of item ids, one list per "
-            f"user. Got {short_repr(history)} instead. For other orders, pass a dict "
-            "{user: list}."
+            f"user, a dict {{user: list}}, or a Series of lists indexed by user, as in "
+            f"X.groupby('{USER}')['{ITEM}'].agg(list). Got {short_repr(history)} "
+            "instead."
         )
     if len(history) != len(ids):
         raise InteractionsError(

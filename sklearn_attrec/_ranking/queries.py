@@ -14,6 +14,7 @@ from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, count_until
 from sklearn_attrec._ranking.histories import read_histories
+from sklearn_attrec._ranking.item_lists import holds_lists
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
     describe_ids,
@@ -132,9 +133,15 @@ def _refuse_rows(users, caller):
             f"{caller}: 'user' is a list of rows of a table, the first of type "
             f"{type(first).__name__}. Pass a table: pd.DataFrame(users)."
         )
+    if isinstance(users, pd.Series) and holds_lists(users):
+        raise InteractionsError(
+            f"{caller}: 'user' is a Series of lists, not of users. If its index holds "
+            "the users, pass users.index."
+        )
     names = getattr(users, "_fields", ())
     if isinstance(users, (pd.Series, Mapping)):
         names = [name for name in (USER, ITEM) if name in users]
+        users = dict(users)
     if not names or len(users) == 1:
         return
     if hasattr(users, "_fields"):
