@@ -97,6 +97,9 @@ def test_history_of_a_single_user(history, model):
 def test_queries_with_times_read_no_later_rows_of_a_history(model):
     queries = pd.DataFrame({"user_id": [5, 4, 4, 5], "timestamp": [1, 2, 4, 9]})
     assert model.predict(queries, LOG).ravel().tolist() == [11, 13, 15, 12]
+    with pytest.warns(UserWarning, match="99"):
+        nothing = model.predict(queries, LOG.assign(item_id=99)).ravel()
+    assert nothing.tolist() == [model.predict(99)] * 4
     with pytest.raises(InteractionsError, match="'timestamp' is datetime.*'history'"):
         model.predict(queries.astype({"timestamp": "M8[s]"}), LOG)
 

@@ -107,22 +107,21 @@ def read_queries(model, users, history, caller, *, warn_of_early=False):
         source, rows = read_histories(model, history, ids, index, single, caller)
         name = "'history'"
         times = None if source.times is None else times
-    ends = None
-    if times is not None:
-        check_comparable(times, source.times, name, caller)
-        ends = count_until(source, rows, times)
-        if history is None:
-            period = model._cached("period", lambda: _period(source))
-        else:
-            period = _period(source)
+    if times is None:
+        return Queries(ids, codes, source, rows, None), single
+    check_comparable(times, source.times, name, caller)
+    if len(source.times):
+        period = _period(model, source, history is None)
         known = times[rows >= 0]
         warn_of_other_period(known, period, name, caller, warn_of_early)
-    return Queries(ids, codes, source, rows, ends), single
+    return Queries(ids, codes, source, rows, count_until(source, rows, times)), single
 
 
-def _period(sequences):
-    """Return the earliest and the latest time."""
-    return sequences.times.min(), sequences.times.max()
+def _period(model, source, is_fitted):
+    """Return the earliest and the latest time of all histories."""
+    if not is_fitted:
+        return source.times.min(), source.times.max()
+    return model._cached("period", lambda: _period(model, source, False))
 
 
 def _refuse_rows(users, caller):

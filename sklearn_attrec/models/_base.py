@@ -448,8 +448,8 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         ... ]
            user_id  item_id  rank
         0        1        5     1
-        1        2        6     1
-        2        2        5     2
+        1        2        5     1
+        2        2        6     2
         """
         check_is_fitted(self)
         caller = self._caller("recommend")
