@@ -104,107 +104,77 @@ def test_queries_with_times_read_no_later_rows_of_a_history(model):
         model.predict(queries.astype({"timestamp": "M8[s]"}), LOG)
 
 
-RENAMED = LOG.rename(columns={"user_id": "customer"})
-CLICKED = LOG.rename(columns={"timestamp": "event_time"})
+def assert_remedy(call, name, value, found, remedy, names=None):
+    """The refusal says what was found, and its remedy is a call that works."""
+    assert_refused(lambda: call(value), InteractionsError, name, *found, remedy)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*no item is left to recommend")
+        names = {name: value, "X": value, "pd": pd, **(names or {})}
+        call(eval(remedy, names))  # noqa: S307
+
+
+AS_LOG = GROUPED.rename("item_id").reset_index()
 
 
 @pytest.mark.parametrize(
-    ("users", "history", "parts", "remedy"),
+    ("users", "history", "found", "remedy"),
     [
         (
-            [5, 4, 3],
+            [5, 3],
             GROUPED,
-            ["1 of 3", "3 at row 2", "[4, 5]", "[history.get(user, []) for user in"],
-            lambda: [GROUPED.get(user, []) for user in [5, 4, 3]],
+            ["1 of 2", "3 at row 1", "[4, 5]"],
+            "[history.get(user, []) for user in users]",
         ),
-        (3, {4: B}, ["1 of 1", "history.get(3, [])"], lambda: {4: B}.get(3, [])),
-        (3, LOG, ["no entry", "3 at row 0", "history=[]"], lambda: []),
-        (
-            [5, 4],
-            pd.Series([A, B], index=["a", "b"]),
-            ["str (e.g. 'a')", "int64 (e.g. 5)", "history.tolist()"],
-            lambda: [A, B],
-        ),
-        (
-            [5, 4],
-            pd.Series([A, B], index=[8, 9]),
-            ["no entry", "history.tolist()"],
-            lambda: [A, B],
-        ),
+        (3, {4: B}, ["3 at row 0", "[4]"], "history.get(3, [])"),
+        (3, LOG, ["no entry", "3 at row 0", "[4, 5]"], "[]"),
+        ([5, 4], pd.Series([A, B], index=["a", "b"]), ["'a'"], "history.tolist()"),
+        ([5, 4], pd.Series([A, B], index=[8, 9]), ["no entry"], "history.tolist()"),
         (
             [5, 4],
             pd.Series([[10], B, [11]], index=[5, 4, 5]),
-            ["contains 5 more", "history.groupby(level=0).sum()", ".tolist()"],
-            lambda: pd.Series([[10], B, [11]], index=[5, 4, 5]).groupby(level=0).sum(),
+            ["contains 5 more than once"],
+            "history.groupby(level=0).sum()",
         ),
-        (
-            [1, 0],
-            pd.Series([A, B]),
-            ["RangeIndex", "rename_axis('user_id')", "history.tolist()"],
-            lambda: pd.Series([A, B]).rename_axis("user_id"),
-        ),
-        (1, pd.Series([A, B]), ["rename_axis('user_id')"], lambda: {1: B}),
+        ([1, 0], pd.Series([A, B]), ["RangeIndex"], "history.rename_axis('user_id')"),
+        ([1, 0], pd.Series([A, B]), ["RangeIndex"], "history.tolist()"),
+        (1, pd.Series([A, B]), ["Got 2"], "history.rename_axis('user_id')"),
         (
             [5, 4],
             {"5": A, "4": B},
-            ["{int(user): items for user, items in history.items()}"],
-            lambda: {int(user): items for user, items in {"5": A, "4": B}.items()},
+            ["str (e.g. '5')", "int64 (e.g. 5)"],
+            "{int(user): items for user, items in history.items()}",
         ),
+        (4, LOG.astype({"user_id": str}), ["'4'"], "history.astype({'user_id': int})"),
         (
             [5, 4],
-            LOG.astype({"user_id": str}),
-            ["str (e.g. '4')", "int64 (e.g. 5)", "history.astype({'user_id': int})"],
-            lambda: LOG.astype({"user_id": str}).astype({"user_id": int}),
-        ),
-        (
-            [5, 4],
-            CLICKED,
-            ["'event_time'", "X.rename(columns={'event_time': 'timestamp'})"],
-            lambda: CLICKED.rename(columns={"event_time": "timestamp"}),
+            LOG.rename(columns={"timestamp": "event_time"}),
+            ["'event_time'"],
+            "X.rename(columns={'event_time': 'timestamp'})",
         ),
         (
             4,
-            RENAMED,
-            ["'customer'", "history.rename(columns={'customer': 'user_id'})"],
-            lambda: RENAMED.rename(columns={"customer": "user_id"}),
+            LOG.rename(columns={"user_id": "customer"}),
+            ["'customer'"],
+            "history.rename(columns={'customer': 'user_id'})",
         ),
         (
             5,
             LOG.set_index("user_id")["item_id"],
-            ["'user_id'", "example 4", "history.groupby(level=0).agg(list)"],
-            lambda: LOG.set_index("user_id")["item_id"].groupby(level=0).agg(list),
+            ["example 4"],
+            "history.groupby(level=0).agg(list)",
         ),
-        (
-            4,
-            LOG.set_index("user_id"),
-            ["index is 'user_id'", "history.reset_index()"],
-            lambda: LOG.set_index("user_id").reset_index(),
-        ),
-        (
-            [5, 4],
-            GROUPED.to_frame("item_id"),
-            ["index is 'user_id'", "history['item_id']"],
-            lambda: GROUPED.to_frame("item_id")["item_id"],
-        ),
-        (
-            [5, 4],
-            GROUPED.rename("item_id").reset_index(),
-            ["contains lists", "history.explode('item_id')"],
-            lambda: GROUPED.rename("item_id").reset_index().explode("item_id"),
-        ),
-        (
-            5,
-            LOG["item_id"].value_counts(),
-            ["index is 'item_id'", "history.index"],
-            lambda: LOG["item_id"].value_counts().index,
-        ),
-        (4, [A, B], ["one list", "2 lists", "history[0]"], lambda: [A, B][0]),
+        (4, LOG.set_index("user_id"), ["'user_id'"], "history.reset_index()"),
+        ([5, 4], AS_LOG.set_index("user_id"), ["'user_id'"], "history['item_id']"),
+        ([5, 4], AS_LOG, ["lists"], "history.explode('item_id')"),
+        (5, LOG["item_id"].value_counts(), ["1 for 14", "item_id"], "history.index"),
+        (4, [A, B], ["one list", "2 lists"], "history[0]"),
     ],
 )
-def test_histories_of_unclear_users_are_refused(users, history, parts, remedy, model):
-    call = partial(model.predict, users)
-    assert_refused(lambda: call(history), InteractionsError, "'history'", *parts)
-    call(remedy())
+def test_histories_of_unclear_users_are_refused(users, history, found, remedy, model):
+    names = {"users": users}
+    assert_remedy(
+        partial(model.predict, users), "history", history, found, remedy, names
+    )
 
 
 GROUPBY = LOG.groupby("user_id")["item_id"]
@@ -222,24 +192,24 @@ RECORD = next(ROWS.itertuples())
 
 
 @pytest.mark.parametrize(
-    ("row", "parts", "remedy"),
+    ("row", "remedy"),
     [
-        (ROWS.iloc[0], ["3 values", "row['user_id']"], ROWS.iloc[0]["user_id"]),
-        (next(ROWS.iterrows())[1], ["frame.iloc[[i]]"], ROWS.iloc[[0]]),
-        (ROWS.astype(object).iloc[0], ["row['user_id']"], 5),
-        (ROWS.iloc[0].to_dict(), ["row['user_id']"], 5),
-        (RECORD, ["4 values", "row.user_id"], RECORD.user_id),
-        (ROWS.set_index("user_id").iloc[0], ["row.name"], 5),
-        (list(ROWS.itertuples()), ["pd.DataFrame(users)"], ROWS),
-        (ROWS.to_dict("records"), ["dict", "pd.DataFrame(users)"], ROWS),
-        ([row for _, row in ROWS.iterrows()], ["pd.DataFrame(users)"], ROWS),
-        (GROUPED, ["Series of lists", "users.index"], [4, 5]),
-        (ROWS["user_id"].value_counts(), ["user.index", "user.tolist()"], [5, 4]),
+        (ROWS.iloc[0], "row['user_id']"),
+        (next(ROWS.iterrows())[1], "frame.iloc[[i]]"),
+        (ROWS.astype(object).iloc[0], "row['user_id']"),
+        (ROWS.iloc[0].to_dict(), "row['user_id']"),
+        (next(ROWS.itertuples()), "row.user_id"),
+        (ROWS.set_index("user_id").iloc[0], "row.name"),
+        (list(ROWS.itertuples()), "pd.DataFrame(users)"),
+        (ROWS.to_dict("records"), "pd.DataFrame(users)"),
+        ([row for _, row in ROWS.iterrows()], "pd.DataFrame(users)"),
+        (GROUPED, "users.index"),
+        (ROWS["user_id"].value_counts(), "user.index"),
     ],
 )
-def test_rows_are_not_read_as_users(row, parts, remedy, model):
-    assert_refused(lambda: model.predict(row), InteractionsError, "'user'", *parts)
-    model.predict(remedy)
+def test_rows_are_not_read_as_users(row, remedy, model):
+    names = {"row": row, "users": row, "frame": ROWS, "i": 0}
+    assert_remedy(model.predict, "user", row, [], remedy, names)
     assert model.predict(pd.Series([5, 4], index=["a", "b"])).shape == (2, 1)
 
 
@@ -393,81 +363,85 @@ def test_rules_of_each_user_alone(thirty_items, exclude, candidates, k):
     assert_frame_equal(alone, together, check_exact=True)
 
 
+PER_USER = log([5, 4], [12, 13])
+
+
 @pytest.mark.parametrize("name", ["exclude", "candidates"])
 @pytest.mark.parametrize(
-    ("rule", "parts", "remedy"),
+    ("rule", "found", "remedy"),
     [
-        ([12, 99], ["99 at position 1", "seen in fit", "Remove"], [12]),
-        ({5: [12], 4: [99]}, ["99", "user 4", "Remove"], {5: [12], 4: [13]}),
-        (log([5, 4], [12, 99]), ["99", "user 4", "Remove"], log([5, 4], [12, 13])),
-        ({5: ["12"], 4: [13]}, ["'12'", "user 5", "int64"], {5: [12], 4: [13]}),
-        ({"5": [12], "4": [13]}, ["str", "int64", "int(user)"], {5: [12], 4: [13]}),
         (
-            log(["5", "4"], [12, 13]),
-            ["str (e.g. '5')", "int64", ".astype({'user_id': int})"],
-            log(["5", "4"], [12, 13]).astype({"user_id": int}),
+            {"5": [12], "4": [13]},
+            ["str", "int64"],
+            "{{int(user): items for user, items in {name}.items()}}",
         ),
         (
-            [[12], [13]],
-            ["list of lists", "dict(zip(users, "],
-            dict(zip([5, 4], [[12], [13]], strict=True)),
+            PER_USER.astype({"user_id": str}),
+            ["str (e.g. '5')", "int64"],
+            "{name}.astype({{'user_id': int}})",
         ),
+        ([[12], [13]], ["list of lists"], "dict(zip(users, {name}))"),
+        (pd.Series([[12]] * 6), ["list of lists"], "{name}.rename_axis('user_id')"),
+        (pd.DataFrame({"item_id": [12]}), ["without 'user_id'"], "{name}['item_id']"),
+        ({12: 1, 13: 4}, ["{user: list}", "Got 1 for 12"], "list({name})"),
+        (LOG["item_id"].value_counts(), ["'item_id'"], "{name}.index"),
+        (PER_USER.set_index("user_id"), ["'user_id'"], "{name}.reset_index()"),
         (
-            pd.Series([[12]] * 6),
-            ["list of lists", ".rename_axis('user_id')"],
-            pd.Series([[12]] * 6).rename_axis("user_id"),
-        ),
-        (pd.DataFrame({"item_id": [12]}), ["without 'user_id'", "['item_id']"], [12]),
-        ({12: 1, 13: 4}, ["{user: list}", "Got 1 for 12", "list("], [12, 13]),
-        (LOG["item_id"].value_counts(), ["'item_id'", ".index"], [14, 11, 12, 10]),
-        (
-            log([5, 4], [12, 13]).set_index("user_id"),
-            ["index is 'user_id'", ".reset_index()"],
-            log([5, 4], [12, 13]),
-        ),
-        (
-            log([5, 4], [12, 13]).set_index("user_id")["item_id"],
-            ["'user_id'", ".groupby(level=0).agg(list)"],
-            {5: [12], 4: [13]},
+            PER_USER.set_index("user_id")["item_id"],
+            ["'user_id'"],
+            "{name}.groupby(level=0).agg(list)",
         ),
     ],
 )
-def test_rules_that_cannot_be_read_are_refused(name, rule, parts, remedy, model):
-    for method in (model.predict, model.recommend):
-        call = partial(method, [5, 4])
-        refused = partial(call, **{name: rule})
-        assert_refused(refused, InteractionsError, name, *parts)
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*no item is left to recommend")
-            call(**{name: remedy})
+def test_rules_that_cannot_be_read_are_refused(name, rule, found, remedy, model):
+    def call(rule):
+        return model.recommend([5, 4], **{name: rule})
+
+    remedy = remedy.format(name=name)
+    assert_remedy(call, name, rule, found, remedy, {"users": [5, 4]})
 
 
-ONE = log([4], [17])
+@pytest.mark.parametrize("name", ["exclude", "candidates"])
+@pytest.mark.parametrize(
+    ("rule", "found"),
+    [
+        ([12, 99], "99 at position 1"),
+        ({5: [12], 4: [99]}, "99 for user 4"),
+        ({5: [12], 4: {99}}, "99 for user 4"),
+        (log([5, 4, 4], [12, 13, 99]), "99 for user 4"),
+        ({5: ["12"], 4: ["13"]}, "'12' for user 5"),
+    ],
+)
+def test_items_of_rules_must_be_known(name, rule, found, model):
+    call = partial(model.predict, [5, 4], **{name: rule})
+    assert_refused(call, InteractionsError, f"'{name}'", found, "int64", "Remove")
+
+
+ALL_FOR_5 = "pd.DataFrame({'user_id': 5, 'item_id': model.items_})"
 
 
 @pytest.mark.parametrize(
-    ("candidates", "parts", "remedy"),
+    ("candidates", "found", "remedy"),
     [
-        ({4: [17]}, ["no entry", "5", "dict(candidates) | {5: model.items_}"], "dict"),
-        ({4: [17], 5: []}, ["an empty list", "{5: model.items_}"], "dict"),
-        (pd.Series([[17]], index=[4]), ["no entry", "{5: model.items_}"], "dict"),
-        (ONE, ["no entry", "pd.concat([candidates, pd.DataFrame({'user_id': 5"], "log"),
-        ([], ["no ids", "at least one"], [17, 11]),
+        ({4: [17]}, "no entry for 1", "dict(candidates) | {5: model.items_}"),
+        ({4: [17], 5: []}, "an empty list", "dict(candidates) | {5: model.items_}"),
+        (
+            pd.Series([[17]], index=[4]),
+            "no entry for 1",
+            "dict(candidates) | {5: model.items_}",
+        ),
+        (log([4], [17]), "no entry for 1", f"pd.concat([candidates, {ALL_FOR_5}])"),
     ],
 )
-def test_each_user_needs_a_candidate(candidates, parts, remedy, model):
-    call = partial(model.predict, [5, 4], [[10], [16]])
-    refused = partial(call, candidates=candidates)
-    assert_refused(refused, InteractionsError, "'candidates'", *parts)
-    if remedy == "dict":
-        remedy = dict(candidates) | {5: model.items_}
-    elif remedy == "log":
-        items = pd.DataFrame({"user_id": 5, "item_id": model.items_})
-        remedy = pd.concat([candidates, items])
-    assert call(candidates=remedy).ravel().tolist() == [11, 17]
-    # Where nothing is excluded, an entry is not needed.
-    for nothing in ([], {}, {4: []}, ONE.iloc[:0], {99: [10]}):
-        assert call(exclude=nothing).ravel().tolist() == [11, 17]
+def test_each_user_needs_a_candidate(candidates, found, remedy, model):
+    def call(candidates):
+        return model.recommend([5, 4], [[10], [16]], candidates=candidates)
+
+    assert_remedy(call, "candidates", candidates, [found], remedy, {"model": model})
+    # Users need no entry in `exclude`.
+    for nothing in ([], {}, {4: []}, LOG[:0], {99: [10]}):
+        answers = model.predict([5, 4], [[10], [16]], exclude=nothing)
+        assert answers.ravel().tolist() == [11, 17]
 
 
 @pytest.mark.parametrize(
