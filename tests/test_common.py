@@ -509,18 +509,6 @@ def test_no_users(model):
         assert model.query_vectors(users).shape == (0, width)
 
 
-@pytest.mark.parametrize("form", [tuple, np.array, pd.Series, pd.Categorical])
-def test_forms_of_histories(markov, form):
-    histories, users = [[10, 11], [12, 13]], [1, 1]
-    expected = markov.predict(users, histories)
-    assert_array_equal(markov.predict(1, form([10, 11])), expected[0])
-    given = [form(history) for history in histories]
-    users = pd.DataFrame({"user_id": users})
-    for outer in (given, tuple(given), pd.Series(given, index=users.index)):
-        assert_array_equal(markov.predict(users, outer), expected)
-    assert_array_equal(markov.predict(users, np.array(histories)), expected)
-
-
 # The time of a query
 
 
@@ -770,17 +758,6 @@ def test_recommend_answers_each_row_of_a_frame(markov):
     assert table.index.name == "query"
     lists = markov.recommend(frame["user_id"], k=2)
     assert_frame_equal(lists, table.reset_index(drop=True))
-
-
-def test_candidates(estimator, busy):
-    model = estimator.fit(busy)
-    everything = model.recommend(k=37)
-    candidates = [3, 30, 3, 17, 5, 30]
-    table = model.recommend(k=3, candidates=candidates)
-    expected = everything[everything["item_id"].isin(candidates)]
-    expected = expected.groupby("user_id", sort=False).head(3).reset_index(drop=True)
-    assert_frame_equal(table.drop(columns="rank"), expected.drop(columns="rank"))
-    assert_frame_equal(model.recommend(k=3, candidates=pd.Series(candidates)), table)
 
 
 def test_similar_items(estimator, busy):
