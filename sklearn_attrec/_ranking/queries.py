@@ -109,7 +109,7 @@ def read_queries(model, users, history, caller, *, warn_of_early=False):
         times = None if source.times is None else times
     if times is None:
         return Queries(ids, codes, source, rows, None), single
-    check_comparable(times, source.times, name, caller)
+    check_comparable(times, source.times, caller, name)
     if len(source.times):
         period = _period(model, source, history is None)
         known = times[rows >= 0]

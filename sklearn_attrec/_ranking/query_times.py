@@ -14,7 +14,7 @@ __all__ = ["check_comparable", "warn_of_other_period"]
 _UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
 
 
-def check_comparable(times, others, source, caller):
+def check_comparable(times, others, caller, source="fit"):
     """Refuse times of queries that cannot be compared with those of the histories.
 
     Parameters
@@ -23,8 +23,10 @@ def check_comparable(times, others, source, caller):
         Checked times of the queries.
     others : ndarray of shape (m,) or None
         Checked times of the histories.
-    source, caller : str
-        Where `others` come from, for example "fit", and the calling method.
+    caller : str
+        Name of the calling method; error messages begin with it.
+    source : str, default="fit"
+        Where `others` come from, for error messages.
     """
     if others is None:
         raise InteractionsError(
@@ -49,7 +51,7 @@ def warn_of_other_period(times, period, source, caller, warn_of_early):
     period : tuple (earliest, latest)
         Range of the times of all histories.
     source, caller : str
-        As in `check_comparable`.
+        Where `period` comes from, and the calling method, for messages.
     warn_of_early : bool
         Whether to warn of early times in the same unit.
     """
