@@ -63,22 +63,14 @@ show("AttRec, unseen users, whole histories", model.predict(unseen, histories))
 # ## Short histories
 #
 # The last items of a history matter most, so a few items already give good
-# recommendations. For a fair comparison the other items of the history are also removed
-# from the recommendations.
-
+# recommendations. For a fair comparison the other items of the history are also
+# excluded from the recommendations.
 
 # %%
-def drop_seen(recommended):
-    return [
-        [item for item in items if item not in history][:50]
-        for items, history in zip(recommended, map(set, histories), strict=True)
-    ]
-
-
-n_items = len(model.items_)
+seen = dict(zip(unseen, histories, strict=True))
 for n in (1, 3, 10):
-    short = [history[-n:] for history in histories]
-    recommended = drop_seen(model.predict(unseen, short, k=n_items))
+    short = {user: history[-n:] for user, history in seen.items()}
+    recommended = model.predict(unseen, short, exclude=seen)
     show(f"AttRec, unseen users, last {n} item(s)", recommended)
 
 # %% [markdown]

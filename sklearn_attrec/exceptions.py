@@ -12,6 +12,7 @@ __all__ = [
     "NoHistoryWarning",
     "SeenItemWarning",
     "TimeTieWarning",
+    "TimeUnitWarning",
     "TrainingDivergedError",
     "UnknownUserError",
 ]
@@ -65,6 +66,14 @@ class LeakageWarning(UserWarning):
 
     A test row is then also a training row, or is older than a training row of the same
     user. This is checked only if the test rows have timestamps.
+    """
+
+
+class TimeUnitWarning(UserWarning):
+    """Issued if the times of queries seem to be in another unit than those in fit.
+
+    All times of the queries are then earlier or later than all times seen in fit, and
+    the sizes of the numbers suggest different units, such as seconds and milliseconds.
     """
 
 

@@ -68,16 +68,19 @@ def likely_frames(draw):
 FRAMES = any_frames() | likely_frames()
 ITEM_LISTS = st.lists(ITEMS, max_size=5) | st.lists(ITEMS | ANYTHING, max_size=5)
 HISTORIES = st.none() | ITEM_LISTS | st.lists(ITEM_LISTS, max_size=4) | ANYTHING
+HISTORIES |= st.dictionaries(USERS, ITEM_LISTS) | FRAMES
+HISTORIES |= st.lists(ITEM_LISTS, max_size=4).map(lambda x: pd.Series(x, dtype=object))
 QUERIES = ANYTHING | USERS | st.lists(USERS | ANYTHING, max_size=4) | FRAMES
 # No large integers: predict fills up its rows to as many as k.
 K = st.none() | st.integers(-1, 20) | st.floats() | st.text(max_size=2)
+RULES = st.none() | ITEM_LISTS | ANYTHING | st.dictionaries(USERS, ITEM_LISTS) | FRAMES
 ARGUMENTS = {
-    "predict": {"user": QUERIES, "history": HISTORIES, "k": K},
+    "predict": {"user": QUERIES, "history": HISTORIES, "k": K, "exclude": RULES},
     "recommend": {
         "users": QUERIES,
         "history": HISTORIES,
         "k": K,
-        "candidates": st.none() | ITEM_LISTS | ANYTHING,
+        "candidates": RULES,
         "exclude_seen": st.none() | st.booleans() | ANYTHING,
     },
     "query_vectors": {"users": QUERIES, "history": HISTORIES},

@@ -516,18 +516,6 @@ def test_no_users(model):
         assert model.query_vectors(users).shape == (0, width)
 
 
-@pytest.mark.parametrize("form", [tuple, np.array, pd.Series, pd.Categorical])
-def test_forms_of_histories(markov, form):
-    histories, users = [[10, 11], [12, 13]], [1, 1]
-    expected = markov.predict(users, histories)
-    assert_array_equal(markov.predict(1, form([10, 11])), expected[0])
-    given = [form(history) for history in histories]
-    users = pd.DataFrame({"user_id": users})
-    for outer in (given, tuple(given), pd.Series(given, index=[3, 3])):
-        assert_array_equal(markov.predict(users, outer), expected)
-    assert_array_equal(markov.predict(users, np.array(histories)), expected)
-
-
 # The time of a query
 
 
@@ -680,7 +668,7 @@ def test_no_history_means_popular_items(estimator, busy):
         model.predict(-1, k=37),
         model.predict(0, [], k=37),
         model.predict([-1, 5], [[], [1]], k=37)[0],
-        model.predict(pd.DataFrame({"user_id": [0], "timestamp": [-1]}), k=37)[0],
+        model.predict(pd.DataFrame({"user_id": 0, "timestamp": [-1, 99]}), k=37)[0],
     ):
         assert_array_equal(answer, expected)
     for k in range(1, 37):
@@ -769,21 +757,14 @@ def test_only_allowed_items_are_recommended(
 
 
 def test_recommend_answers_each_row_of_a_frame(markov):
-    frame = pd.DataFrame({"user_id": [5, 5, 3]}, index=[9, 9, 9])
+    frame = pd.DataFrame({"user_id": [5, 5, 3]}, index=[9, 9, 7]).rename_axis("query")
     table = markov.recommend(frame, k=2)
     assert table["user_id"].tolist() == [5, 5, 5, 5, 3, 3]
     assert table["rank"].tolist() == [1, 2] * 3
-
-
-def test_candidates(estimator, busy):
-    model = estimator.fit(busy)
-    everything = model.recommend(k=37)
-    candidates = [3, 30, 3, 17, 5, 30]
-    table = model.recommend(k=3, candidates=candidates)
-    expected = everything[everything["item_id"].isin(candidates)]
-    expected = expected.groupby("user_id", sort=False).head(3).reset_index(drop=True)
-    assert_frame_equal(table.drop(columns="rank"), expected.drop(columns="rank"))
-    assert_frame_equal(model.recommend(k=3, candidates=pd.Series(candidates)), table)
+    assert table.index.tolist() == [9, 9, 9, 9, 7, 7]
+    assert table.index.name == "query"
+    lists = markov.recommend(frame["user_id"], k=2)
+    assert_frame_equal(lists, table.reset_index(drop=True))
 
 
 def test_similar_items(estimator, busy):

@@ -19,6 +19,7 @@ from sklearn_attrec.exceptions import (
     NoHistoryWarning,
     SeenItemWarning,
     TimeTieWarning,
+    TimeUnitWarning,
     UnknownUserError,
 )
 from sklearn_attrec.metrics import (
@@ -242,6 +243,15 @@ def test_a_tie_is_not_a_training_row():
             warnings.simplefilter("always")
             model.score(table([(1, item, 5)]))
         assert [w.category for w in found] == [LeakageWarning, SeenItemWarning]
+
+
+def test_times_in_another_unit_are_warned_of():
+    train, test = leave_last_out_split(SESSIONS.assign(timestamp=1_396_720_544_000))
+    model = PopularityRecommender().fit(train)
+    seconds = test.assign(timestamp=test["timestamp"] // 1000)
+    leaked = pytest.warns(LeakageWarning, match="300 of 300")  # all seem to be earlier
+    with leaked, pytest.warns(TimeUnitWarning, match="in s, .* in ms"):
+        model.score(seconds)
 
 
 # -- Repeat purchases ----------------------------------------------------------------

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_names import ITEM
 from sklearn_attrec._interactions.ids import check_ids
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
@@ -14,6 +15,7 @@ __all__ = [
     "known_items",
     "lookup",
     "missing_id",
+    "refuse_counts",
 ]
 
 
@@ -60,6 +62,7 @@ def known_items(model, items, name, caller):
     InteractionsError
         If there are no items, or one was not seen in fit.
     """
+    refuse_counts(items, ITEM, name, caller)
     ids = check_like_fitted(model.items_, items, name, caller)
     codes = lookup(model, "items_", ids)
     unknown = np.flatnonzero(codes < 0)
@@ -114,6 +117,18 @@ def check_like_fitted(known, values, name, caller):
     if known.dtype.kind == "f" and isinstance(values, (list, tuple)):
         values = np.asarray(values)
     return check_ids(values, name=f"'{name}'", caller=caller)
+
+
+def refuse_counts(values, column, name, caller):
+    """Refuse counts of ids, as value_counts returns them, where ids are expected."""
+    names = (None, "count", "proportion", "size")
+    is_series = isinstance(values, pd.Series) and values.index.name == column
+    if is_series and values.name in names and not values.index.equals(pd.Index(values)):
+        raise InteractionsError(
+            f"{caller}: '{name}' is a Series whose index is '{column}', for example "
+            f"{short_repr(values.iloc[0])} for {short_repr(values.index[0])}. Pass its "
+            f"labels, {name}.index, or its values, {name}.tolist()."
+        )
 
 
 def is_text(ids):

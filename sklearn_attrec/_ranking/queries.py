@@ -3,33 +3,36 @@
 A query is one user and the history from which items are recommended.
 """
 
-import warnings
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
-from sklearn_attrec._interactions.column_names import TIME
+from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec._interactions.columns import check_interactions
-from sklearn_attrec._interactions.ids import check_history
 from sklearn_attrec._interactions.sequences import Sequences, count_until
 from sklearn_attrec._interactions.table_types import refuse_other_tables
+from sklearn_attrec._ranking.histories import read_histories
+from sklearn_attrec._ranking.item_lists import holds_lists
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
     describe_ids,
     is_text,
     lookup,
+    refuse_counts,
 )
+from sklearn_attrec._ranking.query_times import check_comparable, warn_of_other_period
 from sklearn_attrec.exceptions import InteractionsError, UnknownUserError
 from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = [
     "ALL_USERS",
     "Queries",
-    "check_comparable",
     "check_features",
     "check_unknown_users",
+    "fitted_period",
     "read_queries",
 ]
 
@@ -84,7 +87,7 @@ def read_queries(model, users, history, caller):
     model : BaseRecommender
         The fitted recommender.
     users : id, list of ids, DataFrame, 2-D array, or ALL_USERS
-    history : list of item ids, list of such lists, or None
+    history : list of item ids, list of such lists, dict, Series, DataFrame or None
     caller : str
         Name of the calling method; error messages begin with it.
 
@@ -94,28 +97,77 @@ def read_queries(model, users, history, caller):
     single : bool
         Whether `users` is a single id instead of a list or table.
     """
-    fitted = model._sequences()
     times, single = None, False
+    index = users.index if isinstance(users, (pd.DataFrame, pd.Series)) else None
     if users is ALL_USERS:
         ids, codes = model.users_, np.arange(len(model.users_))
     else:
+        _refuse_rows(users, caller)
         if _is_table(model, users):
             check_features(model, users, caller)
             ids, _, times = check_interactions(users, caller=caller, need_items=False)
         else:
             single = users is None or pd.api.types.is_scalar(users)
             users = [users] if single else users
+            refuse_counts(users, USER, "user", caller)
             ids = check_like_fitted(model.users_, users, "user", caller)
         codes = lookup(model, "users_", ids)
-    if history is not None:
-        source = _read_histories(model, history, ids, single, caller)
-        return Queries(ids, codes, source, np.arange(len(ids)), None), single
-    check_unknown_users(model, ids, codes, caller)
-    ends = None
-    if times is not None:
-        check_comparable(times, fitted.times, caller)
-        ends = count_until(fitted, codes, times)
-    return Queries(ids, codes, fitted, codes, ends), single
+    if history is None:
+        check_unknown_users(model, ids, codes, caller)
+        source, rows, name = model._sequences(), codes, "fit"
+    else:
+        source, rows = read_histories(model, history, ids, index, single, caller)
+        name = "'history'"
+        times = None if source.times is None else times
+    if times is None:
+        return Queries(ids, codes, source, rows, None), single
+    check_comparable(times, source.times, caller, name)
+    if len(source.times):
+        period = fitted_period(model) if history is None else _period(source)
+        known = times[rows >= 0]
+        warn_of_other_period(known, period, name, caller)
+    return Queries(ids, codes, source, rows, count_until(source, rows, times)), single
+
+
+def fitted_period(model):
+    """Return the earliest and the latest time seen in fit."""
+    return model._cached("period", lambda: _period(model._sequences()))
+
+
+def _period(sequences):
+    return sequences.times.min(), sequences.times.max()
+
+
+def _refuse_rows(users, caller):
+    """Refuse rows of a table whose values would be read as users."""
+    first = users[0] if isinstance(users, list) and users else None
+    if hasattr(first, "_fields") or isinstance(first, (Mapping, pd.Series)):
+        raise InteractionsError(
+            f"{caller}: 'user' is a list of rows of a table, the first of type "
+            f"{type(first).__name__}. Pass a table: pd.DataFrame(users)."
+        )
+    if isinstance(users, pd.Series) and holds_lists(users):
+        raise InteractionsError(
+            f"{caller}: 'user' is a Series of lists, not of users. If its index holds "
+            "the users, pass users.index."
+        )
+    names = getattr(users, "_fields", ())
+    if isinstance(users, (pd.Series, Mapping)):
+        names = [name for name in (USER, ITEM) if name in users]
+        users = dict(users)
+    if not names or len(users) == 1:
+        return
+    if hasattr(users, "_fields"):
+        remedy = f"row.{USER}" if USER in names else "one of its fields"
+    elif USER in names:
+        remedy = f"row['{USER}']"
+    else:
+        remedy = "row.name, if the index holds the users"
+    raise InteractionsError(
+        f"{caller}: 'user' is one row of a table, whose {len(users)} values would be "
+        f"read as users. Got {short_repr(users)}. Pass its user, {remedy}, or a table "
+        "of one row, frame.iloc[[i]]."
+    )
 
 
 def check_features(model, X, caller):
@@ -144,51 +196,6 @@ def _is_table(model, users):
     )
 
 
-def _read_histories(model, history, ids, single, caller):
-    """Encode one history per query, without items not seen in fit."""
-    histories = [history] if single else history
-    if not hasattr(histories, "__len__") or isinstance(histories, (str, dict)):
-        raise TypeError(
-            f"{caller}: 'history' must be a list of lists of item ids, one list per "
-            f"user. Got {short_repr(histories)} instead."
-        )
-    if len(histories) != len(ids):
-        raise InteractionsError(
-            f"{caller}: 'history' must contain one list of item ids for each of the "
-            f"{len(ids)} users. Got {len(histories)} lists instead."
-        )
-    if model.items_.dtype.kind == "f":
-        histories = [np.asarray(items) for items in histories]
-    histories = [
-        check_history(items, caller=caller, user=user)
-        for items, user in zip(histories, ids, strict=True)
-    ]
-    codes = [lookup(model, "items_", items) for items in histories]
-    _report_unknown_items(model, histories, codes, ids, caller)
-    codes = [found[found >= 0] for found in codes]
-    indptr = np.cumsum([0] + [len(found) for found in codes])
-    return Sequences(indptr, np.concatenate([np.empty(0, int), *codes]), None)
-
-
-def _report_unknown_items(model, histories, codes, ids, caller):
-    unknown = [items[found < 0] for items, found in zip(histories, codes, strict=True)]
-    total = sum(map(len, unknown))
-    if not total:
-        return
-    row = next(row for row, items in enumerate(unknown) if len(items))
-    examples = ", ".join(map(short_repr, unknown[row][:3]))
-    message = (
-        f"{caller}: the 'history' of user {short_repr(ids[row])} contains item(s) not "
-        f"seen in fit: {examples} ({total} in all histories). The item ids seen in fit "
-        f"are {describe_ids(model.items_)}."
-    )
-    if model.handle_unknown == "error":
-        raise InteractionsError(
-            f"{message} Remove them, or pass handle_unknown='popular' to ignore them."
-        )
-    warnings.warn(f"{message} They are ignored.", stacklevel=5)
-
-
 def check_unknown_users(model, ids, codes, caller):
     unknown = np.flatnonzero(codes < 0)
     if not len(unknown):
@@ -200,18 +207,4 @@ def check_unknown_users(model, ids, codes, caller):
             f"{caller}: {len(unknown)} user(s) were not seen in fit; the first is "
             f"{short_repr(ids[unknown[0]])} at row {unknown[0]}. The user ids seen in "
             f"fit are {describe_ids(model.users_)}. Pass a history, or {remedy}."
-        )
-
-
-def check_comparable(times, fitted, caller):
-    if fitted is None:
-        raise InteractionsError(
-            f"{caller}: the rows have a '{TIME}', but the rows in fit had none, so the "
-            f"history before each row is unknown. Fit with a '{TIME}' column, or drop "
-            f"it here: .drop(columns='{TIME}')."
-        )
-    if (times.dtype.kind == "M") != (fitted.dtype.kind == "M"):
-        raise InteractionsError(
-            f"{caller}: '{TIME}' is {times.dtype}, but was {fitted.dtype} in fit. "
-            "Convert one dtype to the other."
         )

@@ -10,9 +10,10 @@ from sklearn_attrec._interactions.sequences import Sequences, count_until, find_
 from sklearn_attrec._ranking.known_ids import lookup
 from sklearn_attrec._ranking.queries import (
     Queries,
-    check_comparable,
     check_unknown_users,
+    fitted_period,
 )
+from sklearn_attrec._ranking.query_times import check_comparable, warn_of_other_period
 from sklearn_attrec.exceptions import (
     LeakageWarning,
     NoHistoryWarning,
@@ -62,6 +63,10 @@ def read_rows(model, interactions, context, caller):
     ends = None
     if times is not None:
         check_comparable(times, fitted.times, caller)
+        known = times[users >= 0]
+        warn_of_other_period(
+            known, fitted_period(model), "fit", caller, warn_of_early=False
+        )
         ends = count_until(fitted, users, times)
     queries = Queries(ids, users, fitted, users, ends)
     if context == "earlier":

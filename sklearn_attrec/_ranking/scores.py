@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 
 from sklearn_attrec._ranking.vectors import BLOCK_SIZE
 
-__all__ = ["inner_products", "mask_items"]
+__all__ = ["inner_products", "keep_items", "mask_items"]
 
 
 def inner_products(queries, items):
@@ -66,3 +66,18 @@ def mask_items(scores, sequences):
     """
     rows = np.repeat(np.arange(len(scores)), np.diff(sequences.indptr))
     scores[rows, sequences.items] = -np.inf
+
+
+def keep_items(scores, sequences):
+    """Exclude all items but those of each sequence from its row, in place.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, n_items)
+    sequences : Sequences
+        n sequences, one per row of `scores`.
+    """
+    rows = np.repeat(np.arange(len(scores)), np.diff(sequences.indptr))
+    kept = scores[rows, sequences.items]
+    scores[:] = -np.inf
+    scores[rows, sequences.items] = kept

@@ -23,7 +23,7 @@ class RankedTargets(NamedTuple):
     best: np.ndarray  # (n, k) codes of the best items, best first; −1 if none is left
 
 
-def best_items(model, queries, k, exclude_seen, candidates=None):
+def best_items(model, queries, k, exclude_seen, rules):
     """Find the best items of each query.
 
     Parameters
@@ -36,8 +36,8 @@ def best_items(model, queries, k, exclude_seen, candidates=None):
         Number of items per query. At most the whole catalogue is returned.
     exclude_seen : bool
         Whether to exclude the items of each query's history.
-    candidates : ndarray of int, default=None
-        Codes of the items that may be returned; None means all items.
+    rules : Rules
+        Items that may be recommended to each query.
 
     Returns
     -------
@@ -45,26 +45,33 @@ def best_items(model, queries, k, exclude_seen, candidates=None):
         Item codes, best first; −1 if no item remains.
     scores : ndarray of shape (n, min(k, n_items)), float32
     """
-    n, n_items = len(queries.users), len(model.items_)
-    k = min(k, n_items)
-    excluded = np.zeros(n_items, dtype=bool)
-    if candidates is not None:
-        excluded[:] = True
-        excluded[candidates] = False
+    n, k = len(queries.users), min(k, len(model.items_))
     items, best = np.empty((n, k), dtype=np.int64), np.empty((n, k), np.float32)
     for rows, _, scores in _score_blocks(model, queries, exclude_seen):
-        scores[:, excluded] = -np.inf
+        rules.apply(scores, rows)
         items[rows], best[rows] = top_k(scores, k)
     empty = np.flatnonzero(items[:, 0] < 0)
     if len(empty):
-        warnings.warn(
-            f"{type(model).__name__}: no item is left to recommend to {len(empty)} "
-            f"user(s), for example {short_repr(queries.ids[empty[0]])}: their "
-            "histories contain all candidate items. Pass exclude_seen=False to "
-            "recommend seen items too.",
-            stacklevel=3,
-        )
+        example = short_repr(queries.ids[empty[0]])
+        _warn_of_no_items(model, len(empty), example, exclude_seen, rules.excludes)
     return items, best
+
+
+def _warn_of_no_items(model, count, example, exclude_seen, excludes):
+    """Warn that no item is left for some queries, and say what excludes them."""
+    causes, remedies = [], []
+    if exclude_seen:
+        causes.append("their histories")
+        remedies.append("exclude_seen=False to recommend seen items too")
+    if excludes:
+        causes.append("the items of 'exclude'")
+        remedies.append("fewer items in 'exclude'")
+    warnings.warn(
+        f"{type(model).__name__}: no item is left to recommend to {count} user(s), for "
+        f"example {example}: {' and '.join(causes)} contain all candidate items. Pass "
+        f"{' or '.join(remedies)}.",
+        stacklevel=4,
+    )
 
 
 def rank_targets(model, queries, targets, exclude_seen, k=0):

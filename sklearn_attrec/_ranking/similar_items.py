@@ -10,7 +10,7 @@ from sklearn_attrec._ranking.vectors import BLOCK_SIZE
 __all__ = ["most_similar"]
 
 
-def most_similar(vectors, items, k):
+def most_similar(vectors, items, k, excluded):
     """Find the items with the largest cosine similarity to each given item.
 
     Parameters
@@ -20,12 +20,14 @@ def most_similar(vectors, items, k):
         Item codes.
     k : int
         Number of similar items per given item, at most n_items.
+    excluded : ndarray of shape (n_items,), bool
+        Items that are not returned.
 
     Returns
     -------
     similar : ndarray of shape (n, k), int64
-        Item codes, most similar first, without the given item itself; −1 if there are
-        fewer than k other items.
+        Item codes, most similar first, without the given item itself; −1 if fewer than
+        k other items remain.
     scores : ndarray of shape (n, k), float32
         Cosine similarities.
     """
@@ -38,6 +40,7 @@ def most_similar(vectors, items, k):
         block = items[rows]
         cosines = inner_products([vectors[block]], [catalogue])  # (block, n_items)
         cosines[np.arange(len(block)), block] = -np.inf
+        cosines[:, excluded] = -np.inf
         similar[rows], scores[rows] = top_k(cosines, k)
     return similar, scores
 

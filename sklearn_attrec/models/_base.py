@@ -13,12 +13,9 @@ from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
-from sklearn_attrec._ranking.known_ids import (
-    describe_ids,
-    known_items,
-    missing_id,
-)
+from sklearn_attrec._ranking.known_ids import describe_ids, missing_id
 from sklearn_attrec._ranking.queries import ALL_USERS, check_features, read_queries
+from sklearn_attrec._ranking.rules import read_rules
 from sklearn_attrec._ranking.scored_rows import (
     CONTEXTS,
     read_rows,
@@ -39,7 +36,7 @@ from sklearn_attrec.utils._param_validation import (
 )
 from sklearn_attrec.utils._plain_values import plain_parameters
 from sklearn_attrec.utils._short_repr import short_repr
-from sklearn_attrec.utils._types import History, Ids, Table, Users
+from sklearn_attrec.utils._types import History, ItemRule, Table, Users
 from sklearn_attrec.utils._version import package_version
 
 __all__ = ["BaseRecommender", "InterruptedFit"]
@@ -101,8 +98,16 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
     # Constraints of fitted attributes that are single values, for model files.
     _fitted_scalars: dict = {}
 
-    # Meta-estimators must not route `history`: it cannot be split by rows.
-    __metadata_request__predict = {"history": UNUSED, "k": None}
+    # With metadata routing, pipelines pass these arguments on without being asked to.
+    __metadata_request__predict = {
+        "user": UNUSED,
+        "history": True,
+        "k": True,
+        "exclude": True,
+        "candidates": True,
+    }
+    # Pipeline.score routes `sample_weight` even if it is None.
+    __metadata_request__score = {"sample_weight": None}
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -300,7 +305,13 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         return self
 
     def predict(
-        self, user: Users, history: History | None = None, *, k: int | None = None
+        self,
+        user: Users,
+        history: History | None = None,
+        *,
+        k: int | None = None,
+        exclude: ItemRule | None = None,
+        candidates: ItemRule | None = None,
     ) -> np.ndarray:
         """Recommend item ids, best first.
 
@@ -312,11 +323,28 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
             the user's training interactions up to and including that time. `item_id` is
             never read. If the estimator was fitted on an array, pass ids as a list, not
             as an array.
-        history : list of item ids, or list of such lists, default=None
-            Histories to use instead of those seen in fit, oldest item first: one list
-            for a single user, otherwise one list per user. The users may be unseen.
+        history : list, list of lists, dict, Series or DataFrame, default=None
+            Histories to use instead of those seen in fit, oldest item first. The users
+            may be unseen.
+
+            - A list of item ids for a single user, or one such list per user.
+            - A dict {user: list}, or a Series of lists whose index holds the users,
+              with an entry for each user. A Series with the index of `user`, or with
+              an unnamed index 0, 1, 2, ..., is read in the order of the users instead.
+              If this index could as well hold the users, name it `user_id`.
+            - A DataFrame with the columns `user_id`, `item_id` and `timestamp`. Without
+              `timestamp` the rows must be sorted by time. If `user` has timestamps too,
+              later rows are not read. For a single user, `user_id` can be omitted.
         k : int, default=None
             Number of items; None means the parameter `k`.
+        exclude : list, set, dict, Series or DataFrame, default=None
+            Items that are not recommended: a list of item ids for all users; or lists
+            by user, as a dict, a Series of lists whose index holds the users, or a
+            DataFrame with the columns `user_id` and `item_id`. Other users may be
+            missing in these.
+        candidates : list, set, dict, Series or DataFrame, default=None
+            The only items that may be recommended, in the forms of `exclude`. Lists by
+            user must contain each user. None means all items.
 
         Returns
         -------
@@ -333,18 +361,27 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
             If ids, histories or timestamps cannot be used, for example if the number of
             histories is wrong or timestamps cannot be compared with those seen in fit.
             Also if a history contains an item not seen in fit and `handle_unknown` is
-            'error'.
+            'error', if `exclude` or `candidates` contains an item not seen in fit, or
+            if there is no candidate for a user.
         UnknownUserError
             If a user without a history was not seen in fit and `handle_unknown` is
             'error', or the type of its id differs from the ids seen in fit.
         InvalidParameterError
             If k is not an integer of at least 1.
+
+        Warns
+        -----
+        TimeUnitWarning
+            If the timestamps of all queries seem to be in another unit than those of
+            the histories. A plain UserWarning if they are merely earlier than all
+            histories.
         """
         check_is_fitted(self)
         caller = self._caller("predict")
         k = self._check_k(k, "predict")
         queries, single = read_queries(self, user, history, caller)
-        codes, _ = best_items(self, queries, k, self.exclude_seen)
+        rules = read_rules(self, candidates, exclude, queries.ids, caller)
+        codes, _ = best_items(self, queries, k, self.exclude_seen, rules)
         padding = [(0, 0), (0, k - codes.shape[1])]
         codes = np.pad(codes, padding, constant_values=-1)
         ids, missing = self.items_[codes], codes < 0
@@ -360,7 +397,8 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         history: History | None = None,
         *,
         k: int | None = None,
-        candidates: Ids | None = None,
+        candidates: ItemRule | None = None,
+        exclude: ItemRule | None = None,
         exclude_seen: bool | None = None,
     ) -> pd.DataFrame:
         """Recommend items as a table.
@@ -369,12 +407,14 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         ----------
         users : id, list of ids, DataFrame or 2-D array, default=None
             As in `predict`; None means all users seen in fit.
-        history : list of item ids, or list of such lists, default=None
+        history : list, list of lists, dict, Series or DataFrame, default=None
             As in `predict`.
         k : int, default=None
             Number of items per user; None means the parameter `k`.
-        candidates : list of item ids, default=None
-            The only items that may be recommended; None means all items.
+        candidates : list, set, dict, Series or DataFrame, default=None
+            As in `predict`.
+        exclude : list, set, dict, Series or DataFrame, default=None
+            As in `predict`.
         exclude_seen : bool, default=None
             Whether to leave out the items of the history; None means the parameter
             `exclude_seen`.
@@ -383,29 +423,57 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         -------
         DataFrame
             Columns `user_id`, `item_id`, `score` (larger is better) and `rank` (from
-            1). A user with fewer than k remaining items has fewer rows.
+            1). A user with fewer than k remaining items has fewer rows. If `users` is a
+            DataFrame, the index of the result holds the label of the row of `users`
+            that a row answers; otherwise it is 0, 1, 2, ...
 
         Raises
         ------
         InteractionsError
-            As in `predict`. Also if `candidates` is empty or contains an item not seen
-            in fit.
+            As in `predict`.
         UnknownUserError
             As in `predict`.
         InvalidParameterError
             If k or `exclude_seen` has an invalid value.
+
+        Warns
+        -----
+        TimeUnitWarning
+            As in `predict`.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> from sklearn_attrec import MarkovRecommender
+        >>> interactions = pd.DataFrame(
+        ...     {"user_id": [1, 1, 2, 2, 2], "item_id": [5, 6, 5, 6, 7]}
+        ... )
+        >>> model = MarkovRecommender().fit(interactions)
+        >>> queries = pd.DataFrame({"user_id": [1, 1]}, index=["monday", "friday"])
+        >>> table = model.recommend(queries, exclude_seen=False, k=1)
+        >>> table[["user_id", "item_id", "rank"]]
+                user_id  item_id  rank
+        monday        1        7     1
+        friday        1        7     1
+        >>> bought = pd.DataFrame({"user_id": [1, 1], "item_id": [6, 7]})
+        >>> model.recommend([1, 2], exclude=bought, exclude_seen=False, k=2)[
+        ...     ["user_id", "item_id", "rank"]
+        ... ]
+           user_id  item_id  rank
+        0        1        5     1
+        1        2        5     1
+        2        2        6     2
         """
         check_is_fitted(self)
         caller = self._caller("recommend")
         k = self._check_k(k, "recommend")
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         check_arguments(caller, exclude_seen=(exclude_seen, Boolean()))
-        if candidates is not None:
-            _, candidates = known_items(self, candidates, "candidates", caller)
         queries, _ = read_queries(
             self, ALL_USERS if users is None else users, history, caller
         )
-        codes, scores = best_items(self, queries, k, exclude_seen, candidates)
+        rules = read_rules(self, candidates, exclude, queries.ids, caller)
+        codes, scores = best_items(self, queries, k, exclude_seen, rules)
         row, column = np.nonzero(codes >= 0)
         return pd.DataFrame(
             {
@@ -413,7 +481,8 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
                 ITEM: self.items_[codes[row, column]],
                 "score": scores[row, column],
                 "rank": column + 1,
-            }
+            },
+            index=users.index[row] if isinstance(users, pd.DataFrame) else None,
         )
 
     def score(self, X: Table, y: object = None) -> float:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_attrec._interactions.column_names import ITEM
 from sklearn_attrec._ranking.known_ids import known_items
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
+from sklearn_attrec._ranking.rules import read_candidates
 from sklearn_attrec._ranking.similar_items import most_similar
 from sklearn_attrec._ranking.vectors import (
     finite_parts,
@@ -18,7 +19,7 @@ from sklearn_attrec._ranking.vectors import (
     join_parts,
     query_blocks,
 )
-from sklearn_attrec.utils._types import History, Id, Ids, Users
+from sklearn_attrec.utils._types import History, Id, Ids, Items, Users
 
 __all__ = ["VectorsMixin"]
 
@@ -32,7 +33,9 @@ class VectorsMixin:
     _check_k: Callable[[int | None, str], int]
     _similarity_vectors: Callable[[], Any]
 
-    def similar_items(self, items: Id | Ids, *, k: int | None = None) -> pd.DataFrame:
+    def similar_items(
+        self, items: Id | Ids, *, k: int | None = None, candidates: Items | None = None
+    ) -> pd.DataFrame:
         """Find the items that are most similar to each of the given items.
 
         Parameters
@@ -41,17 +44,20 @@ class VectorsMixin:
             Items seen in fit.
         k : int, default=None
             Number of similar items per item; None means the parameter `k`.
+        candidates : list or set of item ids, default=None
+            The only items that may be returned; None means all items.
 
         Returns
         -------
         DataFrame
             Columns `item_id`, `similar_item_id`, `score` (cosine similarity, −1 to 1)
-            and `rank` (from 1). An item is not similar to itself.
+            and `rank` (from 1). An item is not similar to itself. An item with fewer
+            than k other candidates has fewer rows.
 
         Raises
         ------
         InteractionsError
-            If an item was not seen in fit.
+            If an item was not seen in fit, or `candidates` is empty.
         InvalidParameterError
             If k is not an integer of at least 1.
         """
@@ -61,7 +67,10 @@ class VectorsMixin:
         listed = [items] if pd.api.types.is_scalar(items) else items
         ids, codes = known_items(self, listed, "items", caller)
         (vectors,) = finite_parts(self, [self._similarity_vectors()])
-        similar, scores = most_similar(vectors, codes, k)
+        excluded = np.zeros(len(self.items_), dtype=bool)
+        if candidates is not None:
+            excluded = ~read_candidates(self, candidates, caller)
+        similar, scores = most_similar(vectors, codes, k, excluded)
         row, column = np.nonzero(similar >= 0)
         return pd.DataFrame(
             {
@@ -81,7 +90,7 @@ class VectorsMixin:
         ----------
         users : id, list of ids, DataFrame or 2-D array, default=None
             As in `recommend`.
-        history : list of item ids, or list of such lists, default=None
+        history : list, list of lists, dict, Series or DataFrame, default=None
             As in `predict`.
 
         Returns
@@ -95,6 +104,11 @@ class VectorsMixin:
         InteractionsError
             As in `predict`.
         UnknownUserError
+            As in `predict`.
+
+        Warns
+        -----
+        TimeUnitWarning
             As in `predict`.
         """
         check_is_fitted(self)

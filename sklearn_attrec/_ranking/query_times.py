@@ -1,0 +1,105 @@
+"""Checks of the times of queries against those of the histories."""
+
+import warnings
+
+import numpy as np
+
+from sklearn_attrec._interactions.column_names import TIME
+from sklearn_attrec.exceptions import InteractionsError, TimeUnitWarning
+
+__all__ = ["check_comparable", "warn_of_other_period"]
+
+# Units of Unix times and their size: 1e8 to 1e11 seconds are the years 1973 to 5138,
+# and the same years in milliseconds are 1e11 to 1e14.
+_UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
+
+
+def check_comparable(times, others, caller, source="fit"):
+    """Refuse times of queries that cannot be compared with those of the histories.
+
+    Parameters
+    ----------
+    times : ndarray of shape (n,)
+        Checked times of the queries.
+    others : ndarray of shape (m,) or None
+        Checked times of the histories.
+    caller : str
+        Name of the calling method; error messages begin with it.
+    source : str, default="fit"
+        Where `others` come from, for error messages.
+    """
+    if others is None:
+        raise InteractionsError(
+            f"{caller}: the rows have a '{TIME}', but the rows in {source} had none, "
+            f"so the history before each row is unknown. Fit with a '{TIME}' column, "
+            f"or drop it here: .drop(columns='{TIME}')."
+        )
+    if (times.dtype.kind == "M") != (others.dtype.kind == "M"):
+        raise InteractionsError(
+            f"{caller}: '{TIME}' is {times.dtype}, but was {others.dtype} in {source}. "
+            "Convert one dtype to the other."
+        )
+
+
+def warn_of_other_period(times, period, source, caller, *, warn_of_early=True):
+    """Warn if the times of all queries are in another unit, or before all histories.
+
+    Parameters
+    ----------
+    times : ndarray of shape (n,)
+        Times of the queries whose user has a history.
+    period : tuple (earliest, latest)
+        Range of the times of all histories.
+    source, caller : str
+        Where `period` comes from, and the calling method, for messages.
+    warn_of_early : bool, default=True
+        Whether to warn of early times in the same unit.
+    """
+    if not len(times):
+        return
+    low, high = times.min(), times.max()
+    is_early, is_late = high < period[0], low > period[1]
+    if not (is_early or is_late):
+        return
+    unit, other = (_unit(high), _unit(period[0])) if is_early else (None, None)
+    if is_late and times.dtype.kind != "M":  # made-up dates often begin in 1970
+        unit, other = _unit(low), _unit(period[1])
+    message = (
+        f"{caller}: the '{TIME}' of all {len(times)} queries of users with a history, "
+        f"{low} to {high}, is {'earlier' if is_early else 'later'} than all times in "
+        f"{source}, {period[0]} to {period[1]}."
+    )
+    if unit and other and unit != other:
+        warnings.warn(
+            f"{message} It seems to be in {unit}, and {source} in {other}. Convert it, "
+            f"as in {_conversion(times, unit, other)}.",
+            TimeUnitWarning,
+            stacklevel=4,
+        )
+    elif is_early and warn_of_early:
+        warnings.warn(
+            f"{message} So no history is read, and popular items are recommended. To "
+            f"read whole histories, drop the column: .drop(columns='{TIME}').",
+            stacklevel=4,
+        )
+
+
+def _unit(time):
+    """Return the unit of a Unix time, judged by its size; None if it is unclear.
+
+    Numbers of a coarser unit that were converted to dates without it count as
+    nanoseconds, and become dates of January 1970.
+    """
+    if isinstance(time, np.datetime64):
+        if np.datetime64("1970-02") <= time < np.datetime64("1973-04"):
+            return None
+        time = time.astype("M8[us]").astype(np.int64) * 1e3
+    return next((unit for unit in reversed(_UNITS) if time >= _UNITS[unit]), None)
+
+
+def _conversion(times, unit, other):
+    if times.dtype.kind == "M":
+        return f"pd.to_datetime(numbers, unit='{unit}')"
+    factor = round(_UNITS[other] / _UNITS[unit], 9)
+    operation = f"* {factor:.0f}" if factor > 1 else f"// {1 / factor:.0f}"
+    return f"X.assign({TIME}=X['{TIME}'] {operation})"

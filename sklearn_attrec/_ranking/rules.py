@@ -1,0 +1,208 @@
+"""Rules of what may be recommended: `candidates` and `exclude`."""
+
+from collections.abc import Mapping, Set
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec._interactions.foreign_tables import refuse_foreign_table
+from sklearn_attrec._interactions.sequences import Sequences
+from sklearn_attrec._ranking.item_lists import (
+    encode_lists,
+    has_default_index,
+    holds_lists,
+    lists_by_user,
+    refuse_index_of_users,
+    refuse_labels,
+)
+from sklearn_attrec._ranking.known_ids import (
+    check_like_fitted,
+    describe_ids,
+    known_items,
+)
+from sklearn_attrec._ranking.scores import keep_items, mask_items
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["Rules", "read_candidates", "read_rules"]
+
+
+class PerQuery(NamedTuple):
+    """Items of n queries: those of query q are row ``rows[q]`` of `source`."""
+
+    source: Sequences
+    rows: np.ndarray  # (n,) −1 for no items
+
+    def block(self, rows):
+        """Return the sequences of a slice of queries."""
+        return self.source.select(self.rows[rows])
+
+
+class Rules(NamedTuple):
+    """Items that may be recommended to each of n queries."""
+
+    excluded: np.ndarray  # (n_items,) bool, items excluded for all queries
+    candidates: PerQuery | None
+    exclude: PerQuery | None
+    excludes: bool  # whether the argument `exclude` was passed
+
+    def apply(self, scores, rows):
+        """Exclude items from the ranking of a block of queries, in place.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_block, n_items)
+        rows : slice
+            The queries of the block.
+        """
+        scores[:, self.excluded] = -np.inf
+        if self.candidates is not None:
+            keep_items(scores, self.candidates.block(rows))
+        if self.exclude is not None:
+            mask_items(scores, self.exclude.block(rows))
+
+
+def read_rules(model, candidates, exclude, ids, caller):
+    """Check and encode the arguments `candidates` and `exclude`.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    candidates, exclude : list of item ids, dict, Series, DataFrame or None
+        As in `predict`.
+    ids : ndarray of shape (n,)
+        Checked user ids of the queries.
+    caller : str
+        Name of the calling method, for error messages.
+
+    Returns
+    -------
+    Rules
+    """
+    excluded = np.zeros(len(model.items_), dtype=bool)
+    per_query = {"candidates": None, "exclude": None}
+    for name, value in {"candidates": candidates, "exclude": exclude}.items():
+        if value is None:
+            continue
+        if _is_per_user(value, name, caller):
+            per_query[name] = _read_per_user(model, value, ids, name, caller)
+        elif name == "candidates":
+            excluded |= ~read_candidates(model, value, caller)
+        else:
+            excluded[_excluded_codes(model, value, caller)] = True
+    return Rules(excluded, **per_query, excludes=exclude is not None)
+
+
+def read_candidates(model, candidates, caller):
+    """Return a mask of the items that may be recommended for all queries."""
+    _, codes = known_items(model, _as_list(candidates), "candidates", caller)
+    allowed = np.zeros(len(model.items_), dtype=bool)
+    allowed[codes] = True
+    return allowed
+
+
+def _excluded_codes(model, exclude, caller):
+    """Return the codes of items excluded for all queries; there may be none."""
+    items = _as_list(exclude)
+    if hasattr(items, "__len__") and len(items) == 0:
+        return []
+    return known_items(model, items, "exclude", caller)[1]
+
+
+def _as_list(items):
+    """Turn a set into a list; the order of items does not matter."""
+    return list(items) if isinstance(items, Set) else items
+
+
+def _is_per_user(value, name, caller):
+    """Return whether items are given per user; refuse what could be misread."""
+    refuse_foreign_table(value, f"{caller}: '{name}'")
+    if isinstance(value, pd.DataFrame):
+        refuse_index_of_users(value, name, caller)
+        if USER not in value and ITEM in value:
+            raise InteractionsError(
+                f"{caller}: '{name}' is a DataFrame without '{USER}'. For the same "
+                f"items for all users, pass {name}['{ITEM}']."
+            )
+        return True
+    if isinstance(value, Mapping):
+        _check_values(value, name, caller)
+        return True
+    refuse_labels(value, [], name, caller)
+    if not holds_lists(value):
+        return False
+    if isinstance(value, pd.Series) and not has_default_index(value):
+        return True
+    raise InteractionsError(
+        f"{caller}: '{name}' is a list of lists; it must be one list of item ids for "
+        "all users, or a dict {user: list}. If it has one list per queried user, pass "
+        f"dict(zip(users, {name})); if the index of a Series holds the users, pass "
+        f"{name}.rename_axis('{USER}')."
+    )
+
+
+def _check_values(value, name, caller):
+    """Require lists in a dict: other values suggest that its keys are items."""
+    for key, items in value.items():
+        if not pd.api.types.is_list_like(items):
+            raise InteractionsError(
+                f"{caller}: '{name}' must be a dict {{user: list}}. Got "
+                f"{short_repr(items)} for {short_repr(key)}. For items for all users, "
+                f"pass list({name}) if the keys are items."
+            )
+
+
+def _read_per_user(model, value, ids, name, caller):
+    """Return a sequence of item codes for each query."""
+    if isinstance(value, pd.DataFrame) and {USER, ITEM} <= set(value.columns):
+        value = value[[USER, ITEM]]
+    found = lists_by_user(model, value, ids, name, caller)
+    lists = [
+        check_like_fitted(
+            model.items_, _as_list(items), f"{name} of user {short_repr(user)}", caller
+        )
+        for user, items in zip(found.owners, found.lists, strict=True)
+    ]
+    if name == "candidates":
+        _check_candidates(found, lists, ids, value, caller)
+    indptr, codes = encode_lists(model, lists)
+    _refuse_unknown_items(model, lists, indptr, codes, found.owners, name, caller)
+    return PerQuery(Sequences(indptr, codes, None), found.rows)
+
+
+def _check_candidates(found, lists, ids, value, caller):
+    """Require at least one candidate for each query."""
+    missing = np.flatnonzero(found.rows < 0)
+    empty = [row for row, items in enumerate(lists) if len(items) == 0]
+    if not len(missing) and not empty:
+        return
+    if len(missing):
+        problem, count, user = "no entry", len(missing), short_repr(ids[missing[0]])
+    else:
+        problem, count = "an empty list", len(empty)
+        user = short_repr(found.owners[empty[0]])
+    if isinstance(value, pd.DataFrame):
+        rows = f"pd.DataFrame({{'{USER}': {user}, '{ITEM}': model.items_}})"
+        remedy = f"pd.concat([candidates, {rows}])"
+    else:
+        remedy = f"dict(candidates) | {{{user}: model.items_}}"
+    raise InteractionsError(
+        f"{caller}: 'candidates' has {problem} for {count} queried user(s), for "
+        f"example {user}. Add items for each, as in {remedy} for all items."
+    )
+
+
+def _refuse_unknown_items(model, lists, indptr, codes, owners, name, caller):
+    unknown = np.flatnonzero(codes < 0)
+    if not len(unknown):
+        return
+    row = np.searchsorted(indptr, unknown[0], side="right") - 1
+    item = lists[row][unknown[0] - indptr[row]]
+    raise InteractionsError(
+        f"{caller}: '{name}' must contain item ids seen in fit. Got {short_repr(item)} "
+        f"for user {short_repr(owners[row])} ({len(unknown)} of {len(codes)} unknown). "
+        f"The ids seen in fit are {describe_ids(model.items_)}. Remove the unknown ids."
+    )
