@@ -177,6 +177,7 @@ def test_unseen_users_are_served_almost_as_well_as_trained_ones():
 # Real data: one minute for both tests, on a busy core
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.TimeTieWarning")
 @pytest.mark.parametrize(
     ("loss", "floor", "floor_of_unseen"),
     [("softmax", 0.50, 0.49), ("hinge", 0.48, 0.43)],

@@ -185,7 +185,7 @@ DASK = """
 @pytest.mark.case("F14")
 def test_a_search_on_dask_workers_equals_one_process(kept, tmp_path):
     pytest.importorskip("distributed")
-    interactions = make_interactions(30, 20, random_state=0)
+    interactions = make_interactions(30, 20, repeats=False, random_state=0)
     grid = {"omega": [0.2, 0.8], "L": [1, 3]}
     cv = LeaveLastOut(n_splits=2)
     search = GridSearchCV(attrec(), grid, cv=cv, refit=False)

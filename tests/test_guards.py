@@ -192,6 +192,7 @@ GUARDS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.NoHistoryWarning")
 @pytest.mark.parametrize("name", GUARDS)
 def test_without_its_guard_the_test_fails(
     name, small_interactions, tmp_path_factory, monkeypatch

@@ -72,7 +72,7 @@ class SearchHeatmapDisplay:
     >>> from sklearn_attrec.model_selection import LeaveLastOut
     >>> grid = {"exclude_seen": [False, True], "k": [5, 10]}
     >>> search = GridSearchCV(PopularityRecommender(), grid, cv=LeaveLastOut())
-    >>> search = search.fit(make_interactions(random_state=0))
+    >>> search = search.fit(make_interactions(repeats=False, random_state=0))
     >>> display = SearchHeatmapDisplay.from_search(search, x="k", y="exclude_seen")
     >>> display.scores.shape
     (2, 2)
