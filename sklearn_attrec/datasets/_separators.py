@@ -1,0 +1,114 @@
+"""Checks that the separator which a file's name suggests is the one of its lines."""
+
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["refuse_other_separator", "separators_that_fit", "wrong_separator"]
+
+SAMPLE = 1000
+
+# The most likely first. Of ", " and ",", the first takes the space out of the fields.
+_SEPARATORS = (", ", "; ", "\t", ";", ",", "|", "::", " ")
+
+
+def sample_lines(text):
+    """Return the first lines that are not blank."""
+    return [line for line in text.split("\n", SAMPLE)[:SAMPLE] if line.strip()]
+
+
+def separators_that_fit(text):
+    """Return the separators that occur in each line, each time as often.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    dict from str to int
+        The number of fields that each separator gives.
+    """
+    lines = sample_lines(text)
+    fitting = {}
+    for sep in _SEPARATORS:
+        counts = {line.count(sep) for line in lines}
+        # Trailing spaces are stripped from numbers, but not from text.
+        in_full = sep[0] == sep[-1] or counts == {lines[0].count(sep[0])}
+        if len(counts) == 1 and counts != {0} and in_full:
+            fitting[sep] = counts.pop() + 1
+    return fitting
+
+
+def refuse_other_separator(source, text, sep, n_fields):
+    """Raise an error if another separator fits every line, and fits it better.
+
+    Spaces, which also occur within text, need the least to be refused: another
+    separator that gives as many fields. All others need one that gives more fields, or
+    the separator itself followed by a space.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file for error messages.
+    text : str
+        The lines.
+    sep : str
+        The separator that the name of the file suggests.
+    n_fields : set of int
+        The numbers of fields that it gives.
+    """
+    most = max(n_fields) if len(n_fields) == 1 else 1
+    for other, n_others in separators_that_fit(text).items():
+        if other in (sep, " "):
+            continue
+        enough = n_others > most or n_others == most > 1 and other == f"{sep} "
+        if sep == " ":
+            enough = n_others >= most or other == "\t"
+        if enough:
+            raise InteractionsError(
+                f"{source}: the fields are separated by {sep!r} according to the "
+                f"extension, but {other!r} separates each line into {n_others} "
+                f"fields, for example {short_repr(sample_lines(text)[0])}. Pass "
+                f"{_call(other, text)}, or sep={sep!r} if that is right."
+            )
+    if sep == " " and any("  " in line.strip() for line in sample_lines(text)):
+        raise InteractionsError(
+            f"{source}: some fields are separated by several spaces. Read the file "
+            f"with pandas: pd.read_csv({source}, sep=r'\\s+', header=None), or pass "
+            "sep=' ' if these fields are blank."
+        )
+
+
+def wrong_separator(source, line, first, text):
+    """Return the error for lines of one column.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file for error messages.
+    line : int
+        Number of the first line.
+    first : str
+        The first line.
+    text : str
+        All lines.
+
+    Returns
+    -------
+    InteractionsError
+    """
+    found = [*separators_that_fit(text), *(s for s in _SEPARATORS if s in first)]
+    return InteractionsError(
+        f"{source}, line {line}: only 1 column found, {short_repr(first)}; "
+        + (
+            f"try {_call(found[0], text)}."
+            if found
+            else "at least 2 columns are required: user and item."
+        )
+    )
+
+
+def _call(sep, text):
+    """Return the arguments that read fields with this separator."""
+    # Quotation marks are ignored by default if a separator has several characters.
+    return f"sep={sep!r}" + (", quotes=True" if len(sep) > 1 and '"' in text else "")
