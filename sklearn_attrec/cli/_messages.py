@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import shlex
 import sys
 
 __all__ = ["note", "one_line", "show_warning"]
@@ -30,10 +31,17 @@ def _with_options(text):
     """Replace Python arguments in a message by the options of the command line."""
 
     def columns_option(match):
-        names = ast.literal_eval(match[1])
-        return "--columns " + ",".join(f"{old}={new}" for old, new in names.items())
+        names = ast.literal_eval(match[1] or match[2])
+        if isinstance(names, dict):
+            names = [f"{old}={new}" for old, new in names.items()]
+        return f"--columns {shlex.quote(','.join(names))}"
 
-    text = re.sub(r"X\.rename\(columns=(\{[^{}]*\})\)", columns_option, text)
-    text = re.sub(r"\b(sep|encoding)=(?=')", r"--\1=", text)
-    text = text.replace("header=True", "--header=yes")
-    return text.replace("header=False", "--header=no")
+    # Only lists of strings: others are Python code for another purpose.
+    lists = r"\bcolumns=(\['[^']*'(?:, '[^']*')*\])"
+    renames = r"X\.rename\(columns=(\{[^{}]*\})\)"
+    text = re.sub(f"{renames}|{lists}", columns_option, text)
+    text = re.sub(r"\b(sep|encoding|layout)=(?=['\"])", r"--\1=", text)
+    text = re.sub(r"\btime_format=(?=['\"])", "--time-format=", text)
+    text = re.sub(r"\b(header|quotes)=True", r"--\1=yes", text)
+    text = re.sub(r"\b(header|quotes)=False", r"--\1=no", text)
+    return text.replace("drop_blank_ids=True", "--drop-blank-ids")

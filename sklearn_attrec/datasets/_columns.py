@@ -95,9 +95,11 @@ def _ids(column, locate):
 def _numbers(column, locate):
     """Return int64 or float64; raise an error if a value is not a finite number."""
     numbers = _to_numbers(column)
-    _raise_if_invalid(
-        column, ~np.isfinite(numbers), locate, "it must be a finite number"
+    expected = (
+        "it must be a finite number; correct it, or give the column another name with "
+        "columns="
     )
+    _raise_if_invalid(column, ~np.isfinite(numbers), locate, expected)
     return numbers
 
 

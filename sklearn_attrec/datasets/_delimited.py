@@ -138,8 +138,8 @@ class DelimitedText:
             # After a lone CR the C parser sometimes drops a field or a line.
             reason = "contains a carriage return outside quotation marks"
             remedy = (
-                "Make it a line end: "
-                "path.write_bytes(path.read_bytes().replace(b'\\r', b'\\n'))"
+                f"Make it a line end: path = pathlib.Path({self.source}); "
+                r"path.write_bytes(path.read_bytes().replace(b'\r', b'\n'))"
             )
             if self.quoting == csv.QUOTE_NONE and '"' in self.text:
                 remedy += ", or pass quotes=True if it is part of a quoted field"

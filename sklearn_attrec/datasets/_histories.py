@@ -6,6 +6,7 @@ import pandas as pd
 from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec.datasets._separators import sample_lines
 from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["read_histories"]
 
@@ -58,15 +59,23 @@ def _find_separator(text, source):
     found = [
         sep
         for sep in _SEPARATORS
-        if sum(sep in line.strip() for line in lines) > 0.5 * len(lines)
+        if sum(sep in line.strip() for line in lines) >= 0.5 * len(lines)
     ]
     if ", " in found:  # it contains two others
         found = [sep for sep in found if sep not in (",", " ")]
     if len(found) != 1:
         some = " and ".join(map(repr, found)) or "none of a tab, comma and space"
+        remedy = "Pass the separator, for example sep=';'."
+        if found:
+            old, new = map(repr, found[:2])
+            remedy = (
+                f"If both separate ids, replace one: path = pathlib.Path({source}); "
+                f"path.write_text(path.read_text().replace({old}, {new})). If ids "
+                f"contain {new}, pass sep={old}."
+            )
         raise InteractionsError(
             f"{source}: layout='histories' needs one separator between the ids, but "
-            f"{some} occur in most lines. Pass the separator, for example "
-            f"sep={(found or [';'])[0]!r}."
+            f"{some} occur in most lines, for example "
+            f"{short_repr(lines[0] if lines else '')}. {remedy}"
         )
     return found[0]

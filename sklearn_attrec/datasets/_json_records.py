@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ _SPACE = re.compile(r"\s*")
 _BETWEEN = re.compile(r"\s*([,\]])\s*")
 
 
-def read_json(text, columns, source):
+def read_json(text, columns, need_ids, source):
     """Read JSON objects as rows, with one column per key.
 
     The reader of pandas rounds large integers, accepts NaN, and keeps the last of two
@@ -27,6 +28,8 @@ def read_json(text, columns, source):
         One object per line, or one array of objects.
     columns : None, list or dict
         Keys to read, or keys that will be renamed: each record must have them.
+    need_ids : bool
+        Whether each record must have the keys of the user and the item.
     source : str
         Name of the file for error messages.
 
@@ -44,7 +47,7 @@ def read_json(text, columns, source):
             if not isinstance(record, dict):
                 raise ValueError(f"it contains {short_repr(record)}")
             if required is None:
-                required = _required_keys(record, columns)
+                required = _required_keys(record, columns, need_ids)
             if missing := [key for key in required if key not in record]:
                 raise KeyError(missing[0], [*record])
             records.append(record)
@@ -79,7 +82,7 @@ class _Records:
         self.expected = (
             "The array must contain JSON objects."
             if self._is_array
-            else "Each line must be one JSON object."
+            else "Each line must be one JSON object, or the file one array of objects."
         )
 
     def __iter__(self):
@@ -113,26 +116,26 @@ class _Records:
             raise ValueError("there is more text after the array")
 
 
-def _required_keys(first, columns):
+def _required_keys(first, columns, need_ids):
     """Return the keys that each record must have, given the first record."""
     if isinstance(columns, (list, tuple)):
-        return columns
-    renames = columns or {}
-    new = set(renames.values())
-    present = [key for key in (USER, ITEM, TIME) if key in first and key not in new]
-    return [*renames, *present]
+        names = {key: key for key in columns}
+    else:
+        names = dict(columns or {})
+        new = set(names.values())
+        names |= {k: k for k in (USER, ITEM, TIME) if k in first and k not in new}
+    return [key for key, name in names.items() if need_ids or name not in (USER, ITEM)]
 
 
 def _key_remedy(key, columns):
+    name = columns.get(key, key) if isinstance(columns, Mapping) else key
+    if name in (USER, ITEM):
+        return "Add it, or pass drop_blank_ids=True to drop such records."
     if columns is None:
-        return (
-            "The first record has it, so each one must. Remove the record, or name "
-            "the keys to read with columns=."
-        )
+        return f"Add it, or pass columns={[USER, ITEM]} to read no other keys."
     return (
-        f"columns= contains {key!r}, so each record must have it. Remove the record, "
-        "or name keys that all records have: a list of keys to read, or a dict from "
-        "keys to new names."
+        f"Add it, or leave {key!r} out of columns=, a list of the keys to read or a "
+        "dict from keys to new names."
     )
 
 

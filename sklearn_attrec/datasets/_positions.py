@@ -73,11 +73,13 @@ def names_by_position(fields, time_format, locate):
             expected = "times: dates, or Unix times after 1973"
         else:
             continue
-        advice = (
-            f" If it holds numbers that order the rows of a user, pass columns={names}."
-            if name == TIME and column.dtype == np.int64
-            else ""
-        )
+        advice = ""
+        if name == TIME and column.dtype == np.int64:
+            advice = (
+                f" If it holds numbers that order the rows of a user, pass "
+                f"columns={names}; if each line is a user and its items, pass "
+                "layout='histories'."
+            )
         raise InteractionsError(
             f"{locate(0)}: there is no header, and column {position + 1} of "
             f"{n_columns} would be {name!r}, which must contain {expected}. It "
@@ -117,6 +119,7 @@ def _suggest_names(frame, time_format=None):
     times = [i for i, c in enumerate(columns) if _are_times(c, time_format)]
     # The ids come first; of several columns of times, take one that leaves two ids.
     time = min(times, key=lambda i: columns[i].dtype == np.int64, default=None)
+    time = time if len(columns) > 2 else None
     names = [f"column_{i + 1}" for i in range(len(columns))]
     rest = [i for i in range(len(columns)) if i != time]
     for i, name in zip(rest, [USER, ITEM], strict=False):
@@ -124,7 +127,7 @@ def _suggest_names(frame, time_format=None):
     if len(rest) > 2 and _are_numbers(columns[rest[2]]):
         largest = pd.to_numeric(columns[rest[2]]).max()
         names[rest[2]] = RATING if largest <= 10 else "count"
-    if time is not None and len(rest) > 1:
+    if time is not None:
         names[time] = TIME
     return names
 

@@ -215,16 +215,16 @@ def read_interactions(
     elif table:
         frame, locate = read_table(raw, table, source)
     elif is_json:
-        frame, locate = read_json(decode(raw, encoding, source), columns, source)
+        text = decode(raw, encoding, source)
+        frame, locate = read_json(text, columns, not drop_blank_ids, source)
     else:
         extension = PurePath(name).suffix.lower()
         defaults = _find_format(source, extension, sep)
-        text = DelimitedText(
-            source, decode(raw, encoding, source), defaults, sep, quotes
-        )
+        text = decode(raw, encoding, source)
+        fields = DelimitedText(source, text, defaults, sep, quotes)
         names_given = isinstance(columns, (list, tuple))
         frame, locate = _read_fields(
-            text, defaults.header, header, names_given, time_format
+            fields, defaults.header, header, names_given, time_format
         )
     is_text = not is_json and table in (None, "Excel")
     frame = _rename(frame, columns, source)

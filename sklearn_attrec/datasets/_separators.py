@@ -43,8 +43,9 @@ def refuse_other_separator(source, text, sep, n_fields):
     """Raise an error if another separator fits every line, and fits it better.
 
     Spaces, which also occur within text, need the least to be refused: another
-    separator that gives as many fields. All others need one that gives more fields, or
-    the separator itself followed by a space.
+    separator that gives as many fields, or tabs. Commas need one that gives more
+    fields, or that each is followed by a space. Other separators seldom occur within
+    text, and are refused only if they give different numbers of fields.
 
     Parameters
     ----------
@@ -57,6 +58,8 @@ def refuse_other_separator(source, text, sep, n_fields):
     n_fields : set of int
         The numbers of fields that it gives.
     """
+    if len(n_fields) == 1 and sep not in (" ", ","):
+        return
     most = max(n_fields) if len(n_fields) == 1 else 1
     for other, n_others in separators_that_fit(text).items():
         if other in (sep, " "):

@@ -38,13 +38,13 @@ def decode(raw, encoding, source):
         line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
         raise InteractionsError(
             f"{source}, line {line}: the text is not encoded in {encoding!r}. "
-            + _encoding_remedy(raw, encoding)
+            + _encoding_remedy(raw, encoding, source)
         ) from error
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise InteractionsError(
             f"{source}, line {line} contains a NUL character. "
-            + _encoding_remedy(raw, encoding)
+            + _encoding_remedy(raw, encoding, source)
         )
     text = text.removeprefix("\ufeff")
     if not text or text.isspace():
@@ -52,7 +52,7 @@ def decode(raw, encoding, source):
     return text
 
 
-def _encoding_remedy(raw, encoding):
+def _encoding_remedy(raw, encoding, source):
     """Return what to do about text that has another encoding, or is not text."""
     guess = _utf_16(raw)
     if guess is None and not is_binary(raw):
@@ -63,7 +63,8 @@ def _encoding_remedy(raw, encoding):
         return "The file is damaged, or it is not text. Convert it to CSV or Parquet."
     return (
         "The file may be damaged. To read it without these characters, remove them: "
-        "path.write_bytes(path.read_bytes().replace(b'\\0', b''))."
+        f"path = pathlib.Path({source}); "
+        r"path.write_bytes(path.read_bytes().replace(b'\0', b''))."
     )
 
 
