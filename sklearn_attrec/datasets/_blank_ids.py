@@ -46,8 +46,8 @@ def without_blank_ids(frame, locate):
     kept = np.flatnonzero(~blank)
     frame = frame.iloc[kept].reset_index(drop=True)
     for name in names:
-        # Missing values turned these integers into floats.
-        column = frame[name]
+        # Missing values turned integers into floats or objects.
+        column = frame[name] = frame[name].infer_objects()
         if column.dtype.kind == "f" and (column == column.round()).all():
             frame[name] = column.astype(np.int64)
     return frame, lambda row: locate(kept[row])

@@ -54,7 +54,6 @@ _KINDS = [
         (b"<stata_dta>",),
         _CONVERT.format("stata"),
     ),
-    _Kind("an SPSS file", (".sav",), (b"$FL2",), _CONVERT.format("spss")),
     _Kind("a SAS file", (".sas7bdat",), (), _CONVERT.format("sas")),
     _Kind(
         "an R file",
@@ -123,4 +122,4 @@ def is_binary(raw):
     """Return whether bytes are not text in any encoding of 8 bits per character."""
     sample = raw[:10_000]
     control = sum(sample.count(byte) for byte in range(32) if byte not in b"\t\n\r\f")
-    return control > 0.02 * len(sample)
+    return control > 10 + 0.02 * len(sample)
