@@ -44,6 +44,7 @@ def assert_advised(read, name, content, found, options, advice, expected):
 
 TITLES = 'user_id\titem_id\tn\nu\t"Blue\t1\nv\tRed\t2\nw\tThe Sky"\t3\nx\tSea\t4\n'
 TITLE_ROWS = [("u", '"Blue', 1), ("v", "Red", 2), ("w", 'The Sky"', 3), ("x", "Sea", 4)]
+FIRST = [("a", "b"), ("c", "d"), ("a", "e")]
 TIMED = ["user_id", "item_id", "timestamp"]
 
 
@@ -62,6 +63,7 @@ TIMED = ["user_id", "item_id", "timestamp"]
             {"sep": ";"},
             [("u", "a b"), ("v", "c d")],
         ),
+        ("a.txt", "a, b\nc, d\n", "b", {"sep": ","}, {"sep": ", "}, FIRST[:2]),
         ("a.dat", "1,2\n3,4\n", "1 column", {}, {"sep": ","}, [(1, 2), (3, 4)]),
         ("a.tsv", "u,i\n1,2\n", "1 column", {}, {"sep": ","}, [(1, 2)]),
         ("a.csv", "u;i\n1,5;2\n", "1 column", {}, {"sep": ";"}, [("1,5", 2)]),
@@ -94,6 +96,7 @@ TIMED = ["user_id", "item_id", "timestamp"]
             {"header": False},
             [("a", ".5"), ("b", "1")],
         ),
+        ("a.csv", "a,b\nc,d\na,e\n", "line 3", {}, {"header": False}, FIRST),
         # Quotation marks.
         ("a.tsv", TITLES, "line 2", {}, {"quotes": False}, TITLE_ROWS),
         (
@@ -208,6 +211,15 @@ def test_refused_with_the_call_that_works(
 )
 def test_innocent_files_are_read(read, name, content, expected):
     assert rows(read(name, content)) == expected
+
+
+def test_a_list_of_names_never_swaps_columns(read):
+    text, names = "item_id,user_id,n\n1,2,3\n", ["user_id", "item_id"]
+    assert rows(read("a.csv", text, columns=names, header=True)) == [(2, 1)]
+    with pytest.raises(InteractionsError, match="'user_id', 'item_id'.*a dict"):
+        read("a.csv", text, columns=[*names, "rating"], header=True)
+    with pytest.raises(InteractionsError, match="line 3 repeats the header. Remove"):
+        read("a.csv", "user_id,item_id\n1,2\nuser_id,item_id\n3,4\n")
 
 
 @pytest.mark.parametrize("text", ["1,2\r3,4\n", "1,\x002\n"])

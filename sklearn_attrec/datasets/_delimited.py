@@ -94,9 +94,13 @@ class DelimitedText:
         line, first = sample[0]
         if len(first) == 1:
             raise wrong_separator(self.source, line, first[0], self.original)
-        if self._is_default_sep:
-            sep, counts = self._replaced or self.sep, {len(f) for _, f in sample}
-            refuse_other_separator(self.source, self.original, sep, counts)
+        refuse_other_separator(
+            self.source,
+            self.original,
+            self._replaced or self.sep,
+            {len(fields) for _, fields in sample},
+            self._is_default_sep,
+        )
         self._check_quotes(len(first))
         frame = self._parse(len(first))
         # A blank in the last column may come from a short record.
@@ -219,16 +223,16 @@ class DelimitedText:
 
     def _ragged_remedy(self, n_fields):
         plain = {line.count(self.sep) for line in self.text.split("\n") if line.strip()}
-        if self.quoting != csv.QUOTE_NONE and plain == {n_fields - 1}:
+        has_quotes = self.quoting != csv.QUOTE_NONE
+        if has_quotes and plain == {n_fields - 1}:
             return "Pass quotes=False: quotation marks seem to be part of the text."
-        if self.quoting != csv.QUOTE_NONE:
-            return (
-                "Correct the line, or put quotation marks around fields that contain "
-                "the separator."
-            )
         remedy = "Correct the line"
-        if '"' in self.text:
+        if has_quotes:
+            remedy += (
+                ", or put quotation marks around fields that contain the separator"
+            )
+        elif '"' in self.text:
             remedy += ", or pass quotes=True if quotation marks enclose its fields"
-        if 0 not in plain:
+        if '"' not in self.text and 0 not in plain:
             remedy += ", or pass layout='histories' if a line is a user and its items"
         return f"{remedy}."

@@ -18,6 +18,7 @@ from sklearn_attrec.utils._short_repr import short_repr
 __all__ = [
     "names_by_position",
     "refuse_names_as_record",
+    "refuse_repeated_header",
     "refuse_values_as_header",
 ]
 
@@ -111,6 +112,39 @@ def refuse_names_as_record(fields, locate):
                 "later values of its column are. If the line is a header, pass "
                 "header=True, otherwise header=False."
             )
+
+
+def refuse_repeated_header(fields, may_be_record, locate):
+    """Raise an error if the header, or one of its names, appears again below it.
+
+    Parameters
+    ----------
+    fields : DataFrame of str
+        All records, the header first.
+    may_be_record : bool
+        Whether the header can be the first record: then its values may recur in their
+        columns.
+    locate : callable
+        Maps the position of a record to its location in the file.
+    """
+    names, rows = fields.iloc[0], fields.iloc[1:]
+    recurring = np.flatnonzero(rows[0] == names[0])
+    equal = (rows.iloc[recurring] == names).all(axis=1).to_numpy()
+    if equal.any():
+        raise InteractionsError(
+            f"{locate(recurring[equal][0] + 1)} repeats the header. Remove the line: "
+            "the file seems to be several files, one after the other."
+        )
+    if may_be_record and not names.isin([USER, ITEM]).any():
+        for position, name in enumerate(names):
+            row = (rows[position] == name).to_numpy().argmax()
+            if len(rows) and rows[position].iloc[row] == name:
+                raise InteractionsError(
+                    f"{locate(0)}: the header {short_repr(names.to_list(), 200)} looks "
+                    f"like the first record, because {short_repr(name)} is also a "
+                    f"value of its column ({locate(row + 1)}). If it is, pass "
+                    "header=False. If it is the header, pass header=True."
+                )
 
 
 def _suggest_names(frame, time_format=None):

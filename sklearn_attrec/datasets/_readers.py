@@ -18,6 +18,7 @@ from sklearn_attrec.datasets._json_records import read_json
 from sklearn_attrec.datasets._positions import (
     names_by_position,
     refuse_names_as_record,
+    refuse_repeated_header,
     refuse_values_as_header,
 )
 from sklearn_attrec.datasets._tables import TABLES, find_table, read_table
@@ -116,9 +117,9 @@ def read_interactions(
         no `timestamp`.
     columns : list or dict, default=None
         A list gives the names of all columns in the order of the file; delimited text
-        is then read without a header, unless `header=True`. A dict renames some
-        columns, for example `{"movieId": "item_id"}`. In JSON, where keys have no
-        order, a list selects the keys to read.
+        is then read without a header, unless `header=True`. If the file has names and
+        all of the list are among them, only these columns are read. A dict renames
+        some columns, for example `{"movieId": "item_id"}`. In JSON, the names are keys.
     sep : str, default=None
         Separator of the fields, never a regular expression. If given, the file is read
         as delimited text, regardless of its extension. It has a header, except for
@@ -222,9 +223,8 @@ def read_interactions(
         defaults = _find_format(source, extension, sep)
         text = decode(raw, encoding, source)
         fields = DelimitedText(source, text, defaults, sep, quotes)
-        names_given = isinstance(columns, (list, tuple))
         frame, locate = _read_fields(
-            fields, defaults.header, header, names_given, time_format
+            fields, defaults.header, header, columns, time_format
         )
     is_text = not is_json and table in (None, "Excel")
     frame = _rename(frame, columns, source)
@@ -263,12 +263,15 @@ def _find_format(source, suffix, sep):
     return FORMATS.get(suffix, FORMATS[".csv"])
 
 
-def _read_fields(table, header_by_default, header, names_given, time_format):
+def _read_fields(table, header_by_default, header, columns, time_format):
     """Return the fields of delimited text as strings, with names of the columns."""
     fields = table.read()
     infer = header == "infer"
+    names_given = isinstance(columns, (list, tuple))
+    unnamed = infer and columns is None
     if header_by_default and not names_given if infer else header:
         refuse_values_as_header(fields, only_if_all=not infer, locate=table.where)
+        refuse_repeated_header(fields, may_be_record=unnamed, locate=table.where)
         names = fields.iloc[0].to_list()
         if len(fields) == 1:
             raise InteractionsError(
@@ -284,8 +287,15 @@ def _read_fields(table, header_by_default, header, names_given, time_format):
     return fields, table.where
 
 
+def _moved(old, new):
+    """Return the new names that are old names of other columns."""
+    return [
+        name for i, name in enumerate(new) if name in old and name not in old[i : i + 1]
+    ]
+
+
 def _rename(frame, columns, source):
-    """Rename the columns.
+    """Rename or select the columns.
 
     Raises an error if there are fewer than two columns, repeated names or no rows.
     """
@@ -298,7 +308,15 @@ def _rename(frame, columns, source):
                 "the names of existing columns."
             )
         frame = frame.rename(columns=columns)
+    elif columns is not None and set(columns) <= set(frame.columns):
+        frame = frame[[*columns]]
     elif columns is not None:
+        if moved := _moved(frame.columns, columns):
+            raise InteractionsError(
+                f"{found}, but columns= names {short_repr(moved)} at other positions. "
+                "To read some columns, list existing names only; to rename some, pass "
+                "a dict from old to new names."
+            )
         if len(columns) != frame.shape[1]:
             raise InteractionsError(
                 f"{found}, but columns= contains {len(columns)} names. Pass one name "

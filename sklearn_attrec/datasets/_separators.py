@@ -39,7 +39,7 @@ def separators_that_fit(text):
     return fitting
 
 
-def refuse_other_separator(source, text, sep, n_fields):
+def refuse_other_separator(source, text, sep, n_fields, is_default):
     """Raise an error if another separator fits every line, and fits it better.
 
     Spaces, which also occur within text, need the least to be refused: another
@@ -57,7 +57,13 @@ def refuse_other_separator(source, text, sep, n_fields):
         The separator that the name of the file suggests.
     n_fields : set of int
         The numbers of fields that it gives.
+    is_default : bool
+        Whether the name of the file suggests it. A separator that the user chose is
+        only refused if each one is followed by a space.
     """
+    if not is_default:
+        _refuse_spaces(source, text, sep)
+        return
     if len(n_fields) == 1 and sep not in (" ", ","):
         return
     most = max(n_fields) if len(n_fields) == 1 else 1
@@ -79,6 +85,16 @@ def refuse_other_separator(source, text, sep, n_fields):
             f"{source}: some fields are separated by several spaces. Read the file "
             f"with pandas: pd.read_csv({source}, sep=r'\\s+', header=None), or pass "
             "sep=' ' if these fields are blank."
+        )
+
+
+def _refuse_spaces(source, text, sep):
+    spaced = f"{sep} "
+    if sep != " " and separators_that_fit(text).get(spaced):
+        raise InteractionsError(
+            f"{source}: each {sep!r} is followed by a space, for example "
+            f"{short_repr(sample_lines(text)[0])}, so that ids would begin with it. "
+            f"Pass {_call(spaced, text)}."
         )
 
 
