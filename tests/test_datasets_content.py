@@ -33,152 +33,117 @@ def rows(frame):
     return [*frame.itertuples(index=False, name=None)]
 
 
-def assert_advised(read, name, content, found, options, advice, expected):
+def assert_advised(read, name, content, found, advice, expected, **options):
     """Expect an error with some text and advice, and that following it works."""
     with pytest.raises(InteractionsError) as raised:
         read(name, content, **options)
-    for part in (name, found, *(f"{k}={v!r}" for k, v in advice.items())):
+    for part in (name, found, advice):
         assert part in str(raised.value)
-    assert rows(read(name, content, **options | advice)) == expected
+    options |= eval(f"dict({advice})")  # noqa: S307
+    assert rows(read(name, content, **options)) == expected
 
 
 TITLES = 'user_id\titem_id\tn\nu\t"Blue\t1\nv\tRed\t2\nw\tThe Sky"\t3\nx\tSea\t4\n'
 TITLE_ROWS = [("u", '"Blue', 1), ("v", "Red", 2), ("w", 'The Sky"', 3), ("x", "Sea", 4)]
 FIRST = [("a", "b"), ("c", "d"), ("a", "e")]
+LONG = "x" * 200_000
 TIMED = ["user_id", "item_id", "timestamp"]
 
 
+# name, content, text of the error, advice in the error, rows after following it
+SEPARATORS = [
+    ("a.txt", "1, 2\n1, 3\n", "'1, 2'", "sep=', '", [(1, 2), (1, 3)]),
+    ("a.txt", "1,a b\n2,c\n", "'1,a b'", "sep=','", [(1, "a b"), (2, "c")]),
+    ("a.txt", "1\ta b\n2\tc d\n", "a b", r"sep='\t'", [(1, "a b"), (2, "c d")]),
+    ("a.txt", "u;a b\nv;c d\n", "u;a b", "sep=';'", [("u", "a b"), ("v", "c d")]),
+    ("a.dat", "1,2\n3,4\n", "1 column", "sep=','", [(1, 2), (3, 4)]),
+    ("a.tsv", "u,i\n1,2\n", "1 column", "sep=','", [(1, 2)]),
+    ("a.csv", "u;i\n1,5;2\n", "1 column", "sep=';'", [("1,5", 2)]),
+    ("a.csv", "u;i;t,s\n1;2;3,5\n", "u;i;t,s", "sep=';'", [(1, 2, "3,5")]),
+    ("a.csv", 'u, i\n"a", "b"\n', "'u, i'", "sep=', ', quotes=True", [("a", "b")]),
+]
+HEADERS = [
+    (
+        *("a.csv", "anna,B1,5.0,1700000000\nbert,B2,3.0,1700000001\n", "'5.0'"),
+        "header=False",
+        [("anna", "B1", 5.0, 1700000000), ("bert", "B2", 3.0, 1700000001)],
+    ),
+    ("a.csv", "u,7\nv,8\n", "'7'", "header=False", [("u", 7), ("v", 8)]),
+    ("a.csv", "u,-1e3\nv,8\n", "'-1e3'", "header=True", [("v", 8)]),
+    (
+        *("a.csv", "u,2020-01-01,i\n", "'2020-01-01'"),
+        "columns=['user_id', 'timestamp', 'item_id']",
+        [("u", pd.Timestamp("2020-01-01"), "i")],
+    ),
+    ("a.tsv", "a\t.5\nb\t1\n", "'.5'", "header=False", [("a", ".5"), ("b", "1")]),
+    ("a.csv", "a,b\nc,d\na,e\n", "line 3", "header=False", FIRST),
+]
+QUOTES = [
+    ("a.tsv", TITLES, "line 2", "quotes=False", TITLE_ROWS),
+    ("a.csv", TITLES.replace("\t", ","), "line 2", "quotes=False", TITLE_ROWS),
+    ("a.tsv", 'u\ti\na\t"B" C\n', "line 2", "quotes=False", [("a", '"B" C')]),
+    ("a.tsv", 'u\ti\n1\tx\n2\t"B\n', "line 3", "quotes=False", [(1, "x"), (2, '"B')]),
+    ("a.tsv", 'u\ti\tn\na\t"B\t1"\n', "line 2", "quotes=False", [("a", '"B', '1"')]),
+    ("a.txt", '1 "a b"\n2 "c"\n', "line 2", "quotes=True", [(1, "a b"), (2, "c")]),
+    ("a.txt", '1 "a\rb"\n', "carriage return", "quotes=True", [(1, "a\rb")]),
+]
+COLUMNS = [
+    *(
+        (
+            *("a.txt", f"1 10 {third}\n", f"[{third}]"),
+            *(f"columns=['user_id', 'item_id', '{name}']", [(1, 10, third)]),
+        )
+        for third, name in ((4, "rating"), (153, "count"), (2, "timestamp"))
+    ),
+    (
+        *("a.dat", "1::10::2::7\n", "column 4"),
+        "columns=['user_id', 'item_id', 'rating', 'timestamp']",
+        [(1, 10, 2, 7)],
+    ),
+    (
+        *("a.txt", "1 1600000000 7\n", "column 3"),
+        "columns=['user_id', 'timestamp', 'item_id']",
+        [(1, 1600000000, 7)],
+    ),
+    (
+        *("a.data", "1\t2014-04-07T10:51:09.277Z\t21\t0\n", "'item_id'"),
+        "columns=['user_id', 'timestamp', 'item_id', 'rating']",
+        [(1, pd.Timestamp("2014-04-07T10:51:09.277Z"), 21, 0)],
+    ),
+    (
+        *("a.txt", "2014-04-07 u i\n", "'user_id'"),
+        "columns=['timestamp', 'user_id', 'item_id']",
+        [(pd.Timestamp("2014-04-07"), "u", "i")],
+    ),
+    (
+        *("a.txt", "1 2 view\n", "'view'"),
+        "columns=['user_id', 'item_id', 'column_3']",
+        [(1, 2, "view")],
+    ),
+]
+HISTORIES = [
+    ("a.txt", text, part, "layout='histories'", expected)
+    for text, part, expected in [
+        ("1 2 3\n4 5\n", "line 2", [(1, 2), (1, 3), (4, 5)]),
+        ("1 2\n4 5 6\n", "line 2", [(1, 2), (4, 5), (4, 6)]),
+        ("1 2 3\n4 5 6\n", "column 3", [(1, 2), (1, 3), (4, 5), (4, 6)]),
+        ("1 2 3 4\n", "column 4", [(1, 2), (1, 3), (1, 4)]),
+        ("u a b c d\n", "5 columns", [("u", item) for item in "abcd"]),
+    ]
+]
+
+
 @pytest.mark.parametrize(
-    ("name", "content", "found", "options", "advice", "expected"),
-    [
-        # Another separator.
-        ("a.txt", "1, 2\n1, 3\n", "'1, 2'", {}, {"sep": ", "}, [(1, 2), (1, 3)]),
-        ("a.txt", "1,a b\n2,c\n", "'1,a b'", {}, {"sep": ","}, [(1, "a b"), (2, "c")]),
-        ("a.txt", "1\ta b\n2\tc d\n", "t", {}, {"sep": "\t"}, [(1, "a b"), (2, "c d")]),
-        (
-            "a.txt",
-            "u;a b\nv;c d\n",
-            ";",
-            {},
-            {"sep": ";"},
-            [("u", "a b"), ("v", "c d")],
-        ),
-        ("a.txt", "a, b\nc, d\n", "b", {"sep": ","}, {"sep": ", "}, FIRST[:2]),
-        ("a.dat", "1,2\n3,4\n", "1 column", {}, {"sep": ","}, [(1, 2), (3, 4)]),
-        ("a.tsv", "u,i\n1,2\n", "1 column", {}, {"sep": ","}, [(1, 2)]),
-        ("a.csv", "u;i\n1,5;2\n", "1 column", {}, {"sep": ";"}, [("1,5", 2)]),
-        ("a.csv", "u;i;t,s\n1;2;3,5\n", "';'", {}, {"sep": ";"}, [(1, 2, "3,5")]),
-        (
-            *("a.csv", 'u, i\n"a", "b"\nd, e\n', "'u, i'", {}),
-            *({"sep": ", ", "quotes": True}, [("a", "b"), ("d", "e")]),
-        ),
-        # The first record as header.
-        (
-            *("a.csv", "anna,B1,5.0,1700000000\nbert,B2,3.0,1700000001\n", "'5.0'", {}),
-            {"header": False},
-            [("anna", "B1", 5.0, 1700000000), ("bert", "B2", 3.0, 1700000001)],
-        ),
-        ("a.csv", "u,7\nv,8\n", "'7'", {}, {"header": False}, [("u", 7), ("v", 8)]),
-        ("a.csv", "u,-1e3\nv,8\n", "'-1e3'", {}, {"header": True}, [("v", 8)]),
-        (
-            *("a.csv", "u,2020-01-01,i\nv,2020-01-02,j\n", "'2020-01-01'", {}),
-            {"columns": ["user_id", "timestamp", "item_id"]},
-            [
-                ("u", pd.Timestamp("2020-01-01"), "i"),
-                ("v", pd.Timestamp("2020-01-02"), "j"),
-            ],
-        ),
-        (
-            "a.tsv",
-            "a\t.5\nb\t1\n",
-            "'.5'",
-            {},
-            {"header": False},
-            [("a", ".5"), ("b", "1")],
-        ),
-        ("a.csv", "a,b\nc,d\na,e\n", "line 3", {}, {"header": False}, FIRST),
-        # Quotation marks.
-        ("a.tsv", TITLES, "line 2", {}, {"quotes": False}, TITLE_ROWS),
-        (
-            *("a.csv", TITLES.replace("\t", ","), "line 2", {}),
-            *({"quotes": False}, TITLE_ROWS),
-        ),
-        (
-            *("a.tsv", 'u\ti\na\t"Blue" Sky\nb\tx\n', "line 2", {}),
-            *({"quotes": False}, [("a", '"Blue" Sky'), ("b", "x")]),
-        ),
-        (
-            *("a.tsv", 'u\ti\n1\tx\na\t"Blue\n', "line 3", {}),
-            *({"quotes": False}, [("1", "x"), ("a", '"Blue')]),
-        ),
-        (
-            *("a.tsv", 'u\ti\tn\na\t"Blue\t1"\nb\tx\t2\n', "line 2", {}),
-            *({"quotes": False}, [("a", '"Blue', '1"'), ("b", "x", "2")]),
-        ),
-        (
-            *("a.txt", '1 "a b"\n2 "c"\n', "line 2", {}),
-            *({"quotes": True}, [(1, "a b"), (2, "c")]),
-        ),
-        (
-            *("a.txt", '1 "a\rb"\n2 "c"\n', "carriage return", {}),
-            *({"quotes": True}, [(1, "a\rb"), (2, "c")]),
-        ),
-        # Columns without a header.
-        *(
-            (
-                *("a.txt", f"1 10 {third}\n1 11 {third}\n", "column 3", {}),
-                {"columns": ["user_id", "item_id", name]},
-                [(1, 10, third), (1, 11, third)],
-            )
-            for third, name in ((4, "rating"), (153, "count"), (2, "timestamp"))
-        ),
-        (
-            *("a.dat", "1::10::2::7\n", "column 4", {}),
-            {"columns": ["user_id", "item_id", "rating", "timestamp"]},
-            [(1, 10, 2, 7)],
-        ),
-        (
-            *("a.txt", "1 1600000000 7\n", "column 3", {}),
-            {"columns": ["user_id", "timestamp", "item_id"]},
-            [(1, 1600000000, 7)],
-        ),
-        (
-            *(
-                "a.csv",
-                "1,2014-04-07T10:51:09.277Z,21,0\n",
-                "item_id",
-                {"header": False},
-            ),
-            {"columns": ["user_id", "timestamp", "item_id", "rating"]},
-            [(1, pd.Timestamp("2014-04-07T10:51:09.277Z"), 21, 0)],
-        ),
-        (
-            *("a.txt", "2014-04-07 u i\n", "'user_id'", {}),
-            {"columns": ["timestamp", "user_id", "item_id"]},
-            [(pd.Timestamp("2014-04-07"), "u", "i")],
-        ),
-        (
-            *("a.txt", "1 2 view\n1 3 buy\n", "'timestamp'", {}),
-            {"columns": ["user_id", "item_id", "column_3"]},
-            [(1, 2, "view"), (1, 3, "buy")],
-        ),
-        # One line per user.
-        *(
-            ("a.txt", text, part, {}, {"layout": "histories"}, expected)
-            for text, part, expected in [
-                ("1 2 3\n4 5\n", "line 2", [(1, 2), (1, 3), (4, 5)]),
-                ("1 2\n4 5 6\n", "line 2", [(1, 2), (4, 5), (4, 6)]),
-                ("1 2 3\n4 5 6\n", "column 3", [(1, 2), (1, 3), (4, 5), (4, 6)]),
-                ("1 2 3 4\n", "column 4", [(1, 2), (1, 3), (1, 4)]),
-                ("u a b c d\n", "5 columns", [("u", item) for item in "abcd"]),
-            ]
-        ),
-    ],
+    ("name", "content", "found", "advice", "expected"),
+    [*SEPARATORS, *HEADERS, *QUOTES, *COLUMNS, *HISTORIES],
 )
-def test_refused_with_the_call_that_works(
-    read, name, content, found, options, advice, expected
-):
-    assert_advised(read, name, content, found, options, advice, expected)
+def test_refused_with_the_call_that_works(read, name, content, found, advice, expected):
+    assert_advised(read, name, content, found, advice, expected)
+
+
+def test_spaces_after_a_given_separator(read):
+    advised = ("a.txt", "a, b\nc, d\n", "'a, b'", "sep=', '", FIRST[:2])
+    assert_advised(read, *advised, sep=",")
 
 
 @pytest.mark.parametrize(
@@ -204,6 +169,11 @@ def test_refused_with_the_call_that_works(
             [(1, "a,b,c"), (2, "d,e,f")],
         ),
         ("a.csv", ",user_id,item_id\n0,1,2\n", [(0, 1, 2)]),
+        (
+            "a.csv",
+            f'user_id,item_id,n\n1,2,"{LONG}"\n2,3,\n',
+            [(1, 2, LONG), (2, 3, "")],
+        ),
         ("a.txt", "u a,b 1600000000\n", [("u", "a,b", 1600000000)]),
         ("a.txt", "20200101 20200102\n", [(20200101, 20200102)]),
         ("a.dat", "1::0000031887::1600000000000\n", [(1, "0000031887", 1600000000000)]),
@@ -250,9 +220,9 @@ def test_histories_keep_the_order_of_the_items(read, text):
 
 def test_histories_that_are_unclear(read):
     users = {"layout": "histories"}
-    expected, drop = [(1, 2), (1, 3)], {"drop_blank_ids": True}
+    advised = ("1 2 3\n4\n", "line 2", "drop_blank_ids=True", [(1, 2), (1, 3)])
     with pytest.warns(UserWarning, match="line 2.* 1 of 3 "):
-        assert_advised(read, "a.txt", "1 2 3\n4\n", "line 2", users, drop, expected)
+        assert_advised(read, "a.txt", *advised, **users)
     with pytest.raises(InteractionsError, match=r"'\\t' and ' '.*replace") as raised:
         read("a.txt", "1\t2 3\n4\t5 6\n", **users)
     assert "sep='\\t'" in str(raised.value)
@@ -449,9 +419,9 @@ def test_excel(read, monkeypatch):
 )
 def test_other_dates(read, text, time_format, expected):
     content = f'user_id,item_id,timestamp\n1,2,"{text}"\n'
-    advice = {"time_format": time_format}
+    advice = f"time_format={time_format!r}"
     row = (1, 2, pd.Timestamp(expected))
-    assert_advised(read, "a.csv", content, "line 2", {}, advice, [row])
+    assert_advised(read, "a.csv", content, "line 2", advice, [row])
 
 
 @pytest.mark.parametrize(

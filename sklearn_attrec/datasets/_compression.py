@@ -1,8 +1,6 @@
 """Decompression of files, recognised by their first bytes rather than their names."""
 
-import bz2
 import gzip
-import lzma
 import zlib
 from io import BytesIO
 from pathlib import PurePath
@@ -70,18 +68,29 @@ def _decompress(raw, suffix, named, source):
         if suffix == ".gz":
             return gzip.decompress(raw)
         if suffix == ".bz2":
+            import bz2  # some builds of Python lack bz2 and lzma
+
             return bz2.decompress(raw)
         if suffix == ".xz":
-            return lzma.decompress(raw)
+            return _decompress_xz(raw)
         if suffix == ".zip":
             raise BadZipFile("it does not begin like one")
         return _decompress_zstandard(raw)
-    except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, BadZipFile) as e:
+    except (EOFError, OSError, ValueError, zlib.error, BadZipFile) as e:
         remedy = f", or remove {named} from its name if it is not compressed"
         raise InteractionsError(
             f"{source} is not a complete {kind} file: {e}. Download or write it again"
             f"{remedy if named else ''}."
         ) from e
+
+
+def _decompress_xz(raw):
+    import lzma
+
+    try:
+        return lzma.decompress(raw)
+    except lzma.LZMAError as error:
+        raise ValueError(str(error)) from error
 
 
 def _decompress_zstandard(raw):

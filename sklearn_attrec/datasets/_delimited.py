@@ -120,6 +120,8 @@ class DelimitedText:
     def _csv_reader(self, strict):
         # newline="\n" makes a carriage return outside quotation marks an error.
         lines = StringIO(self.text, newline="\n")
+        # The limit of the module would refuse long fields, which pandas reads.
+        csv.field_size_limit(max(csv.field_size_limit(), len(self.text)))
         return csv.reader(
             lines, delimiter=self.sep, quoting=self.quoting, strict=strict
         )
@@ -148,12 +150,6 @@ class DelimitedText:
             if self.quoting == csv.QUOTE_NONE and '"' in self.text:
                 remedy += ", or pass quotes=True if it is part of a quoted field"
             line = last_line
-        elif "field limit" in str(error):
-            reason = "contains a field of more than 131,072 characters"
-            remedy = (
-                "Check that every quotation mark is closed, or pass quotes=True if "
-                "the field is that long"
-            )
         else:
             reason = f"has a quotation mark that is not closed properly: {error}"
             remedy = (

@@ -20,7 +20,7 @@ _CONVERT = "Convert it: pd.read_{}({{source}}).to_csv('interactions.csv', index=
 _UNPACK = "Unpack it and read one of its files."
 _PICKLE = (".pkl", ".pickle")
 _KINDS = [
-    # A pickle is recognised below: its first two bytes alone prove little.
+    # Kinds without magic bytes are recognised by `_is`: their first bytes prove little.
     _Kind(
         "a pickle",
         _PICKLE,
@@ -47,7 +47,7 @@ _KINDS = [
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",),
         "Save it as .xlsx or .csv.",
     ),
-    _Kind("an ORC file", (".orc",), (b"ORC",), _CONVERT.format("orc")),
+    _Kind("an ORC file", (".orc",), (), _CONVERT.format("orc")),
     _Kind(
         "a Stata file",
         (".dta",),
@@ -112,9 +112,11 @@ def refuse_other_formats(raw, suffix, source):
 
 
 def _is(kind, raw):
-    """Return whether a file is of a kind that has no simple magic bytes."""
+    """Return whether a file is of a kind whose first bytes also occur in text."""
     if kind.suffixes == _PICKLE:
         return raw[:1] == b"\x80" and raw[1:2] in b"\2\3\4\5" and raw[-1:] == b"."
+    if ".orc" in kind.suffixes:
+        return raw[:3] == raw[-4:-1] == b"ORC"
     return ".tar" in kind.suffixes and raw[257:262] == b"ustar"
 
 

@@ -1,7 +1,5 @@
 """Names of the columns of a file without a header, checked against their contents."""
 
-import re
-
 import numpy as np
 import pandas as pd
 
@@ -12,14 +10,13 @@ from sklearn_attrec.datasets._dates import (
     parse_dates,
     parse_iso_dates,
 )
+from sklearn_attrec.datasets._separators import SAMPLE
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = [
     "names_by_position",
-    "refuse_names_as_record",
-    "refuse_repeated_header",
-    "refuse_values_as_header",
+    "suggest_names",
 ]
 
 _BY_POSITION = {
@@ -29,11 +26,6 @@ _BY_POSITION = {
 }
 # 1973 to 2128 in seconds, milliseconds, microseconds and nanoseconds.
 _TIME_RANGES = [(10**digits, 5 * 10 ** (digits + 1)) for digits in (8, 11, 14, 17)]
-_SAMPLE = 1000
-_VALUE = re.compile(
-    r"\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?)\s*",
-    re.IGNORECASE,
-)
 
 
 def names_by_position(fields, time_format, locate):
@@ -55,9 +47,9 @@ def names_by_position(fields, time_format, locate):
     -------
     list of str
     """
-    frame = fields.iloc[:_SAMPLE].apply(as_integers)
+    frame = fields.iloc[:SAMPLE].apply(as_integers)
     n_columns = frame.shape[1]
-    example = f"columns={_suggest_names(frame, time_format)}"
+    example = f"columns={suggest_names(frame, time_format)}"
     if n_columns not in _BY_POSITION:
         raise InteractionsError(
             f"{locate(0)}: {n_columns} columns and no header. Name all columns in "
@@ -90,65 +82,19 @@ def names_by_position(fields, time_format, locate):
     return names
 
 
-def refuse_names_as_record(fields, locate):
-    """Raise an error if the first line looks like a header.
-
-    It does if only the first value of a column is not an integer.
+def suggest_names(frame, time_format=None):
+    """Guess the names of all columns from their first values, for error messages.
 
     Parameters
     ----------
-    fields : DataFrame of str
-        All records.
-    locate : callable
-        Maps the position of a record to its location in the file.
+    frame : DataFrame of str and int64
+    time_format : str or None, default=None
+        Format of dates.
+
+    Returns
+    -------
+    list of str
     """
-    for name in fields:
-        first, rest = fields[name].iloc[:1], fields[name].iloc[1:_SAMPLE]
-        if as_integers(first).dtype == np.int64 or rest.empty:
-            continue
-        if as_integers(rest).dtype == np.int64:
-            raise InteractionsError(
-                f"{locate(0)}: {short_repr(first.iloc[0])} is not an integer, but the "
-                "later values of its column are. If the line is a header, pass "
-                "header=True, otherwise header=False."
-            )
-
-
-def refuse_repeated_header(fields, may_be_record, locate):
-    """Raise an error if the header, or one of its names, appears again below it.
-
-    Parameters
-    ----------
-    fields : DataFrame of str
-        All records, the header first.
-    may_be_record : bool
-        Whether the header can be the first record: then its values may recur in their
-        columns.
-    locate : callable
-        Maps the position of a record to its location in the file.
-    """
-    names, rows = fields.iloc[0], fields.iloc[1:]
-    recurring = np.flatnonzero(rows[0] == names[0])
-    equal = (rows.iloc[recurring] == names).all(axis=1).to_numpy()
-    if equal.any():
-        raise InteractionsError(
-            f"{locate(recurring[equal][0] + 1)} repeats the header. Remove the line: "
-            "the file seems to be several files, one after the other."
-        )
-    if may_be_record and not names.isin([USER, ITEM]).any():
-        for position, name in enumerate(names):
-            row = (rows[position] == name).to_numpy().argmax()
-            if len(rows) and rows[position].iloc[row] == name:
-                raise InteractionsError(
-                    f"{locate(0)}: the header {short_repr(names.to_list(), 200)} looks "
-                    f"like the first record, because {short_repr(name)} is also a "
-                    f"value of its column ({locate(row + 1)}). If it is, pass "
-                    "header=False. If it is the header, pass header=True."
-                )
-
-
-def _suggest_names(frame, time_format=None):
-    """Guess the names of all columns from their first values."""
     columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
     times = [i for i, c in enumerate(columns) if _are_times(c, time_format)]
     # The ids come first; of several columns of times, take one that leaves two ids.
@@ -164,32 +110,6 @@ def _suggest_names(frame, time_format=None):
     if time is not None:
         names[time] = TIME
     return names
-
-
-def refuse_values_as_header(fields, only_if_all, locate):
-    """Raise an error if a header contains numbers or dates.
-
-    Parameters
-    ----------
-    fields : DataFrame of str
-        All records, the header first.
-    only_if_all : bool
-        Whether to raise an error only if all names are numbers or dates.
-    locate : callable
-        Maps the position of a record to its location in the file.
-    """
-    names = fields.iloc[0].to_list()
-    values = [name for name in names if _VALUE.fullmatch(name)]
-    if values and (len(values) == len(names) or not only_if_all):
-        only = "only " if len(values) == len(names) else ""
-        example = _suggest_names(fields.iloc[:_SAMPLE].apply(as_integers))
-        remedy = "" if only else " If it is the header, pass header=True."
-        raise InteractionsError(
-            f"{locate(0)}: the header {short_repr(names, 200)} contains {only}numbers "
-            f"or dates, for example {values[0]!r}. If it is the first record, pass "
-            f"header=False, or name the columns, for example columns={example}."
-            f"{remedy}"
-        )
 
 
 def _are_times(sample, time_format):

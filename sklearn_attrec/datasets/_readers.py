@@ -13,14 +13,14 @@ from sklearn_attrec.datasets._compression import SUFFIXES, decompress
 from sklearn_attrec.datasets._dates import is_time_format
 from sklearn_attrec.datasets._delimited import FORMATS, DelimitedText
 from sklearn_attrec.datasets._file_kinds import refuse_other_formats
-from sklearn_attrec.datasets._histories import read_histories
-from sklearn_attrec.datasets._json_records import read_json
-from sklearn_attrec.datasets._positions import (
-    names_by_position,
+from sklearn_attrec.datasets._headers import (
     refuse_names_as_record,
     refuse_repeated_header,
     refuse_values_as_header,
 )
+from sklearn_attrec.datasets._histories import read_histories
+from sklearn_attrec.datasets._json_records import read_json
+from sklearn_attrec.datasets._positions import names_by_position
 from sklearn_attrec.datasets._tables import TABLES, find_table, read_table
 from sklearn_attrec.datasets._text import decode
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError

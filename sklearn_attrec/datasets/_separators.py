@@ -3,21 +3,16 @@
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["refuse_other_separator", "separators_that_fit", "wrong_separator"]
+__all__ = ["SAMPLE", "refuse_other_separator", "sample_lines", "wrong_separator"]
 
-SAMPLE = 1000
+SAMPLE = 1000  # lines or rows that are compared
 
 # The most likely first. Of ", " and ",", the first takes the space out of the fields.
 _SEPARATORS = (", ", "; ", "\t", ";", ",", "|", "::", " ")
 
 
 def sample_lines(text):
-    """Return the first lines that are not blank."""
-    return [line for line in text.split("\n", SAMPLE)[:SAMPLE] if line.strip()]
-
-
-def separators_that_fit(text):
-    """Return the separators that occur in each line, each time as often.
+    """Return the first lines that are not blank.
 
     Parameters
     ----------
@@ -25,15 +20,21 @@ def separators_that_fit(text):
 
     Returns
     -------
-    dict from str to int
-        The number of fields that each separator gives.
+    list of str
     """
+    return [line for line in text.split("\n", SAMPLE)[:SAMPLE] if line.strip()]
+
+
+def _fitting_separators(text):
+    """Map each separator that is in each line, as often, to the number of fields."""
     lines = sample_lines(text)
     fitting = {}
     for sep in _SEPARATORS:
         counts = {line.count(sep) for line in lines}
-        # Trailing spaces are stripped from numbers, but not from text.
-        in_full = sep[0] == sep[-1] or counts == {lines[0].count(sep[0])}
+        # ", " separates fields only if a space follows each comma.
+        in_full = all(
+            line.count(sep) == line.count(sep.strip(" ") or sep) for line in lines
+        )
         if len(counts) == 1 and counts != {0} and in_full:
             fitting[sep] = counts.pop() + 1
     return fitting
@@ -67,7 +68,7 @@ def refuse_other_separator(source, text, sep, n_fields, is_default):
     if len(n_fields) == 1 and sep not in (" ", ","):
         return
     most = max(n_fields) if len(n_fields) == 1 else 1
-    for other, n_others in separators_that_fit(text).items():
+    for other, n_others in _fitting_separators(text).items():
         if other in (sep, " "):
             continue
         enough = n_others > most or n_others == most > 1 and other == f"{sep} "
@@ -82,15 +83,15 @@ def refuse_other_separator(source, text, sep, n_fields, is_default):
             )
     if sep == " " and any("  " in line.strip() for line in sample_lines(text)):
         raise InteractionsError(
-            f"{source}: some fields are separated by several spaces. Read the file "
-            f"with pandas: pd.read_csv({source}, sep=r'\\s+', header=None), or pass "
-            "sep=' ' if these fields are blank."
+            f"{source}: some fields are separated by several spaces. Read it with "
+            f"pandas: pd.read_csv({source}, sep=r'\\s+', header=None), and name the "
+            "columns; or pass sep=' ' if these fields are blank."
         )
 
 
 def _refuse_spaces(source, text, sep):
     spaced = f"{sep} "
-    if sep != " " and separators_that_fit(text).get(spaced):
+    if sep != " " and _fitting_separators(text).get(spaced):
         raise InteractionsError(
             f"{source}: each {sep!r} is followed by a space, for example "
             f"{short_repr(sample_lines(text)[0])}, so that ids would begin with it. "
@@ -116,7 +117,7 @@ def wrong_separator(source, line, first, text):
     -------
     InteractionsError
     """
-    found = [*separators_that_fit(text), *(s for s in _SEPARATORS if s in first)]
+    found = [*_fitting_separators(text), *(s for s in _SEPARATORS if s in first)]
     return InteractionsError(
         f"{source}, line {line}: only 1 column found, {short_repr(first)}; "
         + (
