@@ -3,12 +3,11 @@
 The median of some repeats, and the same for `pandas.read_csv`, which checks nothing.
 
     python benchmarks/reading.py
-    python benchmarks/reading.py --rows 100000 --repeats 3
 """
 
 import argparse
 import statistics
-import time
+import timeit
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -39,12 +38,9 @@ def files(n_rows):
 
 
 def seconds(read, path, repeats):
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        read(path)
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
+    return statistics.median(
+        timeit.repeat(lambda: read(path), number=1, repeat=repeats)
+    )
 
 
 if __name__ == "__main__":

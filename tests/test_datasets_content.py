@@ -169,6 +169,7 @@ def test_spaces_after_a_given_separator(read):
             [(1, "a,b,c"), (2, "d,e,f")],
         ),
         ("a.csv", ",user_id,item_id\n0,1,2\n", [(0, 1, 2)]),
+        ("a.csv", "user_id,item_id,2020,n\n1,2,3,n\n", [(1, 2, 3, "n")]),
         (
             "a.csv",
             f'user_id,item_id,n\n1,2,"{LONG}"\n2,3,\n',

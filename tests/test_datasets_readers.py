@@ -250,6 +250,7 @@ def test_blank_ids(blank, row, refuse):
         (IDS + b'1,2\n"3"x,4,5\n', ["line 3"]),
         (IDS + b"1,2\n3,\x004\n", ["line 3", "NUL"]),
         (IDS, ["line 2", "no row"]),
+        (b"a,b\n", ["line 2", "no row"]),
         (IDS + b"\n  \n", ["no row"]),
         (b"", ["line 1", "empty"]),
         (codecs.BOM_UTF8, ["line 1", "empty"]),

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 
-from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec.datasets._columns import as_integers
 from sklearn_attrec.datasets._positions import suggest_names
 from sklearn_attrec.datasets._separators import SAMPLE
@@ -94,10 +93,10 @@ def refuse_repeated_header(fields, may_be_record, locate):
             f"{locate(recurring[equal][0] + 1)} repeats the header. Remove the line: "
             "the file seems to be several files, one after the other."
         )
-    if may_be_record and not names.isin([USER, ITEM]).any():
+    if may_be_record:
         for position, name in enumerate(names):
             row = (rows[position] == name).to_numpy().argmax()
-            if len(rows) and rows[position].iloc[row] == name:
+            if rows[position].iloc[row] == name:
                 raise InteractionsError(
                     f"{locate(0)}: the header {short_repr(names.to_list(), 200)} looks "
                     f"like the first record, because {short_repr(name)} is also a "

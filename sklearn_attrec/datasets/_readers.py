@@ -7,6 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
+from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec.datasets._blank_ids import without_blank_ids
 from sklearn_attrec.datasets._columns import as_integers, convert_columns
 from sklearn_attrec.datasets._compression import SUFFIXES, decompress
@@ -128,7 +129,7 @@ def read_interactions(
         one of tab, comma and space that the lines contain.
     header : "infer" or bool, default="infer"
         Whether the first line of delimited text names the columns. "infer" uses the
-        value of the table, and raises an error if a name is a number or a date.
+        value of the table, and raises an error if the line looks like the first record.
     quotes : "infer" or bool, default="infer"
         Whether a field of delimited text may be enclosed in quotation marks, to
         contain separators and line breaks. False reads quotation marks like any other
@@ -268,15 +269,16 @@ def _read_fields(table, header_by_default, header, columns, time_format):
     fields = table.read()
     infer = header == "infer"
     names_given = isinstance(columns, (list, tuple))
-    unnamed = infer and columns is None
     if header_by_default and not names_given if infer else header:
-        refuse_values_as_header(fields, only_if_all=not infer, locate=table.where)
-        refuse_repeated_header(fields, may_be_record=unnamed, locate=table.where)
+        is_named = columns is not None or fields.iloc[0].isin([USER, ITEM]).any()
+        may_be_record = infer and not is_named
+        refuse_values_as_header(fields, not may_be_record, table.where)
         names = fields.iloc[0].to_list()
         if len(fields) == 1:
             raise InteractionsError(
                 f"{table.source}, line 2: the file has no rows after the header."
             )
+        refuse_repeated_header(fields, may_be_record, table.where)
         fields = fields.iloc[1:].reset_index(drop=True)
         fields.columns = names
         return fields, lambda row: table.where(row + 1)
