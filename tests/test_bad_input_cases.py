@@ -796,7 +796,9 @@ def assert_fails(run, name, *parts, out="out.csv"):
         numbered(103, "a.csv", IDS + b"1,2,3\n4,5,6\n", ["line 2", "3 field", "2"]),
         numbered(104, "a.csv", IDS + b"1,2\n4,5,6\n", ["line 3", "3 field"]),
         numbered(104, "a.csv", IDS + b'1,2\n1,"2\n3,4\n', ["line 3", "quotation"]),
-        numbered(104, "a.csv", IDS + b"1,2\n3,\x004\n", ["NUL", "--encoding='utf-16'"]),
+        numbered(
+            104, "a.csv", IDS + b"1,2\n3,\x004\n", ["NUL", r"replace(b'\0', b'')"]
+        ),
         numbered(104, "a.csv", IDS, ["line 2", "no row"]),
         numbered(104, "a.csv", b"", ["line 1", "empty"]),
         numbered(105, "a.csv", SOUND.encode("utf-16"), ["--encoding='utf-16'"]),

@@ -176,9 +176,23 @@ def test_users_are_read_as_the_ids_in_the_file(run, tmp_path):
     assert table(printed, dtype=str)["user_id"].tolist() == ["002", "a, b"]
     assert printed.err == ""
     assert "'2'" in run(*command, "2").err
+    path.write_text("user_id,item_id\na,1\nb,2\n c,3\n")
+    for users in ("a, b, c", " a , b,c ", '"a", b," c"', "a,b,\tc"):
+        printed = run(*command, users)
+        found = table(printed)["user_id"].tolist()
+        assert found[:2] == ["a", "b"]
+        assert found[2].strip() == "c"
+        assert bool(printed.err) == (" c" not in found)  # an id with a space
 
 
-@pytest.mark.parametrize("users", ["x", "01", "1.0", "1,", " 1", "1_0", "9" * 20])
+@pytest.mark.parametrize("users", ["1, 2", " 1,2", "1 ,2 ", "1,\t2", '"1", "2"'])
+def test_spaces_around_users_are_dropped(run, file, users):
+    printed = run("recommend", file, *POPULARITY, "--users", users, "--k", "1")
+    assert table(printed)["user_id"].tolist() == [1, 2]
+    assert printed.err == ""
+
+
+@pytest.mark.parametrize("users", ["x", "01", "1.0", "1,", "1_0", "9" * 20])
 def test_users_of_another_type_are_refused(fail, file, users):
     line = fail("recommend", file, *POPULARITY, "--users", users)
     assert re.match("--users.*integers", line)
@@ -348,6 +362,43 @@ def test_advice_on_a_bad_file_names_options(fail, tmp_path, text, options, messa
     path = tmp_path / "interactions.csv"
     path.write_text(text)
     assert message in fail("evaluate", str(path), *POPULARITY, *options)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options"),
+    [
+        ("a.txt", "1\ta b\n2\tc d\n", [r"--sep='\t'"]),
+        ("a.txt", "1, 2\n2, 3\n", ["--sep=', '"]),
+        ("a.csv", "u,7\nv,8\n", ["--header=no"]),
+        ("a.csv", "user_id,item_id\n1,\n1,2\n2,3\n", ["--drop-blank-ids"]),
+        (
+            "a.csv",
+            "user_id,item_id\n1,é\n2,3\n".encode("latin-1"),
+            ["--encoding='latin-1'"],
+        ),
+        ("a.tsv", 'user_id\titem_id\n1\t"a\n2\tb"\n', ["--quotes=no"]),
+        ("a.txt", '1 "a b"\n2 "c"\n', ["--quotes=yes"]),
+        ("a.txt", "1 2 3\n2 4\n", ["--layout='histories'"]),
+        ("a.txt", "1 10 4\n2 11 5\n", ["--columns user_id,item_id,rating"]),
+        (
+            *(
+                "a.csv",
+                "user_id,item_id,timestamp\n1,2,31/1/20 8:00\n2,3,1/2/20 9:00\n",
+            ),
+            ["--time-format='%d/%m/%y %H:%M'"],
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("default:.*id is blank:UserWarning")
+def test_following_the_advice_works(run, fail, tmp_path, name, text, options):
+    path = tmp_path / name
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    command = ["recommend", str(path), *POPULARITY, "--all-users", "--k", "1"]
+    line = fail(*command)
+    for option in options:
+        assert option in line
+        command += shlex.split(option)
+    assert "user_id,item_id" in run(*command).out
 
 
 def test_columns_are_renamed_or_named(run, tmp_path):

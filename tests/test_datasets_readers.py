@@ -18,7 +18,7 @@ FULL = {
     "user_id": [1, 1, 2],
     "item_id": ["a", "b", "a"],
     "rating": [4.0, 3.5, 5.0],
-    "timestamp": [12, 10, 11],
+    "timestamp": [1600000012, 1600000010, 1600000011],
 }
 
 
@@ -100,8 +100,9 @@ def test_parquet(suffix, tmp_path):
 
 def test_names_by_position(read):
     assert list(read("a.dat", b"1::2\n")) == ["user_id", "item_id"]
-    assert list(read("a.dat", b"1::2::3\n")) == ["user_id", "item_id", "timestamp"]
-    assert list(read("a.dat", b"1::2::3::4\n")) == list(FULL)
+    timed = read("a.dat", b"1::2::1600000000\n")
+    assert list(timed) == ["user_id", "item_id", "timestamp"]
+    assert list(read("a.dat", b"1::2::3::1600000000\n")) == list(FULL)
 
 
 TEXTS = "9223372036854775808 18446744073709551616 007 +5 -0 1_000 5.0 1e3 ٣ NA nan null"
@@ -153,7 +154,7 @@ def test_names_and_headers_can_be_given(read):
     named = read("a.csv", content, columns=["user_id", "item_id"], header=True)
     assert named.to_dict("list") == {"user_id": [1], "item_id": [2]}
     assert list(read("a.dat", b"1::2\n", columns={"item_id": "x"})) == ["user_id", "x"]
-    assert list(read("a.jsonl", b'{"a":1,"b":2}', columns=["x", "y"])) == ["x", "y"]
+    assert list(read("a.jsonl", b'{"a":1,"b":2}', columns=["b", "a"])) == ["b", "a"]
     assert read("a.csv", b"1,2\n3,4\n", header=False).shape == (2, 2)
     assert list(read("a.dat", b"u::i\n3::4\n", header=True)) == ["u", "i"]
 
@@ -178,7 +179,7 @@ def test_other_encodings_are_named_in_the_error(refuse):
     text = "user_id,item_id\n1,2\nJosé,1\n"
     refuse("a.csv", text.encode("latin-1"), "line 3", "encoding='latin-1'")
     for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
-        refuse("a.csv", text.encode(encoding), "encoding='utf-16'")
+        refuse("a.csv", text.encode(encoding), f"encoding={encoding!r}")
     refuse("a.jsonl", '{"user_id":"é"}'.encode("latin-1"), "line 1", "encoding=")
 
 
@@ -249,6 +250,7 @@ def test_blank_ids(blank, row, refuse):
         (IDS + b'1,2\n"3"x,4,5\n', ["line 3"]),
         (IDS + b"1,2\n3,\x004\n", ["line 3", "NUL"]),
         (IDS, ["line 2", "no row"]),
+        (b"a,b\n", ["line 2", "no row"]),
         (IDS + b"\n  \n", ["no row"]),
         (b"", ["line 1", "empty"]),
         (codecs.BOM_UTF8, ["line 1", "empty"]),
@@ -296,8 +298,7 @@ GOOD = '{"user_id": 1, "item_id": "a", "timestamp": 1}\n'
         ('{"user_id": 2, "item_id": "b", "timestamp": 1e999}', "'timestamp'"),
         ('{"user_id": 2, "user_id": 3, "item_id": "b"}', "twice"),
         ("[" * 100_000, "recursion"),
-        ('{"user_id": 2, "item_id": "b"}', "its keys"),
-        ('{"user_id": 2, "item_id": "b", "timestamp": 1, "x": 0}', "its keys"),
+        ('{"user_id": 2, "item_id": "b"}', "no key 'timestamp'"),
         ('{"user_id": null, "item_id": "b", "timestamp": 1}', "None"),
         ('{"user_id": true, "item_id": "b", "timestamp": 1}', "True"),
         ('{"user_id": 2.5, "item_id": "b", "timestamp": 1}', "'user_id'"),
@@ -450,7 +451,7 @@ def test_bad_paths(read):
         with pytest.raises(InvalidParameterError, match="'path'"):
             read_interactions(path)
     with pytest.raises(InvalidParameterError, match=r"\.csv.*sep="):
-        read("a.xlsx", b"PK")
+        read("a.log", b"1 2")
 
 
 def test_long_values_are_cut_in_messages(read):

@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import re
+import shlex
 import sys
 
 __all__ = ["note", "one_line", "show_warning"]
@@ -31,11 +32,18 @@ def _with_options(text):
 
     def columns_option(match):
         names = ast.literal_eval(match[1])
-        return "--columns " + ",".join(f"{old}={new}" for old, new in names.items())
+        if isinstance(names, dict):
+            names = [f"{old}={new}" for old, new in names.items()]
+        return f"--columns {shlex.quote(','.join(names))}"
 
     text = re.sub(r"drop it: X\.drop\([^()]*\)", "remove it from the file", text)
     text = re.sub(r"X\.rename\((columns=\{[^{}]*\})\)", r"\1", text)
-    text = re.sub(r"\bcolumns=(\{[^{}]*\})", columns_option, text)
-    text = re.sub(r"\b(sep|encoding)=(?=')", r"--\1=", text)
-    text = text.replace("header=True", "--header=yes")
-    return text.replace("header=False", "--header=no")
+    # Only lists of strings: others are Python code for another purpose.
+    lists = r"\['[^']*'(?:, '[^']*')*\]"
+    text = re.sub(rf"\bcolumns=(\{{[^{{}}]*\}}|{lists})", columns_option, text)
+    text = re.sub(r"\b(sep|encoding|layout|unit|context)=(?=['\"])", r"--\1=", text)
+    text = re.sub(r"\btime_format=(?=['\"])", "--time-format=", text)
+    text = re.sub(r"\b(header|quotes)=True", r"--\1=yes", text)
+    text = re.sub(r"\b(header|quotes)=False", r"--\1=no", text)
+    text = re.sub(r"\bPass exclude_seen=", "Pass --set exclude_seen=", text)
+    return text.replace("drop_blank_ids=True", "--drop-blank-ids")

@@ -163,8 +163,16 @@ def _command(commands, name, run, text, file=None):
         "file",
         metavar="FILE",
         nargs=file,
-        help="file of interactions: .csv, .tsv, .data, .dat, .txt, .jsonl or .parquet, "
-        "optionally followed by .gz",
+        help="file of interactions: .csv, .tsv, .data, .dat, .txt, .jsonl, .json, "
+        ".parquet, .feather or .xlsx, optionally compressed as .gz, .zip, .bz2, .xz or "
+        ".zst",
+    )
+    command.add_argument(
+        "--layout",
+        choices=["rows", "histories"],
+        default="rows",
+        help="what a line contains: 'rows': one interaction; 'histories': a user and "
+        "then the items of that user; default: rows",
     )
     command.add_argument(
         "--columns",
@@ -184,7 +192,24 @@ def _command(commands, name, run, text, file=None):
         "extension",
     )
     command.add_argument(
+        "--quotes",
+        choices=["yes", "no"],
+        help="whether quotation marks may enclose fields; default: depends on the file "
+        "extension",
+    )
+    command.add_argument(
         "--encoding", default="utf-8", help="text encoding; default: utf-8"
+    )
+    command.add_argument(
+        "--time-format",
+        metavar="FORMAT",
+        help="format of dates, for example '%%d/%%m/%%Y %%H:%%M'; default: numbers or "
+        "ISO 8601 dates",
+    )
+    command.add_argument(
+        "--drop-blank-ids",
+        action="store_true",
+        help="drop rows without a user or an item, and print their number",
     )
     command.add_argument(
         "--model", choices=RECOMMENDERS, help="model to train; default: attrec"

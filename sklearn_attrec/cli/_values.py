@@ -14,6 +14,8 @@ from sklearn_attrec.utils._param_validation import validate_parameters
 
 __all__ = ["load", "make_model", "read", "read_grid", "read_users"]
 
+_SWITCH = {None: "infer", "yes": True, "no": False}
+
 
 def make_model(arguments):
     """Create the model with the parameters given by --set."""
@@ -42,20 +44,29 @@ def read(arguments):
         arguments.file,
         columns=arguments.columns,
         sep=arguments.sep,
-        header={"yes": True, "no": False}.get(arguments.header, "infer"),
+        layout=arguments.layout,
+        header=_SWITCH[arguments.header],
+        quotes=_SWITCH[arguments.quotes],
         encoding=arguments.encoding,
+        time_format=arguments.time_format,
+        drop_blank_ids=arguments.drop_blank_ids,
     )
     check_interactions(interactions, caller=repr(arguments.file))
     return interactions
 
 
 def read_users(text, known):
-    """Split one line of CSV into user ids of the same type as the known ids."""
-    (users,) = csv.reader([text])
+    """Split one line of CSV into user ids of the same type as the known ids.
+
+    Spaces around an id are dropped, unless a known id has them.
+    """
+    (users,) = csv.reader([text], skipinitialspace=True)
     if not users:
         raise InteractionsError("--users is empty. Pass user ids, or use --all-users.")
     if known.dtype.kind not in "iu":
-        return users
+        exact = set(known)
+        return [user if user in exact else user.strip() for user in users]
+    users = [user.strip() for user in users]
     for user in users:
         if not re.fullmatch("0|-?[1-9][0-9]{0,18}", user):
             raise InteractionsError(

@@ -1,23 +1,27 @@
 """Lossless conversion of the columns of a file to ids, numbers and times."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
+from sklearn_attrec.datasets._dates import (
+    guess_formats,
+    parse_dates,
+    parse_iso_dates,
+)
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["RATING", "as_integers", "convert_columns"]
 
 RATING = "rating"
-
-# Excludes "now" and "today", which pandas replaces with the current time.
-_DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
-_OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
+_DROP = "or pass drop_blank_ids=True to drop such rows"
 
 
-def convert_columns(frame, locate):
+def convert_columns(frame, locate, time_format=None):
     """Convert the ids, ratings, times and weights of a frame in place.
 
     Raises an error for invalid values.
@@ -28,13 +32,15 @@ def convert_columns(frame, locate):
         The table as read from the file. Modified in place.
     locate : callable
         Maps the position of a row to its location in the file, for error messages.
+    time_format : str, default=None
+        Format of `timestamp`, if it is text. None means numbers or ISO 8601 dates.
     """
     converters = {
         USER: _ids,
         ITEM: _ids,
         RATING: _numbers,
-        TIME: _times,
-        WEIGHT: _weights,
+        TIME: partial(_times, time_format=time_format),
+        WEIGHT: _numbers,
     }
     for name, convert in converters.items():
         if name in frame:
@@ -52,6 +58,9 @@ def as_integers(column):
     -------
     Series of int64 or of str
     """
+    # Most text is recognised by its first value.
+    if not column.iloc[:1].str.fullmatch("-?[0-9]+").all():
+        return column
     try:
         integers = column.astype(np.int64)
     except (ValueError, OverflowError):
@@ -62,7 +71,8 @@ def as_integers(column):
 
 def _ids(column, locate):
     """Return integers or strings; raise an error for missing, blank or mixed ids."""
-    _raise_if_invalid(column, column.isna(), locate, "each row must have an id")
+    expected = f"each row must have an id; add it, {_DROP}"
+    _raise_if_invalid(column, column.isna(), locate, expected)
     if isinstance(column.dtype, pd.CategoricalDtype):
         column = column.astype(column.cat.categories.dtype)
     if infer_dtype(column, skipna=False) not in ("integer", "string"):
@@ -76,47 +86,64 @@ def _ids(column, locate):
         )
     if isinstance(column[0], str):
         blank = column.str.strip() == ""
-        expected = "an id must not be blank; drop these rows or fill in their ids"
+        expected = f"an id must not be blank; fill it in, {_DROP}"
         _raise_if_invalid(column, blank, locate, expected)
     elif column.dtype == object:  # integers of over 64 bits become strings, as in CSV
         column = column.astype(str)
     return column
 
 
-def _numbers(column, locate, expected="it must be a finite number"):
+def _numbers(column, locate):
     """Return int64 or float64; raise an error if a value is not a finite number."""
+    expected = (
+        "it must be a finite number; correct it, or give the column another name with "
+        f"columns={{{column.name!r}: 'other'}}"
+    )
     numbers = _to_numbers(column)
     _raise_if_invalid(column, ~np.isfinite(numbers), locate, expected)
     return numbers
 
 
-def _weights(column, locate):
-    """Return event weights as `_numbers` does; the error says how to rename them."""
-    rename = f"columns={{{WEIGHT!r}: 'other'}}"
-    expected = (
-        "it must be a finite number. If the column is not an event weight, rename it: "
-        f"pass {rename}"
-    )
-    return _numbers(column, locate, expected)
-
-
-def _times(column, locate):
+def _times(column, locate, time_format):
     """Return the column as numbers or as dates, whichever the first row contains.
 
     Raises an error for other values.
     """
-    times = column if is_datetime64_any_dtype(column) else _to_numbers(column)
-    if infer_dtype(column, skipna=True) in ("string", "date") and pd.isna(times[0]):
-        times = _to_dates(column)
+    if is_datetime64_any_dtype(column):
+        times = column
+    elif time_format is not None:
+        times = parse_dates(column, time_format)
+    else:
+        times = _to_numbers(column)
+        if infer_dtype(column, skipna=True) in ("string", "date") and pd.isna(times[0]):
+            times = parse_iso_dates(column)
     infinite = np.isinf(times) if times.dtype.kind == "f" else False
-    _raise_if_invalid(
-        column,
-        times.isna() | infinite,
-        locate,
-        "all timestamps must be finite numbers, or all must be ISO 8601 dates, like "
-        "the first row; UTC offsets must be present in all rows or in none",
-    )
+    invalid = times.isna() | infinite
+    if invalid.any():
+        expected = _expected_times(column, times, time_format)
+        _raise_if_invalid(column, invalid, locate, expected)
     return times
+
+
+def _expected_times(column, times, time_format):
+    """Return what invalid timestamps must be, and how to read them."""
+    guesses = guess_formats(column)
+    remedy = " or ".join(f"time_format={guess!r}" for guess in guesses[:2])
+    if len(guesses) > 1:
+        remedy += " (the order of day and month is not clear)"
+    if time_format is not None:
+        expected = f"all timestamps must match time_format={time_format!r}"
+        return f"{expected}; pass {remedy}" if guesses else expected
+    expected = (
+        "all timestamps must be finite numbers, or all must be ISO 8601 dates, like "
+        "the first row; UTC offsets must be present in all rows or in none"
+    )
+    if guesses:
+        return f"{expected}. For dates like these, pass {remedy}"
+    if times.dtype.kind == "M":
+        expected += ". For other dates, pass the format of pd.to_datetime, for example "
+        expected += "time_format='%d/%m/%Y %H:%M'"
+    return expected
 
 
 def _to_numbers(column):
@@ -128,16 +155,6 @@ def _to_numbers(column):
         column = column.astype(object).where(column.map(type).ne(bool))
         column = pd.to_numeric(column, errors="coerce").astype(np.float64)
     return column
-
-
-def _to_dates(column):
-    """Return datetimes, in UTC if they have offsets, and NaT for other values."""
-    text = column.astype("str")
-    has_offset = text.str.contains(_OFFSET)
-    like_first = text.str.fullmatch(_DATE) & (has_offset == has_offset[0])
-    return pd.to_datetime(
-        text.where(like_first), format="ISO8601", errors="coerce", utc=has_offset[0]
-    )
 
 
 def _raise_if_invalid(column, invalid, locate, expected):

@@ -5,16 +5,18 @@ last column contains blanks, the records are read again with `csv`.
 """
 
 import csv
-import re
-from contextlib import suppress
 from io import BytesIO, StringIO
-from itertools import islice
+from itertools import islice, pairwise
 from typing import NamedTuple
 
 import pandas as pd
 
+from sklearn_attrec.datasets._separators import (
+    SAMPLE,
+    refuse_other_separator,
+    wrong_separator,
+)
 from sklearn_attrec.exceptions import InteractionsError
-from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["FORMATS", "DelimitedText"]
 
@@ -22,18 +24,16 @@ __all__ = ["FORMATS", "DelimitedText"]
 class _Format(NamedTuple):
     sep: str
     header: bool
-    quoting: int
+    quotes: bool
 
 
 FORMATS = {
-    ".csv": _Format(",", True, csv.QUOTE_MINIMAL),
-    ".tsv": _Format("\t", True, csv.QUOTE_MINIMAL),
-    ".data": _Format("\t", False, csv.QUOTE_NONE),
-    ".dat": _Format("::", False, csv.QUOTE_NONE),
-    ".txt": _Format(" ", False, csv.QUOTE_NONE),
+    ".csv": _Format(",", True, True),
+    ".tsv": _Format("\t", True, True),
+    ".data": _Format("\t", False, False),
+    ".dat": _Format("::", False, False),
+    ".txt": _Format(" ", False, False),
 }
-
-_SEPARATORS = (",", ";", "\t", "|", "::", " ")  # the most likely first
 
 
 class DelimitedText:
@@ -45,36 +45,42 @@ class DelimitedText:
         Name of the file, for error messages.
     text : str
         The lines, without NUL characters.
-    sep : str
-        Separator of the fields.
-    header : bool
-        Whether the first line names the columns.
-    quoting : int
-        One of the QUOTE constants of `csv`.
+    format : tuple
+        Separator, header and quotes for this extension.
+    sep : str or None
+        Separator of the fields. None means that of the format, if it fits.
+    quotes : "infer" or bool
+        Whether quotation marks have a meaning. "infer" means as in the format, if the
+        separator has one byte, and that unclear cases are refused.
     """
 
-    def __init__(self, source, text, sep, header, quoting):
-        # After a lone CR the C parser sometimes drops a field or a line.
-        if text.count("\r") > text.count("\r\n"):
-            line = re.split("\r(?!\n)", text, maxsplit=1)[0].count("\n") + 1
+    def __init__(self, source, text, format, sep, quotes):
+        # Old systems ended lines with a carriage return.
+        if "\n" not in text and '"' not in text:
+            text = text.replace("\r", "\n")
+        self.source, self.text, self.original = source, text, text
+        self.sep = format.sep if sep is None else sep
+        self._is_default_sep = sep is None
+        self._infer_quotes = quotes == "infer"
+        self._replaced = None
+        has_quotes = format.quotes if self._infer_quotes else quotes
+        if len(self.sep.encode()) > 1:
+            self._replace_separator()
+            has_quotes = quotes is True
+        self.quoting = csv.QUOTE_MINIMAL if has_quotes else csv.QUOTE_NONE
+
+    def _replace_separator(self):
+        # The C parser needs a separator of one byte: use one that is not in the text.
+        unused = (
+            chr(i) for i in range(1, 32) if i not in b"\r\n" and chr(i) not in self.text
+        )
+        if (byte := next(unused, None)) is None:
             raise InteractionsError(
-                f"{source}, line {line} contains a carriage return without a line "
-                "feed. End lines with \\n or \\r\\n."
+                f"{self.source} is not a text file: it contains all ASCII control "
+                "characters."
             )
-        self.source, self.text, self.sep = source, text, sep
-        self.header, self.quoting = header, quoting
-        if len(sep.encode()) > 1:
-            # The C parser needs a separator of one byte: use one that is not in text.
-            unused = (
-                i for i in range(1, 32) if i not in b"\r\n" and chr(i) not in text
-            )
-            if (byte := next(unused, None)) is None:
-                raise InteractionsError(
-                    f"{source} is not a text file: it contains all ASCII control "
-                    "characters."
-                )
-            self.text, self.sep = text.replace(sep, chr(byte)), chr(byte)
-            self.quoting = csv.QUOTE_NONE
+        self._replaced = self.sep
+        self.text, self.sep = self.text.replace(self.sep, byte), byte
 
     def read(self):
         """Return all fields as strings, one column per field of the first line.
@@ -82,31 +88,47 @@ class DelimitedText:
         Returns
         -------
         DataFrame of str
-            Without a header the columns are numbered.
+            The columns are numbered. A header is the first row.
         """
-        line, first = next(self._records(), (1, [""]))
+        sample = [*islice(self._records(), SAMPLE)] or [(1, [""])]
+        line, first = sample[0]
         if len(first) == 1:
-            self._raise_wrong_separator(line, first[0])
+            raise wrong_separator(self.source, line, first[0], self.original)
+        refuse_other_separator(
+            self.source,
+            self.original,
+            self._replaced or self.sep,
+            {len(fields) for _, fields in sample},
+            self._is_default_sep,
+        )
+        self._check_quotes(len(first))
         frame = self._parse(len(first))
         # A blank in the last column may come from a short record.
         if (frame.iloc[:, -1] == "").any():
             self._raise_if_ragged(len(first))
-        return self._take_header(frame) if self.header else frame
+        if self._replaced and self.quoting != csv.QUOTE_NONE:
+            return frame.apply(lambda c: c.str.replace(self.sep, self._replaced))
+        return frame
 
-    def where(self, row):
-        """Return the file name and the line of a row, for error messages."""
-        records = islice(self._records(), row + self.header, None)
+    def where(self, record):
+        """Return the file name and the line of a record, for error messages."""
         # The line is unknown ("?") if a line has only quoted spaces: the C parser reads
         # it as a record, `csv` does not.
-        line, _ = next(records, ("?", None))
+        line, _ = next(islice(self._records(), record, None), ("?", None))
         return f"{self.source}, line {line}"
+
+    def _csv_reader(self, strict):
+        # newline="\n" makes a carriage return outside quotation marks an error.
+        lines = StringIO(self.text, newline="\n")
+        # The limit of the module would refuse long fields, which pandas reads.
+        csv.field_size_limit(max(csv.field_size_limit(), len(self.text)))
+        return csv.reader(
+            lines, delimiter=self.sep, quoting=self.quoting, strict=strict
+        )
 
     def _records(self, strict=False):
         """Yield each non-blank record: the number of its first line and its fields."""
-        lines = StringIO(self.text, newline="")
-        reader = csv.reader(
-            lines, delimiter=self.sep, quoting=self.quoting, strict=strict
-        )
+        reader = self._csv_reader(strict)
         line = 1
         try:
             for fields in reader:
@@ -115,10 +137,60 @@ class DelimitedText:
                     yield line, fields
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise InteractionsError(
-                f"{self.source}, line {line}: {error}. Check that every quotation mark "
-                "is closed."
-            ) from error
+            raise self._csv_error(error, line, reader.line_num) from error
+
+    def _csv_error(self, error, line, last_line):
+        if "new-line character" in str(error):
+            # After a lone CR the C parser sometimes drops a field or a line.
+            reason = "contains a carriage return outside quotation marks"
+            remedy = (
+                f"Make it a line end: path = pathlib.Path({self.source}); "
+                r"path.write_bytes(path.read_bytes().replace(b'\r', b'\n'))"
+            )
+            if self.quoting == csv.QUOTE_NONE and '"' in self.text:
+                remedy += ", or pass quotes=True if it is part of a quoted field"
+            line = last_line
+        else:
+            reason = f"has a quotation mark that is not closed properly: {error}"
+            remedy = (
+                "Check that every quotation mark is closed, or pass quotes=False if "
+                "quotation marks are part of the text"
+            )
+        return InteractionsError(f"{self.source}, line {line} {reason}. {remedy}.")
+
+    def _check_quotes(self, n_fields):
+        """Raise an error for carriage returns and quotation marks of unclear meaning.
+
+        Quotation marks are unclear if text follows a closing one, or if each line of a
+        field with line breaks is a whole record itself.
+        """
+        quoted = self.quoting != csv.QUOTE_NONE and '"' in self.text
+        strict = quoted and self._infer_quotes
+        if not strict and self.text.count("\r") == self.text.count("\r\n"):
+            return
+        reader = self._csv_reader(strict)
+        try:
+            n_records = sum(1 for _ in reader)
+        except csv.Error:
+            for _ in self._records(strict):  # raises the error with its line
+                pass
+        if strict and n_records < reader.line_num:
+            self._refuse_swallowed_lines(n_fields)
+
+    def _refuse_swallowed_lines(self, n_fields):
+        counts = [line.count(self.sep) for line in self.text.split("\n")]
+        starts = [line for line, _ in self._records()]
+        for start, end in pairwise([*starts, len(counts) + 1]):
+            # Blank lines are no records.
+            lines = [count for count in counts[start - 1 : end - 1] if count]
+            if len(lines) > 1 and set(lines) == {n_fields - 1}:
+                raise InteractionsError(
+                    f"{self.source}, line {start}: a quotation mark begins a field "
+                    f"that ends {len(lines) - 1} line(s) later, but each of these "
+                    f"lines is a record of {n_fields} fields itself. Pass "
+                    "quotes=False if quotation marks are part of the text, or "
+                    "quotes=True if the field contains line breaks."
+                )
 
     def _parse(self, n_fields):
         try:
@@ -142,38 +214,21 @@ class DelimitedText:
             if len(fields) != n_fields:
                 raise InteractionsError(
                     f"{self.source}, line {line}: {len(fields)} field(s), but the "
-                    f"first line has {n_fields}. Correct the line, or put quotation "
-                    "marks around fields that contain the separator."
+                    f"first line has {n_fields}. {self._ragged_remedy(n_fields)}"
                 )
 
-    def _raise_wrong_separator(self, line, text):
-        found = next((s for s in _SEPARATORS if s in text), None)
-        raise InteractionsError(
-            f"{self.source}, line {line}: only 1 column found, {short_repr(text)}; "
-            + (
-                f"try sep={found!r}."
-                if found
-                else "at least 2 columns are required: user and item."
+    def _ragged_remedy(self, n_fields):
+        plain = {line.count(self.sep) for line in self.text.split("\n") if line.strip()}
+        has_quotes = self.quoting != csv.QUOTE_NONE
+        if has_quotes and plain == {n_fields - 1}:
+            return "Pass quotes=False: quotation marks seem to be part of the text."
+        remedy = "Correct the line"
+        if has_quotes:
+            remedy += (
+                ", or put quotation marks around fields that contain the separator"
             )
-        )
-
-    def _take_header(self, frame):
-        names = frame.iloc[0].to_list()
-        if all(map(_is_number, names)):
-            raise InteractionsError(
-                f"{self.source}, line 1: the header {short_repr(names)} contains only "
-                "numbers. If it is the first record, pass header=False."
-            )
-        if len(frame) == 1:
-            raise InteractionsError(
-                f"{self.source}, line 2: the file has no rows after the header."
-            )
-        frame = frame.iloc[1:].reset_index(drop=True)
-        frame.columns = names
-        return frame
-
-
-def _is_number(text):
-    with suppress(ValueError):
-        return float(text) is not None
-    return False
+        elif '"' in self.text:
+            remedy += ", or pass quotes=True if quotation marks enclose its fields"
+        if '"' not in self.text and 0 not in plain:
+            remedy += ", or pass layout='histories' if a line is a user and its items"
+        return f"{remedy}."

@@ -1,19 +1,29 @@
 """Interactions read from a file, with ids exactly as in the file."""
 
-import gzip
-import json
 import os
-import zlib
 from collections.abc import Mapping
-from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Literal
 
 import pandas as pd
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec.datasets._columns import RATING, as_integers, convert_columns
+from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec.datasets._blank_ids import without_blank_ids
+from sklearn_attrec.datasets._columns import as_integers, convert_columns
+from sklearn_attrec.datasets._compression import SUFFIXES, decompress
+from sklearn_attrec.datasets._dates import is_time_format
 from sklearn_attrec.datasets._delimited import FORMATS, DelimitedText
+from sklearn_attrec.datasets._file_kinds import refuse_other_formats
+from sklearn_attrec.datasets._headers import (
+    refuse_names_as_record,
+    refuse_repeated_header,
+    refuse_values_as_header,
+)
+from sklearn_attrec.datasets._histories import read_histories
+from sklearn_attrec.datasets._json_records import read_json
+from sklearn_attrec.datasets._positions import names_by_position
+from sklearn_attrec.datasets._tables import TABLES, find_table, read_table
+from sklearn_attrec.datasets._text import decode
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -26,13 +36,7 @@ from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["read_interactions"]
 
-_JSON_LINES = (".jsonl", ".ndjson", ".json")
-_PARQUET = (".parquet", ".pq")
-_BY_POSITION = {
-    2: [USER, ITEM],
-    3: [USER, ITEM, TIME],
-    4: [USER, ITEM, RATING, TIME],
-}
+_JSON = (".jsonl", ".ndjson", ".json")
 
 _SEPARATOR = Predicate(
     "None or a non-empty string without quotation marks, line breaks or NUL",
@@ -56,19 +60,28 @@ _COLUMNS = Predicate(
         )
     ),
 )
+_STRING = Predicate("a string", lambda name: isinstance(name, str))
+_TIME_FORMAT = Predicate(
+    "None or a format of pd.to_datetime with a year, for example '%d/%m/%Y %H:%M'",
+    lambda value: value is None or isinstance(value, str) and is_time_format(value),
+)
 
 
 def read_interactions(
     path: str | os.PathLike[str],
     *,
+    layout: Literal["rows", "histories"] = "rows",
     columns: list[str] | tuple[str, ...] | Mapping[str, str] | None = None,
     sep: str | None = None,
     header: bool | Literal["infer"] = "infer",
+    quotes: bool | Literal["infer"] = "infer",
     encoding: str = "utf-8",
+    time_format: str | None = None,
+    drop_blank_ids: bool = False,
 ) -> pd.DataFrame:
     r"""Read interactions from a file, keeping every id exactly as in the file.
 
-    The extension of the file defines its format. `.gz` may follow each extension:
+    The extension of the file defines its format:
 
     ===================== ======================================== ======
     extension             format                                   header
@@ -78,35 +91,59 @@ def read_interactions(
     .data                 fields separated by tabs, no quotes      no
     .dat                  fields separated by ``::``, no quotes    no
     .txt                  fields separated by one space, no quotes no
-    .jsonl .ndjson .json  one JSON object per line
+    .jsonl .ndjson .json  one JSON object per line, or one array
     .parquet .pq          Parquet, requires pyarrow
+    .feather .arrow       Feather, requires pyarrow
+    .xlsx                 first sheet of Excel, requires openpyxl  yes
     ===================== ======================================== ======
 
+    Files compressed as `.gz`, `.bz2`, `.xz`, `.zip` (one file) or `.zst` (requires
+    pyarrow) are decompressed. A compressed, Parquet or Feather file is recognised even
+    if its name does not say so.
+
     Without a header, the columns are `user_id` and `item_id`; with 3 columns the third
-    is `timestamp`; with 4 columns the last two are `rating` and `timestamp`. Use
-    `columns` to rename other columns. Blank lines are skipped; nothing else is skipped
-    or repaired. If a line cannot be read without loss of information, an error with its
-    number is raised.
+    is `timestamp`; with 4 columns the last two are `rating` and `timestamp`. If the
+    values contradict these names, for example because the third column holds ratings,
+    an error asks for `columns`. Use `columns` to rename other columns. Blank lines are
+    skipped; nothing else is skipped or repaired. If a line cannot be read without loss
+    of information, or could be read in two ways, an error with its number is raised.
 
     Parameters
     ----------
     path : str or PathLike
         The file.
+    layout : {"rows", "histories"}, default="rows"
+        What a line of text contains. "rows": one interaction. "histories": a user and
+        then the items of that user, oldest first; the result has one row per item and
+        no `timestamp`.
     columns : list or dict, default=None
         A list gives the names of all columns in the order of the file; delimited text
-        is then read without a header, unless `header=True`. A dict renames some
-        columns, for example `{"movieId": "item_id"}`.
+        is then read without a header, unless `header=True`. If the file has names and
+        all of the list are among them, only these columns are read. A dict renames
+        some columns, for example `{"movieId": "item_id"}`. In JSON, the names are keys.
     sep : str, default=None
         Separator of the fields, never a regular expression. If given, the file is read
         as delimited text, regardless of its extension. It has a header, except for
-        extensions with "no" in the table. None means the separator in the table. With a
-        separator of several characters, for example `"::"`, quotation marks have no
-        special meaning.
+        extensions with "no" in the table. None means the separator in the table, and
+        an error if another one fits the lines better. For histories, None means the
+        one of tab, comma and space that the lines contain.
     header : "infer" or bool, default="infer"
         Whether the first line of delimited text names the columns. "infer" uses the
-        value of the table.
+        value of the table, and raises an error if the line looks like the first record.
+    quotes : "infer" or bool, default="infer"
+        Whether a field of delimited text may be enclosed in quotation marks, to
+        contain separators and line breaks. False reads quotation marks like any other
+        character. "infer" uses the value of the table, or False if the separator has
+        several characters, for example `"::"`, and raises an error if a quotation mark
+        could be meant either way.
     encoding : str, default="utf-8"
         Encoding of the text. A byte order mark is accepted.
+    time_format : str, default=None
+        Format of the dates in `timestamp`, as in `pandas.to_datetime`, for example
+        `"%d/%m/%Y %H:%M"`. None means numbers or ISO 8601 dates.
+    drop_blank_ids : bool, default=False
+        Whether to drop rows without a user or an item id, and to warn of their number.
+        If False, such a row is an error.
 
     Returns
     -------
@@ -116,24 +153,29 @@ def read_interactions(
         - A column of text becomes int64 if all values are 64-bit integers in canonical
           form, without leading zeros, plus signs or spaces. If one value is for example
           "007", "+5" or "18446744073709551616", all values of the column stay strings.
-          "NA" and "null" stay strings too. In JSON and Parquet, ids that are strings
-          stay strings.
+          "NA" and "null" stay strings too. In JSON, Parquet and Feather, ids that are
+          strings stay strings.
         - `rating` becomes int64 or float64.
-        - `timestamp` becomes int64, float64, or datetime64 for ISO 8601 dates. Dates
-          with UTC offsets are converted to UTC.
+        - `timestamp` becomes int64, float64, or datetime64 for dates. Dates with UTC
+          offsets are converted to UTC.
 
     Raises
     ------
     InteractionsError
-        If the file is damaged or not in the format of its extension, an id is missing
-        or blank, a rating is not a number, or a timestamp is neither a number nor a
-        date.
+        If the file is damaged or not in the format of its extension, its contents
+        could be read in several ways, an id is missing or blank, a rating is not a
+        number, or a timestamp is neither a number nor a date.
     InvalidParameterError
         If an argument has an invalid value.
     OSError
         If the file cannot be opened.
     ImportError
-        If the file is a Parquet file and pyarrow is not installed.
+        If a package is not installed that the format requires.
+
+    Warns
+    -----
+    UserWarning
+        If rows are dropped because of `drop_blank_ids`.
 
     Examples
     --------
@@ -151,208 +193,111 @@ def read_interactions(
     check_arguments(
         "read_interactions",
         path=(path, FilePath()),
+        layout=(layout, OneOf("rows", "histories")),
         columns=(columns, _COLUMNS),
         sep=(sep, _SEPARATOR),
         header=(header, OneOf("infer"), Boolean()),
-        encoding=(
-            encoding,
-            Predicate("a string", lambda name: isinstance(name, str)),
-        ),
+        quotes=(quotes, OneOf("infer"), Boolean()),
+        encoding=(encoding, _STRING),
+        time_format=(time_format, _TIME_FORMAT),
+        drop_blank_ids=(drop_blank_ids, Boolean()),
     )
     path = Path(path)
     source = repr(str(path))
-    raw = path.read_bytes()
-    suffix = path.suffix.lower()
-    if suffix == ".gz":
-        raw, suffix = _gunzip(raw, source), path.with_suffix("").suffix.lower()
-    if sep is None and suffix in _PARQUET:
-        frame, locate = _read_parquet(raw, source)
-    elif sep is None and suffix in _JSON_LINES:
-        frame, locate = _read_json_lines(_decode(raw, encoding, source), source)
+    raw, name = decompress(path.read_bytes(), path.name, source)
+    # A separator makes the extension irrelevant, but not the first bytes.
+    suffix = PurePath(name).suffix.lower() if sep is None else ""
+    refuse_other_formats(raw, suffix, source)
+    table = find_table(raw, suffix)
+    is_json = suffix in _JSON
+    if layout == "histories":
+        _check_histories(source, table or is_json, columns, quotes, time_format)
+        text = decode(raw, encoding, source)
+        frame, locate = read_histories(text, sep, header is True, source)
+    elif table:
+        frame, locate = read_table(raw, table, source)
+    elif is_json:
+        text = decode(raw, encoding, source)
+        frame, locate = read_json(text, columns, not drop_blank_ids, source)
     else:
-        text = _decode(raw, encoding, source)
-        frame, locate = _read_fields(text, source, suffix, columns, sep, header)
+        extension = PurePath(name).suffix.lower()
+        defaults = _find_format(source, extension, sep)
+        text = decode(raw, encoding, source)
+        fields = DelimitedText(source, text, defaults, sep, quotes)
+        frame, locate = _read_fields(
+            fields, defaults.header, header, columns, time_format
+        )
+    is_text = not is_json and table in (None, "Excel")
     frame = _rename(frame, columns, source)
-    convert_columns(frame, locate)
+    if drop_blank_ids:
+        frame, locate = without_blank_ids(frame, locate)
+    if is_text:
+        # Not before blank ids are dropped: a blank makes the column text.
+        frame = frame.apply(as_integers)
+    convert_columns(frame, locate, time_format)
     return frame
 
 
-def _gunzip(raw, source):
-    try:
-        return gzip.decompress(raw)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+def _check_histories(source, has_columns, columns, quotes, time_format):
+    if has_columns:
         raise InteractionsError(
-            f"{source} is not a complete gzip file: {error}. Download or write it "
-            "again, or remove .gz from its name if it is not compressed."
-        ) from error
-
-
-def _decode(raw, encoding, source):
-    """Return the text; raise an error for NUL characters and blank text."""
-    try:
-        text = raw.decode(encoding)
-    except LookupError as error:
-        raise InvalidParameterError(
-            "The 'encoding' argument of read_interactions must be the name of a text "
-            f"encoding, for example 'utf-8' or 'latin-1'. Got {short_repr(encoding)} "
-            "instead."
-        ) from error
-    except UnicodeError as error:
-        line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
-        raise InteractionsError(
-            f"{source}, line {line}: the text is not encoded in {encoding!r}. Pass the "
-            "encoding of the file, for example "
-            f"encoding={'utf-16' if 0 in raw else 'latin-1'!r}."
-        ) from error
-    if "\0" in text:
-        line = text.count("\n", 0, text.index("\0")) + 1
-        raise InteractionsError(
-            f"{source}, line {line} contains a NUL byte. The file is damaged or has "
-            "another encoding. Pass its encoding, for example encoding='utf-16'."
+            f"{source} has named columns, so layout='histories' does not apply. Leave "
+            "it out, or turn a column of lists into rows with pandas: "
+            "frame.explode('item_id')."
         )
-    text = text.removeprefix("\ufeff")
-    if not text or text.isspace():
-        raise InteractionsError(f"{source}, line 1: the file is empty.")
-    return text
+    if columns is not None or time_format is not None or quotes is True:
+        raise InvalidParameterError(
+            "read_interactions: layout='histories' has users and items only, without "
+            "names, times and quotation marks. Leave out 'columns', 'time_format' and "
+            "'quotes'."
+        )
 
 
-def _read_fields(text, source, suffix, columns, sep, header):
+def _find_format(source, suffix, sep):
     if sep is None and suffix not in FORMATS:
         raise InvalidParameterError(
             f"{source}: the 'path' argument of read_interactions must end in one of "
-            f"{', '.join([*FORMATS, *_JSON_LINES, *_PARQUET])}, optionally followed "
-            "by .gz. Otherwise pass the separator of the fields, for example sep=','."
+            f"{', '.join([*FORMATS, *_JSON, *TABLES])}, optionally followed by one of "
+            f"{', '.join(SUFFIXES)}. Otherwise pass the separator of the fields, for "
+            "example sep=','."
         )
-    defaults = FORMATS.get(suffix, FORMATS[".csv"])
-    names_given = isinstance(columns, (list, tuple))
-    has_header = defaults.header and not names_given if header == "infer" else header
-    table = DelimitedText(
-        source, text, sep or defaults.sep, has_header, defaults.quoting
-    )
+    return FORMATS.get(suffix, FORMATS[".csv"])
+
+
+def _read_fields(table, header_by_default, header, columns, time_format):
+    """Return the fields of delimited text as strings, with names of the columns."""
     fields = table.read()
-    # Convert all columns, because `columns` may later rename any of them to an id
-    # column.
-    frame = fields.apply(as_integers)
-    if not has_header:
-        if header == "infer":
-            _raise_if_header(fields, frame, table.where)
-        if not names_given:
-            frame.columns = _names_by_position(frame.shape[1], source)
-    return frame, table.where
-
-
-def _raise_if_header(fields, frame, locate):
-    """Raise an error if the first line looks like a header.
-
-    It does if only the first value of a column is not an integer.
-    """
-    for position, dtype in enumerate(frame.dtypes):
-        rest = fields.iloc[1:, position]
-        if dtype != "int64" and len(rest) and as_integers(rest).dtype == "int64":
+    infer = header == "infer"
+    names_given = isinstance(columns, (list, tuple))
+    if header_by_default and not names_given if infer else header:
+        is_named = columns is not None or fields.iloc[0].isin([USER, ITEM]).any()
+        may_be_record = infer and not is_named
+        refuse_values_as_header(fields, not may_be_record, table.where)
+        names = fields.iloc[0].to_list()
+        if len(fields) == 1:
             raise InteractionsError(
-                f"{locate(0)}: {short_repr(fields.iloc[0, position])} is not an "
-                "integer, but all later values of its column are. If the line is a "
-                "header, pass header=True, otherwise header=False."
+                f"{table.source}, line 2: the file has no rows after the header."
             )
+        refuse_repeated_header(fields, may_be_record, table.where)
+        fields = fields.iloc[1:].reset_index(drop=True)
+        fields.columns = names
+        return fields, lambda row: table.where(row + 1)
+    if infer:
+        refuse_names_as_record(fields, table.where)
+    if not names_given:
+        fields.columns = names_by_position(fields, time_format, table.where)
+    return fields, table.where
 
 
-def _names_by_position(n_columns, source):
-    if n_columns not in _BY_POSITION:
-        raise InteractionsError(
-            f"{source} has {n_columns} columns and no header. Name all columns in "
-            f"order, for example columns={[USER, ITEM, '...']}, or pass header=True."
-        )
-    return _BY_POSITION[n_columns]
-
-
-def _read_json_lines(text, source):
-    """Read one JSON object per line.
-
-    The reader of pandas rounds large integers, accepts NaN, and keeps the last of two
-    equal keys without an error.
-    """
-    decode = json.JSONDecoder(
-        object_pairs_hook=_unique_keys, parse_constant=_no_constant
-    ).decode
-    names, rows, lines = None, [], []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line or line.isspace():
-            continue
-        try:
-            record = decode(line)
-            if "\\u" in line:  # raises an error for a lone surrogate
-                json.dumps(record, ensure_ascii=False).encode()
-            names = _check_record(record, names)
-        except (ValueError, RecursionError) as error:
-            reason = getattr(error, "msg", error)
-            raise InteractionsError(
-                f"{source}, line {number}: {reason}. Each line must be one JSON object."
-            ) from error
-        rows.append([record[name] for name in names])
-        lines.append(number)
-    columns = map(_to_series, zip(*rows, strict=True))
-    frame = pd.DataFrame(dict(zip(names, columns, strict=True)))
-    return frame, lambda row: f"{source}, line {lines[row]}"
-
-
-def _to_series(values):
-    """Return a Series that keeps mixed types: a float column rounds large integers."""
-    column = pd.Series(values, dtype=object)
-    return column.infer_objects() if len(set(map(type, values))) == 1 else column
-
-
-def _unique_keys(pairs):
-    record = dict(pairs)
-    if len(record) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"a key appears twice in {short_repr(keys)}")
-    return record
-
-
-def _no_constant(constant):
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _check_record(record, names):
-    """Return the keys of the first record; raise an error if a record has others."""
-    if not isinstance(record, dict):
-        raise ValueError(f"the line contains {short_repr(record)}")
-    if names is not None and record.keys() != names:
-        raise ValueError(
-            f"its keys are {short_repr([*record])}, but the first record has the keys "
-            f"{short_repr([*names])}"
-        )
-    return names if names is not None else record.keys()
-
-
-def _read_parquet(raw, source):
-    try:
-        import pyarrow
-    except ImportError as error:
-        raise ImportError(
-            "Reading Parquet needs pyarrow: pip install sklearn_attrec[parquet]"
-        ) from error
-    try:
-        frame = pd.read_parquet(BytesIO(raw), engine="pyarrow")
-        # A named index, for example of user ids, is read as a column.
-        frame = frame.reset_index(drop=frame.index.names == [None])
-    except (
-        ValueError,
-        TypeError,
-        LookupError,
-        OSError,
-        pyarrow.ArrowException,
-    ) as error:
-        reason = str(error).rstrip(".")
-        raise InteractionsError(
-            f"{source} is not a valid Parquet file: {reason}. Download or write it "
-            "again."
-        ) from error
-    return frame, lambda row: f"{source}, row {row}"
+def _moved(old, new):
+    """Return the new names that are old names of other columns."""
+    return [
+        name for i, name in enumerate(new) if name in old and name not in old[i : i + 1]
+    ]
 
 
 def _rename(frame, columns, source):
-    """Rename the columns.
+    """Rename or select the columns.
 
     Raises an error if there are fewer than two columns, repeated names or no rows.
     """
@@ -365,7 +310,15 @@ def _rename(frame, columns, source):
                 "the names of existing columns."
             )
         frame = frame.rename(columns=columns)
+    elif columns is not None and set(columns) <= set(frame.columns):
+        frame = frame[[*columns]]
     elif columns is not None:
+        if moved := _moved(frame.columns, columns):
+            raise InteractionsError(
+                f"{found}, but columns= names {short_repr(moved)} at other positions. "
+                "To read some columns, list existing names only; to rename some, pass "
+                "a dict from old to new names."
+            )
         if len(columns) != frame.shape[1]:
             raise InteractionsError(
                 f"{found}, but columns= contains {len(columns)} names. Pass one name "

@@ -1,0 +1,106 @@
+"""Dates as text: ISO 8601, a given format, or a guess of the format for a message."""
+
+from itertools import product
+
+import pandas as pd
+
+__all__ = ["guess_formats", "is_time_format", "parse_dates", "parse_iso_dates"]
+
+# Excludes "now" and "today", which pandas replaces with the current time.
+_ISO = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
+_OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
+
+# If two formats differ in the order of day and month only, the month is first here.
+_NUMERIC = ["%m{}%d{}%Y", "%d{}%m{}%Y", "%m{}%d{}%y", "%d{}%m{}%y"]
+_DAYS = [day.replace("{}", sep) for sep in "/-." for day in _NUMERIC]
+_DAYS += ["%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%d-%b-%Y", "%d-%b-%y"]
+_DAYS += ["%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%m %d, %Y"]
+_CLOCKS = ["", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p"]
+_FORMATS = [day + clock for day, clock in product(_DAYS, _CLOCKS)]
+_FORMATS += [
+    "%Y-%m-%d %H:%M:%S %Z",
+    "%a %b %d %H:%M:%S %z %Y",
+    "%a %b %d %H:%M:%S %Z %Y",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%a, %d %b %Y %H:%M:%S %Z",
+    "%d/%b/%Y:%H:%M:%S %z",
+]
+
+
+def is_time_format(text):
+    """Return whether a text is a format with a year that pandas understands.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool
+    """
+    try:
+        pd.to_datetime(pd.Series(["2000"]), format=text, errors="coerce")
+    except ValueError:
+        return False
+    return any(year in text for year in ("%Y", "%y", "%G", "%c", "%x"))
+
+
+def parse_iso_dates(column):
+    """Return datetimes, in UTC if they have offsets, and NaT for other values.
+
+    Parameters
+    ----------
+    column : Series
+        The first value decides whether there are offsets.
+
+    Returns
+    -------
+    Series of datetime
+    """
+    text = column.astype("str")
+    has_offset = text.str.contains(_OFFSET)
+    first = has_offset.iloc[0]
+    like_first = text.str.fullmatch(_ISO) & (has_offset == first)
+    return pd.to_datetime(
+        text.where(like_first), format="ISO8601", errors="coerce", utc=first
+    )
+
+
+def parse_dates(column, time_format):
+    """Return datetimes, in UTC if the format has offsets, and NaT for other values.
+
+    Parameters
+    ----------
+    column : Series
+    time_format : str
+        Format of `pandas.to_datetime`.
+
+    Returns
+    -------
+    Series of datetime
+    """
+    has_offset = "%z" in time_format or "%Z" in time_format
+    return pd.to_datetime(
+        column.astype("str"), format=time_format, errors="coerce", utc=has_offset
+    )
+
+
+def guess_formats(column):
+    """Return the formats in which all values of a column are dates.
+
+    Parameters
+    ----------
+    column : Series of str
+
+    Returns
+    -------
+    list of str
+        Formats for `parse_dates`. Two formats if the order of day and month is unclear.
+    """
+    first = column.iloc[:1]
+    return [
+        guess
+        for guess in _FORMATS
+        if parse_dates(first, guess).notna().all()
+        and parse_dates(column, guess).notna().all()
+    ]

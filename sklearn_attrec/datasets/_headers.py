@@ -1,0 +1,105 @@
+"""Checks that the first line of delimited text is a header, or that it is none."""
+
+import re
+
+import numpy as np
+
+from sklearn_attrec.datasets._columns import as_integers
+from sklearn_attrec.datasets._positions import suggest_names
+from sklearn_attrec.datasets._separators import SAMPLE
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = [
+    "refuse_names_as_record",
+    "refuse_repeated_header",
+    "refuse_values_as_header",
+]
+
+_VALUE = re.compile(
+    r"\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?)\s*",
+    re.IGNORECASE,
+)
+
+
+def refuse_values_as_header(fields, only_if_all, locate):
+    """Raise an error if a header contains numbers or dates.
+
+    Parameters
+    ----------
+    fields : DataFrame of str
+        All records, the header first.
+    only_if_all : bool
+        Whether to raise an error only if all names are numbers or dates.
+    locate : callable
+        Maps the position of a record to its location in the file.
+    """
+    names = fields.iloc[0].to_list()
+    values = [name for name in names if _VALUE.fullmatch(name)]
+    if values and (len(values) == len(names) or not only_if_all):
+        only = "only " if len(values) == len(names) else ""
+        example = suggest_names(fields.iloc[:SAMPLE].apply(as_integers))
+        remedy = "" if only else " If it is the header, pass header=True."
+        raise InteractionsError(
+            f"{locate(0)}: the header {short_repr(names, 200)} contains {only}numbers "
+            f"or dates, for example {values[0]!r}. If it is the first record, pass "
+            f"header=False, or name the columns, for example columns={example}."
+            f"{remedy}"
+        )
+
+
+def refuse_names_as_record(fields, locate):
+    """Raise an error if the first line looks like a header.
+
+    It does if only the first value of a column is not an integer.
+
+    Parameters
+    ----------
+    fields : DataFrame of str
+        All records.
+    locate : callable
+        Maps the position of a record to its location in the file.
+    """
+    for name in fields:
+        first, rest = fields[name].iloc[:1], fields[name].iloc[1:SAMPLE]
+        if as_integers(first).dtype == np.int64 or rest.empty:
+            continue
+        if as_integers(rest).dtype == np.int64:
+            raise InteractionsError(
+                f"{locate(0)}: {short_repr(first.iloc[0])} is not an integer, but the "
+                "later values of its column are. If the line is a header, pass "
+                "header=True, otherwise header=False."
+            )
+
+
+def refuse_repeated_header(fields, may_be_record, locate):
+    """Raise an error if the header, or one of its names, appears again below it.
+
+    Parameters
+    ----------
+    fields : DataFrame of str
+        All records, the header first.
+    may_be_record : bool
+        Whether the header can be the first record: then its values may recur in their
+        columns.
+    locate : callable
+        Maps the position of a record to its location in the file.
+    """
+    names, rows = fields.iloc[0], fields.iloc[1:]
+    recurring = np.flatnonzero(rows[0] == names[0])
+    equal = (rows.iloc[recurring] == names).all(axis=1).to_numpy()
+    if equal.any():
+        raise InteractionsError(
+            f"{locate(recurring[equal][0] + 1)} repeats the header. Remove the line: "
+            "the file seems to be several files, one after the other."
+        )
+    if may_be_record:
+        for position, name in enumerate(names):
+            row = (rows[position] == name).to_numpy().argmax()
+            if rows[position].iloc[row] == name:
+                raise InteractionsError(
+                    f"{locate(0)}: the header {short_repr(names.to_list(), 200)} looks "
+                    f"like the first record, because {short_repr(name)} is also a "
+                    f"value of its column ({locate(row + 1)}). If it is, pass "
+                    "header=False. If it is the header, pass header=True."
+                )

@@ -1,0 +1,134 @@
+"""Checks that the separator which a file's name suggests is the one of its lines."""
+
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["SAMPLE", "refuse_other_separator", "sample_lines", "wrong_separator"]
+
+SAMPLE = 1000  # lines or rows that are compared
+
+# The most likely first. Of ", " and ",", the first takes the space out of the fields.
+_SEPARATORS = (", ", "; ", "\t", ";", ",", "|", "::", " ")
+
+
+def sample_lines(text):
+    """Return the first lines that are not blank.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of str
+    """
+    return [line for line in text.split("\n", SAMPLE)[:SAMPLE] if line.strip()]
+
+
+def _fitting_separators(text):
+    """Map each separator that is in each line, as often, to the number of fields."""
+    lines = sample_lines(text)
+    fitting = {}
+    for sep in _SEPARATORS:
+        counts = {line.count(sep) for line in lines}
+        # ", " separates fields only if a space follows each comma.
+        in_full = all(
+            line.count(sep) == line.count(sep.strip(" ") or sep) for line in lines
+        )
+        if len(counts) == 1 and counts != {0} and in_full:
+            fitting[sep] = counts.pop() + 1
+    return fitting
+
+
+def refuse_other_separator(source, text, sep, n_fields, is_default):
+    """Raise an error if another separator fits every line, and fits it better.
+
+    Spaces, which also occur within text, need the least to be refused: another
+    separator that gives as many fields, or tabs. Commas need one that gives more
+    fields, or that each is followed by a space. Other separators seldom occur within
+    text, and are refused only if they give different numbers of fields.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file for error messages.
+    text : str
+        The lines.
+    sep : str
+        The separator that the name of the file suggests.
+    n_fields : set of int
+        The numbers of fields that it gives.
+    is_default : bool
+        Whether the name of the file suggests it. A separator that the user chose is
+        only refused if each one is followed by a space.
+    """
+    if not is_default:
+        _refuse_spaces(source, text, sep)
+        return
+    if len(n_fields) == 1 and sep not in (" ", ","):
+        return
+    most = max(n_fields) if len(n_fields) == 1 else 1
+    for other, n_others in _fitting_separators(text).items():
+        if other in (sep, " "):
+            continue
+        enough = n_others > most or n_others == most > 1 and other == f"{sep} "
+        if sep == " ":
+            enough = n_others >= most or other == "\t"
+        if enough:
+            raise InteractionsError(
+                f"{source}: the fields are separated by {sep!r} according to the "
+                f"extension, but {other!r} separates each line into {n_others} "
+                f"fields, for example {short_repr(sample_lines(text)[0])}. Pass "
+                f"{_call(other, text)}, or sep={sep!r} if that is right."
+            )
+    if sep == " " and any("  " in line.strip() for line in sample_lines(text)):
+        raise InteractionsError(
+            f"{source}: some fields are separated by several spaces. Read it with "
+            f"pandas: pd.read_csv({source}, sep=r'\\s+', header=None), and name the "
+            "columns; or pass sep=' ' if these fields are blank."
+        )
+
+
+def _refuse_spaces(source, text, sep):
+    spaced = f"{sep} "
+    if sep != " " and _fitting_separators(text).get(spaced):
+        raise InteractionsError(
+            f"{source}: each {sep!r} is followed by a space, for example "
+            f"{short_repr(sample_lines(text)[0])}, so that ids would begin with it. "
+            f"Pass {_call(spaced, text)}."
+        )
+
+
+def wrong_separator(source, line, first, text):
+    """Return the error for lines of one column.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file for error messages.
+    line : int
+        Number of the first line.
+    first : str
+        The first line.
+    text : str
+        All lines.
+
+    Returns
+    -------
+    InteractionsError
+    """
+    found = [*_fitting_separators(text), *(s for s in _SEPARATORS if s in first)]
+    return InteractionsError(
+        f"{source}, line {line}: only 1 column found, {short_repr(first)}; "
+        + (
+            f"try {_call(found[0], text)}."
+            if found
+            else "at least 2 columns are required: user and item."
+        )
+    )
+
+
+def _call(sep, text):
+    """Return the arguments that read fields with this separator."""
+    # Quotation marks are ignored by default if a separator has several characters.
+    return f"sep={sep!r}" + (", quotes=True" if len(sep) > 1 and '"' in text else "")

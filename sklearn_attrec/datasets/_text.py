@@ -1,0 +1,81 @@
+"""Text of a file, or an error that says which encoding it has."""
+
+import codecs
+
+from sklearn_attrec.datasets._file_kinds import is_binary
+from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["decode"]
+
+
+def decode(raw, encoding, source):
+    """Return the text; raise an error for NUL characters and blank text.
+
+    Parameters
+    ----------
+    raw : bytes
+        The file.
+    encoding : str
+        Name of the encoding.
+    source : str
+        Name of the file for error messages.
+
+    Returns
+    -------
+    str
+        The text without a byte order mark.
+    """
+    try:
+        text = raw.decode(encoding)
+    except LookupError as error:
+        raise InvalidParameterError(
+            "The 'encoding' argument of read_interactions must be the name of a text "
+            f"encoding, for example 'utf-8' or 'latin-1'. Got {short_repr(encoding)} "
+            "instead."
+        ) from error
+    except UnicodeError as error:
+        line = raw.count(b"\n", 0, getattr(error, "start", 0)) + 1
+        raise InteractionsError(
+            f"{source}, line {line}: the text is not encoded in {encoding!r}. "
+            + _encoding_remedy(raw, encoding, source)
+        ) from error
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InteractionsError(
+            f"{source}, line {line} contains a NUL character. "
+            + _encoding_remedy(raw, encoding, source)
+        )
+    text = text.removeprefix("\ufeff")
+    if not text or text.isspace():
+        raise InteractionsError(f"{source}, line 1: the file is empty.")
+    return text
+
+
+def _encoding_remedy(raw, encoding, source):
+    """Return what to do about text that has another encoding, or is not text."""
+    guess = _utf_16(raw)
+    if guess is None and not is_binary(raw):
+        guess = "latin-1" if 0 not in raw else None
+    if guess is not None and guess != encoding:
+        return f"Pass the encoding of the file, for example encoding={guess!r}."
+    if is_binary(raw) or guess is not None:
+        return "The file is damaged, or it is not text. Convert it to CSV or Parquet."
+    return (
+        "The file may be damaged. To read it without these characters, remove them: "
+        f"path = pathlib.Path({source}); "
+        r"path.write_bytes(path.read_bytes().replace(b'\0', b''))."
+    )
+
+
+def _utf_16(raw):
+    """Return the name of the UTF-16 encoding that bytes have, or None."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    # Without a byte order mark: the other byte of most characters is zero.
+    sample = raw[:10_000]
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        other = sample[start::2]
+        if other.count(0) > 0.8 * len(other) > 0:
+            return encoding
+    return None

@@ -1,0 +1,485 @@
+"""Files whose contents contradict their names are refused with the call that works."""
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sklearn_attrec.datasets import read_interactions
+from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Write a file under a name and read it."""
+    monkeypatch.chdir(tmp_path)
+
+    def read(name, content, **options):
+        raw = content.encode() if isinstance(content, str) else content
+        Path(name).write_bytes(raw)
+        return read_interactions(name, **options)
+
+    return read
+
+
+def rows(frame):
+    return [*frame.itertuples(index=False, name=None)]
+
+
+def assert_advised(read, name, content, found, advice, expected, **options):
+    """Expect an error with some text and advice, and that following it works."""
+    with pytest.raises(InteractionsError) as raised:
+        read(name, content, **options)
+    for part in (name, found, advice):
+        assert part in str(raised.value)
+    options |= eval(f"dict({advice})")  # noqa: S307
+    assert rows(read(name, content, **options)) == expected
+
+
+TITLES = 'user_id\titem_id\tn\nu\t"Blue\t1\nv\tRed\t2\nw\tThe Sky"\t3\nx\tSea\t4\n'
+TITLE_ROWS = [("u", '"Blue', 1), ("v", "Red", 2), ("w", 'The Sky"', 3), ("x", "Sea", 4)]
+FIRST = [("a", "b"), ("c", "d"), ("a", "e")]
+LONG = "x" * 200_000
+TIMED = ["user_id", "item_id", "timestamp"]
+
+
+# name, content, text of the error, advice in the error, rows after following it
+SEPARATORS = [
+    ("a.txt", "1, 2\n1, 3\n", "'1, 2'", "sep=', '", [(1, 2), (1, 3)]),
+    ("a.txt", "1,a b\n2,c\n", "'1,a b'", "sep=','", [(1, "a b"), (2, "c")]),
+    ("a.txt", "1\ta b\n2\tc d\n", "a b", r"sep='\t'", [(1, "a b"), (2, "c d")]),
+    ("a.txt", "u;a b\nv;c d\n", "u;a b", "sep=';'", [("u", "a b"), ("v", "c d")]),
+    ("a.dat", "1,2\n3,4\n", "1 column", "sep=','", [(1, 2), (3, 4)]),
+    ("a.tsv", "u,i\n1,2\n", "1 column", "sep=','", [(1, 2)]),
+    ("a.csv", "u;i\n1,5;2\n", "1 column", "sep=';'", [("1,5", 2)]),
+    ("a.csv", "u;i;t,s\n1;2;3,5\n", "u;i;t,s", "sep=';'", [(1, 2, "3,5")]),
+    ("a.csv", 'u, i\n"a", "b"\n', "'u, i'", "sep=', ', quotes=True", [("a", "b")]),
+]
+HEADERS = [
+    (
+        *("a.csv", "anna,B1,5.0,1700000000\nbert,B2,3.0,1700000001\n", "'5.0'"),
+        "header=False",
+        [("anna", "B1", 5.0, 1700000000), ("bert", "B2", 3.0, 1700000001)],
+    ),
+    ("a.csv", "u,7\nv,8\n", "'7'", "header=False", [("u", 7), ("v", 8)]),
+    ("a.csv", "u,-1e3\nv,8\n", "'-1e3'", "header=True", [("v", 8)]),
+    (
+        *("a.csv", "u,2020-01-01,i\n", "'2020-01-01'"),
+        "columns=['user_id', 'timestamp', 'item_id']",
+        [("u", pd.Timestamp("2020-01-01"), "i")],
+    ),
+    ("a.tsv", "a\t.5\nb\t1\n", "'.5'", "header=False", [("a", ".5"), ("b", "1")]),
+    ("a.csv", "a,b\nc,d\na,e\n", "line 3", "header=False", FIRST),
+]
+QUOTES = [
+    ("a.tsv", TITLES, "line 2", "quotes=False", TITLE_ROWS),
+    ("a.csv", TITLES.replace("\t", ","), "line 2", "quotes=False", TITLE_ROWS),
+    ("a.tsv", 'u\ti\na\t"B" C\n', "line 2", "quotes=False", [("a", '"B" C')]),
+    ("a.tsv", 'u\ti\n1\tx\n2\t"B\n', "line 3", "quotes=False", [(1, "x"), (2, '"B')]),
+    ("a.tsv", 'u\ti\tn\na\t"B\t1"\n', "line 2", "quotes=False", [("a", '"B', '1"')]),
+    ("a.txt", '1 "a b"\n2 "c"\n', "line 2", "quotes=True", [(1, "a b"), (2, "c")]),
+    ("a.txt", '1 "a\rb"\n', "carriage return", "quotes=True", [(1, "a\rb")]),
+]
+COLUMNS = [
+    *(
+        (
+            *("a.txt", f"1 10 {third}\n", f"[{third}]"),
+            *(f"columns=['user_id', 'item_id', '{name}']", [(1, 10, third)]),
+        )
+        for third, name in ((4, "rating"), (153, "count"), (2, "timestamp"))
+    ),
+    (
+        *("a.dat", "1::10::2::7\n", "column 4"),
+        "columns=['user_id', 'item_id', 'rating', 'timestamp']",
+        [(1, 10, 2, 7)],
+    ),
+    (
+        *("a.txt", "1 1600000000 7\n", "column 3"),
+        "columns=['user_id', 'timestamp', 'item_id']",
+        [(1, 1600000000, 7)],
+    ),
+    (
+        *("a.data", "1\t2014-04-07T10:51:09.277Z\t21\t0\n", "'item_id'"),
+        "columns=['user_id', 'timestamp', 'item_id', 'rating']",
+        [(1, pd.Timestamp("2014-04-07T10:51:09.277Z"), 21, 0)],
+    ),
+    (
+        *("a.txt", "2014-04-07 u i\n", "'user_id'"),
+        "columns=['timestamp', 'user_id', 'item_id']",
+        [(pd.Timestamp("2014-04-07"), "u", "i")],
+    ),
+    (
+        *("a.txt", "1 2 view\n", "'view'"),
+        "columns=['user_id', 'item_id', 'column_3']",
+        [(1, 2, "view")],
+    ),
+]
+HISTORIES = [
+    ("a.txt", text, part, "layout='histories'", expected)
+    for text, part, expected in [
+        ("1 2 3\n4 5\n", "line 2", [(1, 2), (1, 3), (4, 5)]),
+        ("1 2\n4 5 6\n", "line 2", [(1, 2), (4, 5), (4, 6)]),
+        ("1 2 3\n4 5 6\n", "column 3", [(1, 2), (1, 3), (4, 5), (4, 6)]),
+        ("1 2 3 4\n", "column 4", [(1, 2), (1, 3), (1, 4)]),
+        ("u a b c d\n", "5 columns", [("u", item) for item in "abcd"]),
+    ]
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "found", "advice", "expected"),
+    [*SEPARATORS, *HEADERS, *QUOTES, *COLUMNS, *HISTORIES],
+)
+def test_refused_with_the_call_that_works(read, name, content, found, advice, expected):
+    assert_advised(read, name, content, found, advice, expected)
+
+
+def test_spaces_after_a_given_separator(read):
+    advised = ("a.txt", "a, b\nc, d\n", "'a, b'", "sep=', '", FIRST[:2])
+    assert_advised(read, *advised, sep=",")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        (
+            "a.csv",
+            "user_id,item_id,g\n1,2,a|b\n2,3,c|d\n",
+            [(1, 2, "a|b"), (2, 3, "c|d")],
+        ),
+        (
+            "a.csv",
+            'user_id,item_id\n1,"x, y"\n2,"a\n\nb"\n',
+            [(1, "x, y"), (2, "a\n\nb")],
+        ),
+        ("a.csv", 'user_id,item_id\n1,5" pipe\n2,x\n', [(1, '5" pipe'), (2, "x")]),
+        ("a.csv", b'user_id,item_id\r\n1,"a\rb"\r\n2,c\r\n', [(1, "a\rb"), (2, "c")]),
+        ("a.csv", b"user_id,item_id\r1,2\r3,4\r", [(1, 2), (3, 4)]),
+        ("a.tsv", 'user_id\titem_id\n1\t"a\tb"\n', [(1, "a\tb")]),
+        (
+            "a.tsv",
+            "user_id\titem_id\n1\ta,b,c\n2\td,e,f\n",
+            [(1, "a,b,c"), (2, "d,e,f")],
+        ),
+        ("a.csv", ",user_id,item_id\n0,1,2\n", [(0, 1, 2)]),
+        ("a.csv", "user_id,item_id,2020,n\n1,2,3,n\n", [(1, 2, 3, "n")]),
+        (
+            "a.csv",
+            f'user_id,item_id,n\n1,2,"{LONG}"\n2,3,\n',
+            [(1, 2, LONG), (2, 3, "")],
+        ),
+        ("a.txt", "u a,b 1600000000\n", [("u", "a,b", 1600000000)]),
+        ("a.txt", "20200101 20200102\n", [(20200101, 20200102)]),
+        ("a.dat", "1::0000031887::1600000000000\n", [(1, "0000031887", 1600000000000)]),
+    ],
+)
+def test_innocent_files_are_read(read, name, content, expected):
+    assert rows(read(name, content)) == expected
+
+
+def test_a_list_of_names_never_swaps_columns(read):
+    text, names = "item_id,user_id,n\n1,2,3\n", ["user_id", "item_id"]
+    assert rows(read("a.csv", text, columns=names, header=True)) == [(2, 1)]
+    with pytest.raises(InteractionsError, match="'user_id', 'item_id'.*a dict"):
+        read("a.csv", text, columns=[*names, "rating"], header=True)
+    with pytest.raises(InteractionsError, match="line 3 repeats the header. Remove"):
+        read("a.csv", "user_id,item_id\n1,2\nuser_id,item_id\n3,4\n")
+
+
+@pytest.mark.parametrize("text", ["1,2\r3,4\n", "1,\x002\n"])
+def test_characters_to_replace(read, text):
+    with pytest.raises(InteractionsError, match=r"line 2.*pathlib\.Path") as raised:
+        read("a.csv", f"user_id,item_id\n{text}")
+    advice = str(raised.value).split(": path = ")[1].rstrip(".")
+    exec("import pathlib; path = " + advice)  # noqa: S102
+    assert rows(read_interactions("a.csv"))[0] == (1, 2)
+
+
+# -- Histories ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text", ["1 2 3\n4 2\n", "1\t2\t3\r\n\r\n4\t2", "1,2,3\n4,2\n", "1, 2, 3\n4, 2\n"]
+)
+def test_histories_keep_the_order_of_the_items(read, text):
+    frame = read("a.txt", text, layout="histories")
+    assert (list(frame), rows(frame)) == (TIMED[:2], [(1, 2), (1, 3), (4, 2)])
+    assert rows(
+        read("a.csv", "u;i\n1;2;3\n", layout="histories", sep=";", header=True)
+    ) == [
+        (1, 2),
+        (1, 3),
+    ]
+
+
+def test_histories_that_are_unclear(read):
+    users = {"layout": "histories"}
+    advised = ("1 2 3\n4\n", "line 2", "drop_blank_ids=True", [(1, 2), (1, 3)])
+    with pytest.warns(UserWarning, match="line 2.* 1 of 3 "):
+        assert_advised(read, "a.txt", *advised, **users)
+    with pytest.raises(InteractionsError, match=r"'\\t' and ' '.*replace") as raised:
+        read("a.txt", "1\t2 3\n4\t5 6\n", **users)
+    assert "sep='\\t'" in str(raised.value)
+    with pytest.raises(InteractionsError, match="one separator.*sep="):
+        read("a.txt", "1;2;3\n", **users)
+    with pytest.raises(InteractionsError, match="named columns"):
+        read("a.json", "{}", **users)
+    for options in ({"columns": ["a", "b"]}, {"time_format": "%Y"}, {"quotes": True}):
+        with pytest.raises(InvalidParameterError, match=f"Leave out.*{[*options][0]}"):
+            read("a.txt", "1 2\n", **users, **options)
+
+
+# -- JSON --------------------------------------------------------------------------
+
+REVIEWS = [
+    {"user_id": "u", "asin": "a", "timestamp": 5, "vote": 1},
+    {"asin": "b", "timestamp": 4, "user_id": "v", "image": [1]},
+]
+RENAMED = {"columns": {"asin": "item_id"}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(map(json.dumps, REVIEWS)),
+        json.dumps(REVIEWS),
+        json.dumps(REVIEWS, indent=2),
+        " [\n" + ",\n".join(map(json.dumps, REVIEWS)) + "\n]\n",
+    ],
+)
+def test_json_with_optional_keys(read, text):
+    expected = [("u", "a", 5), ("v", "b", 4)]
+    assert rows(read("a.json", text, **RENAMED)[TIMED]) == expected
+    assert rows(read("a.json", text, columns=["user_id", "asin"])) == [
+        ("u", "a"),
+        ("v", "b"),
+    ]
+    assert list(read("a.json", text)) == [
+        "user_id",
+        "asin",
+        "timestamp",
+        "vote",
+        "image",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("key", "options", "advice", "n_rows"),
+    [
+        ("asin", RENAMED, {"drop_blank_ids": True}, 1),
+        ("user_id", RENAMED, {"drop_blank_ids": True}, 1),
+        ("user_id", {}, {"drop_blank_ids": True}, 1),
+        ("timestamp", {}, {"columns": ["user_id", "item_id"]}, 2),
+        ("vote", {"columns": {"vote": "item_id"}}, {"drop_blank_ids": True}, 1),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*id is blank:UserWarning")
+def test_json_without_a_needed_key(read, key, options, advice, n_rows):
+    records = [dict(record) for record in REVIEWS]
+    if "columns" in advice:
+        records = [record | {"item_id": 1} for record in records]
+    records[1].pop(key, None)
+    text = "\n".join(map(json.dumps, records))
+    with pytest.raises(InteractionsError, match=f"line 2.*no key '{key}'") as raised:
+        read("a.jsonl", text, **options)
+    assert all(f"{k}={v!r}" in str(raised.value) for k, v in advice.items())
+    assert len(read("a.jsonl", text, **options | advice)) == n_rows
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("[]", "line 1"),
+        ('[{"user_id": 1},\n{"user_id": NaN}]', "line 2: NaN"),
+        ('[{"user_id": 1}\n', "line 1: a comma or ']' is missing"),
+        ('[{"user_id": 1},\n\n 7]', "line 3: it contains 7"),
+        ('[{"user_id": 1}] x', "more text after"),
+        ('{"data":\n[]}', "one array of objects"),
+    ],
+)
+def test_damaged_json(read, text, match):
+    with pytest.raises(InteractionsError, match=match):
+        read("a.json", text)
+
+
+# -- Compression and binary formats ------------------------------------------------
+
+CSV = b"user_id,item_id\n1,2\n"
+
+
+def zipped(*names):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name in names:
+            archive.writestr(name, CSV)
+    return file.getvalue()
+
+
+def zstandard(raw):
+    pyarrow = pytest.importorskip("pyarrow")
+    return pyarrow.compress(raw, codec="zstd", asbytes=True)
+
+
+def written(suffix):
+    pytest.importorskip("pyarrow")
+    file = io.BytesIO()
+    frame = pd.DataFrame({"user_id": [1], "item_id": [2]})
+    (frame.to_parquet if suffix == ".parquet" else frame.to_feather)(file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("suffix", "make"),
+    [
+        (".csv.gz", lambda: gzip.compress(CSV)),
+        (".csv.bz2", lambda: bz2.compress(CSV)),
+        (".csv.xz", lambda: lzma.compress(CSV)),
+        (".csv.zip", lambda: zipped("ratings.csv", "__MACOSX/._ratings.csv")),
+        (".zip", lambda: zipped("ml/", "ml/ratings.csv")),
+        (".csv.zst", lambda: zstandard(CSV)),
+        (".parquet", lambda: written(".parquet")),
+        (".feather", lambda: written(".feather")),
+        (".arrow", lambda: written(".feather")),
+    ],
+)
+def test_binary_files_are_known_by_suffix_and_contents(read, suffix, make):
+    raw = make()
+    for name in (f"a{suffix}", "a.csv"):
+        assert rows(read(name, raw)) == [(1, 2)]
+    with pytest.raises((InteractionsError, UnicodeError)) as raised:
+        read(f"a{suffix}", raw[:-9])
+    assert "encoding" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "raw", "match"),
+    [
+        ("a.pkl", b"\x80\x04.", "pickle.*read_pickle"),
+        ("a.csv", b"\x80\x05\x95.", "pickle.*trust"),
+        ("a.csv", b"\x89HDF\r\n\x1a\n", "HDF5.*read_hdf"),
+        ("a.db", b"SQLite format 3\0", "SQLite.*read_sql"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", r"old Excel.*\.xlsx"),
+        ("a.rds", gzip.compress(b"X\n\0\0\0\3"), r"an R file.*write\.csv"),
+        ("a.tar.gz", gzip.compress(bytes(257) + b"ustar"), "tar archive.*Unpack"),
+        ("a.csv", b"<!DOCTYPE html>", "web page.*Download"),
+        ("a.csv", b"\n<html>", "web page"),
+        ("a.csv", b"version https://git-lfs.github.com", "git lfs pull"),
+        ("a.zip", zipped("a.csv", "b.csv"), r"2 files.*ZipFile\('a\.zip'\).extract"),
+        ("a.csv.zip", CSV, "zip.*remove .zip"),
+        ("a.csv.xz", CSV, "xz.*remove .xz"),
+        ("a.csv.bz2", CSV, "bzip2.*remove .bz2"),
+        ("a.csv", bytes(range(256)) * 9, "not text"),
+    ],
+)
+def test_other_formats_are_named(read, name, raw, match):
+    for options in ({}, {"sep": ","} if name.endswith(".csv") else {}):
+        with pytest.raises(InteractionsError, match=match) as raised:
+            read(name, raw, **options)
+        assert "encoding=" not in str(raised.value)
+
+
+def test_excel(read, monkeypatch):
+    frame = pd.DataFrame({"user_id": ["1", "2"], "item_id": ["007", "a"]})
+    monkeypatch.setattr(pd, "read_excel", lambda *args, **kwargs: frame)
+    assert rows(read("a.xlsx", b"")) == [(1, "007"), (2, "a")]
+
+    def fail(*args, **kwargs):
+        raise ImportError("no openpyxl")
+
+    monkeypatch.setattr(pd, "read_excel", fail)
+    with pytest.raises(ImportError, match=r"'a\.xlsx'.*pip install openpyxl"):
+        read("a.xlsx", b"")
+
+
+# -- Times and blank ids -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "time_format", "expected"),
+    [
+        ("13/12/2010 8:26", "%d/%m/%Y %H:%M", "2010-12-13 08:26"),
+        ("12/13/2010 8:26", "%m/%d/%Y %H:%M", "2010-12-13 08:26"),
+        (
+            "Tue Apr 03 18:00:09 +0100 2012",
+            "%a %b %d %H:%M:%S %z %Y",
+            "2012-04-03 17:00:09Z",
+        ),
+        ("2019-10-01 00:00:00 UTC", "%Y-%m-%d %H:%M:%S %Z", "2019-10-01T00Z"),
+        ("31.12.19", "%d.%m.%y", "2019-12-31"),
+        ("1/31/2018 3:04 PM", "%m/%d/%Y %I:%M %p", "2018-01-31 15:04"),
+        ("05 31, 2018", "%m %d, %Y", "2018-05-31"),
+        ("2018/05/31", "%Y/%m/%d", "2018-05-31"),
+    ],
+)
+def test_other_dates(read, text, time_format, expected):
+    content = f'user_id,item_id,timestamp\n1,2,"{text}"\n'
+    advice = f"time_format={time_format!r}"
+    row = (1, 2, pd.Timestamp(expected))
+    assert_advised(read, "a.csv", content, "line 2", advice, [row])
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "parts"),
+    [
+        ("1/2/2018", {}, ["'%m/%d/%Y'", "'%d/%m/%Y'", "not clear"]),
+        ("soon", {}, ["'soon'", "time_format='%d/%m/%Y %H:%M'", "to_datetime"]),
+        ("31/12/2018", {"time_format": "%m/%d/%Y"}, ["time_format='%d/%m/%Y'"]),
+        ("", {"time_format": "%m/%d/%Y"}, ["line 2", "must match"]),
+        ("31/12/2018 ", {"time_format": "%d/%m/%Y"}, ["must match"]),
+    ],
+)
+def test_unclear_dates(read, text, options, parts):
+    with pytest.raises(InteractionsError) as raised:
+        read("a.csv", f"user_id,item_id,timestamp\n1,2,{text}\n", **options)
+    for part in parts:
+        assert part in str(raised.value)
+
+
+@pytest.mark.parametrize("value", ["", "%", "%Q", "mixed", "%H:%M", 3])
+def test_time_format_needs_a_year(read, value):
+    with pytest.raises(InvalidParameterError, match=r"'time_format'.*%d/%m/%Y"):
+        read("a.csv", CSV, time_format=value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "user_id,item_id\n1,2\n,3\n4,\n5,6\n"),
+        ("a.csv", 'user_id,item_id\n1,2\n" ",3\n4,""\n5,6\n'),
+        ("a.data", "1\t2\n\t3\n4\t\n5\t6\n"),
+        ("a.jsonl", '{"user_id":1,"item_id":2}\n{"item_id":3}\n{"user_id":4}\n'
+         '{"user_id":5,"item_id":6}'),
+        ("a.parquet", None),
+    ],
+)  # fmt: skip
+def test_blank_ids_can_be_dropped(read, name, content):
+    if content is None:
+        pytest.importorskip("pyarrow")
+        file = io.BytesIO()
+        ids = {"user_id": [1, None, 4, 5], "item_id": [2, 3, np.nan, 6]}
+        pd.DataFrame(ids).to_parquet(file)
+        content = file.getvalue()
+    with pytest.raises(InteractionsError, match="drop_blank_ids=True"):
+        read(name, content)
+    with pytest.warns(UserWarning, match=r"2 of 4 rows \(50\.00%\)"):
+        frame = read(name, content, drop_blank_ids=True)
+    assert rows(frame) == [(1, 2), (5, 6)]
+    assert set(frame.dtypes) == {np.dtype("int64")}
+
+
+def test_lines_are_right_after_blank_ids_are_dropped(read):
+    text = "user_id,item_id,timestamp\n,1,2\n1,2,3\n1,2,x\n"
+    with (
+        pytest.warns(UserWarning, match="line 2"),
+        pytest.raises(InteractionsError, match="line 4.*'x'"),
+    ):
+        read("a.csv", text, drop_blank_ids=True)
+    with pytest.raises(InteractionsError, match="leaves none"):
+        read("a.csv", "user_id,item_id\n,1\n", drop_blank_ids=True)
