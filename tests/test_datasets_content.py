@@ -386,15 +386,27 @@ def test_other_formats_are_named(read, name, raw, match):
 
 
 def test_excel(read, monkeypatch):
-    frame = pd.DataFrame({"user_id": ["1", "2"], "item_id": ["007", "a"]})
-    monkeypatch.setattr(pd, "read_excel", lambda *args, **kwargs: frame)
-    assert rows(read("a.xlsx", b"")) == [(1, "007"), (2, "a")]
+    frame = pd.DataFrame({"user_id": [1, 2], "item_id": ["007", "a"]})
+    frame.to_excel(workbook := io.BytesIO(), index=False)
+    raw = workbook.getvalue()
+    assert rows(read("a.xlsx", raw)) == [(1, "007"), (2, "a")]
+    with (
+        zipfile.ZipFile(workbook) as archive,
+        zipfile.ZipFile(damaged := io.BytesIO(), "w") as copy,
+    ):
+        for name in archive.namelist():
+            copy.writestr(name, archive.read(name)[:200])
+    for content in (raw[:500], raw.replace(b"PK\1\2", b"PK\1\3"), damaged.getvalue()):
+        with pytest.raises(
+            InteractionsError, match=r"'a\.xlsx' is not a (valid Excel|complete zip)"
+        ):
+            read("a.xlsx", content)
 
     def fail(*args, **kwargs):
         raise ImportError("no openpyxl")
 
     monkeypatch.setattr(pd, "read_excel", fail)
-    with pytest.raises(ImportError, match=r"'a\.xlsx'.*pip install openpyxl"):
+    with pytest.raises(ImportError, match=r"'a\.xlsx'.*pip install .*\[excel\]"):
         read("a.xlsx", b"")
 
 

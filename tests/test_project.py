@@ -342,7 +342,7 @@ def declared(text):
 def test_what_is_imported_is_declared():
     known = declared(SETUP["options"]["install_requires"])
     known |= {"scikit_learn": 0, "sklearn": known["scikit-learn"]}
-    for extra in ("plot", "parquet", "progress"):
+    for extra in ("plot", "parquet", "excel", "progress"):
         known |= declared(SETUP["options.extras_require"][extra])
     wanted = {target.split(".")[0] for name in MODULES for target, _ in imports(name)}
     assert wanted - set(sys.stdlib_module_names) - {"sklearn_attrec"} <= set(known)
@@ -351,6 +351,6 @@ def test_what_is_imported_is_declared():
 @pytest.mark.case("S19")
 def test_lower_bounds_are_the_versions_that_are_tested():
     bounds = declared(SETUP["options"]["install_requires"])
-    for extra in ("plot", "parquet", "progress"):
+    for extra in ("plot", "parquet", "excel", "progress"):
         bounds |= declared(SETUP["options.extras_require"][extra])
     assert bounds == declared((ROOT / ".ci" / "oldest.txt").read_text("utf-8"))

@@ -84,7 +84,6 @@ def folder(tmp_path, monkeypatch):
 def test_each_call_of_the_table_reads_its_layout(name):
     content, n_rows, user, item, year = FILES[name]
     if content is None:
-        pytest.importorskip("openpyxl")
         table = pd.DataFrame({"CustomerID": [17850, None, 13047]})
         table["StockCode"] = ["85123A", 22139, 22]
         table["InvoiceDate"] = pd.Timestamp("2010-12-01 08:26")

@@ -1,5 +1,6 @@
 """Tables with typed columns: Parquet, Feather and Excel."""
 
+import zlib
 from io import BytesIO
 from zipfile import BadZipFile
 
@@ -17,6 +18,19 @@ TABLES = {
     ".arrow": "Feather",
     ".xlsx": "Excel",
 }
+
+# Raised by openpyxl for a damaged archive or damaged XML in it (SyntaxError).
+_DAMAGED_EXCEL = (
+    ValueError,
+    TypeError,
+    LookupError,
+    OSError,
+    AttributeError,
+    NotImplementedError,
+    SyntaxError,
+    BadZipFile,
+    zlib.error,
+)
 
 
 def find_table(raw, suffix):
@@ -75,10 +89,10 @@ def _read_excel(raw, source):
         )
     except ImportError as error:
         raise ImportError(
-            f"{source}: reading Excel files needs openpyxl. Install it: pip install "
-            "openpyxl. Or save the sheet as CSV."
+            f"{source}: reading Excel files needs openpyxl: pip install "
+            "sklearn_attrec[excel]. Or save the sheet as CSV."
         ) from error
-    except (ValueError, TypeError, LookupError, OSError, BadZipFile) as error:
+    except _DAMAGED_EXCEL as error:
         raise _invalid("Excel", source, error) from error
     frame.columns = frame.columns.map(str)
     return frame, lambda row: f"{source}, row {row + 2}"
