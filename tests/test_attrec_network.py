@@ -235,14 +235,14 @@ def test_softmax_by_hand(margin, temperature, left_out, ops):
     negative = NEGATIVE.copy()
     if left_out:
         negative[[0, 2], [0, 1]] = -np.inf
-    loss = losses.softmax(ops, POSITIVE, negative, GIVEN, margin, temperature)
+    loss = losses.softmax(ops, POSITIVE, negative, GIVEN, GIVEN, margin, temperature)
     expected = softmax_by_hand(POSITIVE, negative, GIVEN, margin, temperature)
     assert_allclose(np.asarray(loss), expected, rtol=1e-4, atol=1e-6)
 
 
 def test_softmax_without_any_negative_is_zero(ops):
     nothing = np.full_like(NEGATIVE, -np.inf)
-    loss = losses.softmax(ops, POSITIVE, nothing, GIVEN, 0.5, 0.2)
+    loss = losses.softmax(ops, POSITIVE, nothing, GIVEN, GIVEN, 0.5, 0.2)
     assert_array_equal(np.asarray(loss), np.zeros(3))
 
 
@@ -250,9 +250,9 @@ def test_losses_of_far_scores_do_not_overflow(ops):
     positive, negative = np.array([[-500.0]], np.float32), np.array([[500.0]], "f4")
     given = np.ones((1, 1), np.float32)
     assert float(losses.bpr(ops, positive, negative, given)[0]) == 1000
-    assert float(losses.softmax(ops, positive, negative, given, 0.0, 0.1)[0]) == (
-        pytest.approx(10_000)
-    )
+    assert float(
+        losses.softmax(ops, positive, negative, given, given, 0.0, 0.1)[0]
+    ) == (pytest.approx(10_000))
 
 
 HISTORIES = [[3, 1, 4, 1, 5], [2, 6, 0], [8, 7, 2, 0, 3, 4, 6, 5, 8]]

@@ -218,15 +218,38 @@ def test_rows_are_not_read_as_users(row, remedy, model):
 SECONDS = 1_600_000_000
 
 
+@pytest.mark.parametrize("unit", ["s", "us"])
+def test_dates_beyond_the_range_of_a_finer_unit(unit):
+    X = log([1, 1, 2], [10, 11, 12], pd.Timestamp("2020-05-01").as_unit("ns"))
+    model = MarkovRecommender(k=1).fit(X)
+    late = pd.Series([np.datetime64("9999-12-31", unit)])
+    early = pd.Series([np.datetime64("1066-10-14", unit)])
+    assert model.predict(pd.DataFrame({"user_id": [1], "timestamp": late})) == 12
+    with pytest.warns(UserWarning, match="earlier"):
+        model.predict(pd.DataFrame({"user_id": [1], "timestamp": early}))
+
+
 @pytest.mark.parametrize(
     ("fitted", "queried", "parts"),
     [
-        (SECONDS * 1_000, SECONDS, ["in s, and fit in ms", "* 1000)"]),
-        (SECONDS * 1_000_000, SECONDS, ["in s, and fit in us", "* 1000000)"]),
-        (SECONDS * 1e3, SECONDS, ["in s, and fit in ms", "* 1000)"]),
-        (SECONDS * 10**9, SECONDS * 1_000, ["in ms, and fit in ns", "* 1000000)"]),
-        (SECONDS, SECONDS * 1_000, ["later", "in ms, and fit in s", "// 1000)"]),
-        (SECONDS, SECONDS * 10**9, ["in ns, and fit in s", "// 1000000000)"]),
+        (SECONDS * 1_000, SECONDS, ["be seconds,", "in milliseconds", "* 1000)"]),
+        (
+            SECONDS * 1_000_000,
+            SECONDS,
+            ["be seconds,", "in microseconds", "* 1000000)"],
+        ),
+        (SECONDS * 1e3, SECONDS, ["be seconds,", "in milliseconds", "* 1000)"]),
+        (
+            SECONDS * 10**9,
+            SECONDS * 1_000,
+            ["be milliseconds,", "in nanoseconds", "* 1000000)"],
+        ),
+        (
+            SECONDS,
+            SECONDS * 1_000,
+            ["later", "be milliseconds,", "in seconds", "// 1000)"],
+        ),
+        (SECONDS, SECONDS * 10**9, ["be nanoseconds,", "in seconds", "// 1000000000)"]),
         (
             pd.Timestamp("2020-05-01"),
             pd.to_datetime(SECONDS),
@@ -450,10 +473,10 @@ def test_each_user_needs_a_candidate(candidates, found, remedy, model):
         (
             True,
             [11],
-            "histories and the items of 'exclude'.*exclude_seen=False .* or few",
+            "history or 'exclude'.*exclude_seen=False .* or few",
         ),
-        (False, [10, 11], "example 4: the items of 'exclude' contain.*fewer items in"),
-        (True, {4: [10, 11]}, "1 user.*histories and the items of 'exclude'"),
+        (False, [10, 11], "example 4: .* is in 'exclude'.*fewer items in"),
+        (True, {4: [10, 11]}, "1 user.*history or 'exclude'"),
     ],
 )
 def test_no_item_is_left_by_the_rules(exclude_seen, exclude, message, model):

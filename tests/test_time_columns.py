@@ -95,7 +95,7 @@ def refusal(X, call=lambda X: check_interactions(X, caller="Model.fit")):
 
 def advised(message):
     """Return the calls that a message advises: to rename and to drop."""
-    rename, drop = message.split("this name: ")[1].split(". If the rows are already")
+    rename, drop = message.split("this column: ")[1].split(". If the rows are already")
     return rename, drop.split("drop it: ")[1].removesuffix(".")
 
 

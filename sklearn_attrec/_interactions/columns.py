@@ -54,8 +54,8 @@ def check_interactions(X, *, caller, need_items=True):
     X : DataFrame or array-like of shape (n, n_columns)
         A frame with the columns `user_id`, `item_id` and optionally `timestamp`, or an
         array whose first columns are user, item and optionally time, in this order.
-        Other columns and the index are ignored, but if there is no `timestamp`, they
-        must not look like times.
+        Other columns are not read here (`check_weights` reads `weight`), but if there
+        is no `timestamp`, neither they nor the index may look like times.
     caller : str
         Name of the calling method, for example "AttRecRecommender.fit". Error messages
         begin with it.
@@ -98,23 +98,13 @@ def _frame_columns(X, caller, need_items):
             )
     times = [] if TIME in X else find_time_columns(X)
     if missing := [name for name in needed if name not in X]:
-        names = [*X.columns, *level_names(X)]
-        renames = {
-            find_column(names, name) or f"<your {name}>": name for name in missing
-        }
-        renames |= {old: TIME for old in times[:1] if old not in renames}
-        raise InteractionsError(
-            f"{caller}: X has no column {' and no column '.join(map(repr, missing))}; "
-            f"its columns are {short_repr(list(X.columns), 1000)}{_named_levels(X)}. "
-            "Give the columns that contain the users, items and times these names: "
-            f"{_rename_call(X, renames)}."
-        )
+        _refuse_missing_columns(X, missing, times, caller)
     if times:
+        place = "the index" if times[0] not in X else short_repr(times, 1000)
         raise InteractionsError(
-            f"{caller}: X has no column {TIME!r}, but {short_repr(times, 1000)} may "
-            "contain the time. To sort by it, give it this name: "
-            f"{_rename_call(X, {times[0]: TIME})}. If the rows are already sorted by "
-            f"time, drop it: {_drop_call(X, times)}."
+            f"{caller}: X has no column {TIME!r}, but {place} may contain the time. To "
+            f"sort by it, make it this column: {_rename_call(X, {times[0]: TIME})}. If "
+            f"the rows are already sorted by time, drop it: {_drop_call(X, times)}."
         )
     if len(X) == 0:
         raise InteractionsError(
@@ -122,6 +112,18 @@ def _frame_columns(X, caller, need_items):
             "filter removed all rows."
         )
     return X[USER], X[ITEM] if need_items else None, X.get(TIME)
+
+
+def _refuse_missing_columns(X, missing, times, caller):
+    names = [*X.columns, *level_names(X)]
+    renames = {find_column(names, name) or f"<your {name}>": name for name in missing}
+    renames |= {old: TIME for old in times[:1] if old not in renames}
+    raise InteractionsError(
+        f"{caller}: X has no column {' and no column '.join(map(repr, missing))}; its "
+        f"columns are {short_repr(list(X.columns), 1000)}{_named_levels(X)}. Give the "
+        "columns that contain the users, items and times these names: "
+        f"{_rename_call(X, renames)}."
+    )
 
 
 def _named_levels(X):

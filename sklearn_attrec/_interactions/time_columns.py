@@ -35,7 +35,7 @@ def _any_of(words):
     return "(?:" + words.replace(" ", "|").replace("_", " ") + ")"
 
 
-# "time" is a duration after or before these words, and so on.
+# Beside these words, "time" is a duration or something else: "screen time".
 _BEFORE_TIME = _any_of(
     "active air average avg bake baking bed cook cooking cost cumulative delivery "
     "dwell elapsed engagement first free full half idle lead leisure life listening "
@@ -51,7 +51,7 @@ _AFTER_TIME = _any_of(
 _AFTER_ANY = _any_of(
     "bin delta diff difference format gap interval offset period range span window zone"
 )
-_INNOCENT = re.compile(
+_NOT_A_TIME = re.compile(
     rf"\b{_BEFORE_TIME} time\b(?! stamp)|\btime {_AFTER_TIME}\b"
     rf"|\b(?:time|date|utc) {_AFTER_ANY}\b|\bup to date\b"
 )
@@ -64,7 +64,7 @@ _EVENTS = _any_of(
     "rent rental request return review sale sales sell server ship start submit trade "
     "trans transaction txn unix update upload utc view visit"
 )
-_GLUED = re.compile(
+_COMPOUND_NAMES = re.compile(
     rf"(?:{_EVENTS}+|\w\w+ed)(?:time|date|ts|dt)|(?:\w+ed|read)at"
     r"|\w*(?:timestamps?|datetime|datum|fecha)|y{2,4}mm(?:dd)?\w*|dteday|yearmonth"
     r"|time(?:frame|steps?|idx|id|index|ms|sec|utc)|date(?:time\w+|id|key|utc)"
@@ -117,7 +117,7 @@ def _words(name):
 
 
 def _rank(name):
-    """Return a number that is smaller the more likely a name is to mean the time."""
+    """Return a sort key: the most likely name of the time comes first."""
     words = _words(name)
     ranks = [_TIME_WORDS.index(w) for w in words.split() if w in _TIME_WORDS]
     is_other = _OTHER_TIMES.search(words) is not None
@@ -127,8 +127,10 @@ def _rank(name):
 def _may_be_time(words, values):
     """Return whether a column may contain times, by its name and first values."""
     kind = values.dtype.kind
-    if kind in "bM" or _names_time(words):
-        return kind != "b"
+    if kind == "b":
+        return False
+    if kind == "M" or _names_time(words):
+        return True
     done_at = _DONE_AT.search(words) is not None
     may_be_unix = _MAY_BE_UNIX.search(words) is not None
     if kind in "iuf" and not may_be_unix:
@@ -152,10 +154,13 @@ def _may_be_dates(values, done_at):
 
 def _names_time(words):
     """Return whether a name contains a word for a time, a date or an order number."""
-    rest = _INNOCENT.sub(" ", words)
+    rest = _NOT_A_TIME.sub(" ", words)
     return (
         words in _WHOLE_NAMES
-        or any(word in _TIME_WORDS or _GLUED.fullmatch(word) for word in rest.split())
+        or any(
+            word in _TIME_WORDS or _COMPOUND_NAMES.fullmatch(word)
+            for word in rest.split()
+        )
         or _TIME_SIGNS.search(words) is not None
         or _ORDER_NUMBER.search(words) is not None
     )

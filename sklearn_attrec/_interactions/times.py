@@ -45,8 +45,8 @@ def check_times(values, prefix):
         refuse_values(out_of_range, array, prefix, "out-of-range time", remedy)
         array = array.astype(np.float64)
     if array.dtype.kind in "iu":
-        fits = np.can_cast(array.dtype, np.int64)
-        return array.astype(np.int64 if fits else np.uint64)
+        is_large = array.dtype == np.uint64 and array.max(initial=0) > INT64.max
+        return array.astype(np.uint64 if is_large else np.int64)
     if array.dtype.kind == "f":
         remedy = "Times must be finite: drop these rows."
         refuse_values(np.isinf(array), array, prefix, "infinite time", remedy)

@@ -15,7 +15,7 @@ from sklearn_attrec._interactions.values import (
 )
 from sklearn_attrec.exceptions import InteractionsError
 
-__all__ = ["any_positive", "check_weights", "scale_weights"]
+__all__ = ["check_weights"]
 
 _LARGEST = float(np.finfo(np.float64).max)
 _RENAME = (
@@ -51,13 +51,13 @@ def check_weights(X, caller):
     refuse_values(column.isna().to_numpy(), column, prefix, "missing weight", remedy)
     weights = _to_floats(column, prefix)
     remedy = (
-        "Weights must be 0 or more; 0 keeps a row in the history of its user only: "
-        f"X.assign({WEIGHT}=X[{WEIGHT!r}].clip(lower=0)). {_RENAME}"
+        "Weights must be at least 0. To keep these rows in histories only, set their "
+        f"weight to 0: X.assign({WEIGHT}=X[{WEIGHT!r}].clip(lower=0)). {_RENAME}"
     )
     refuse_values(weights < 0, column, prefix, "negative weight", remedy)
     largest = _LARGEST / len(weights)  # so that their sum is finite
     remedy = (
-        "Weights must be finite, and so must their sum: "
+        "Weights and their sum must be finite. Limit them: "
         f"X.assign({WEIGHT}=X[{WEIGHT!r}].clip(upper=1e6)). {_RENAME}"
     )
     refuse_values(
@@ -65,7 +65,7 @@ def check_weights(X, caller):
     )
     if not weights.any():
         raise InteractionsError(
-            f"{prefix}: all {len(weights)} weights, from row 0 on, are 0, so nothing "
+            f"{prefix}: all {len(weights)} weights are 0, so nothing "
             "can be learned. Drop the column to weight all rows equally: "
             f"X.drop(columns={WEIGHT!r})."
         )
@@ -94,39 +94,3 @@ def _to_floats(column, prefix):
     except OverflowError:
         is_huge = [isinstance(w, int) and abs(w) > _LARGEST for w in array]
         return np.where(is_huge, np.inf, array).astype(np.float64)
-
-
-def scale_weights(weights, targets):
-    """Scale the weights of some rows to a mean of 1; the others become 0.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_rows,)
-    targets : ndarray, rows or boolean mask
-        If there are any, at least one of their weights is positive.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,), float32
-    """
-    scaled = np.zeros(len(weights), dtype=np.float32)
-    if len(chosen := weights[targets]):
-        chosen = chosen / chosen.max()  # so that equal weights become exactly 1
-        scaled[targets] = chosen / chosen.mean()
-    return scaled
-
-
-def any_positive(weights, start, stop):
-    """Return whether any of ``weights[start[i]:stop[i]]`` is positive, for each i.
-
-    Parameters
-    ----------
-    weights : ndarray of shape (n_rows,)
-    start, stop : ndarray of shape (n,), int
-
-    Returns
-    -------
-    ndarray of shape (n,), bool
-    """
-    counts = np.concatenate([[0], np.cumsum(weights > 0)])
-    return counts[stop] > counts[start]

@@ -352,9 +352,9 @@ def batch_loss(ops, random, weights, settings, data, rows):
             positive,
             negative,
             target_mask,
+            target_weights,
             settings.gamma,
             settings.temperature,
-            target_weights,
         )
     uniforms = random.uniform((ops.shape(rows)[0], settings.n_negatives))
     negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)

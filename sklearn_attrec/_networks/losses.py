@@ -49,20 +49,16 @@ def bpr(ops, positive, negative, target_weights):
     return ops.sum(ops.sum(pairs, axis=2) * target_weights, axis=1)
 
 
-def softmax(
-    ops, positive, negative, target_mask, margin, temperature, target_weights=None
-):
+def softmax(ops, positive, negative, target_mask, target_weights, margin, temperature):
     """Return the mean over targets of the cross-entropy of a target and the negatives.
 
     The margin is subtracted from the target's score, as in additive-margin softmax.
 
     See `hinge` for the parameters and the result. `target_mask` is 1 where a target
-    exists, otherwise 0; it is the default of `target_weights`. The mean is over the
-    number of targets, so that the weight of one target does not change the loss of
-    another. `temperature` divides all scores. A negative with score −inf has no effect.
+    exists, otherwise 0. The mean is over the number of targets, so that the weight of
+    one target does not change the loss of another. `temperature` divides all scores. A
+    negative with score −inf has no effect.
     """
-    if target_weights is None:
-        target_weights = target_mask
     positive = (positive - margin) / temperature  # (batch, T)
     negative = ops.logsumexp(negative / temperature, axis=1)[:, None]  # (batch, 1)
     # log(e^s_i + Σ e^s_j) − s_i = softplus(log Σ e^s_j − s_i)

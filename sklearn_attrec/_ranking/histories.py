@@ -16,8 +16,8 @@ from sklearn_attrec._ranking.item_lists import (
     has_default_index,
     holds_lists,
     lists_by_user,
-    refuse_index_of_users,
-    refuse_labels,
+    refuse_misshapen_frame,
+    refuse_single_items_by_user,
 )
 from sklearn_attrec._ranking.known_ids import describe_ids, refuse_counts
 from sklearn_attrec.exceptions import InteractionsError
@@ -72,7 +72,7 @@ def read_histories(model, history, ids, index, single, caller):
 def _find_lists(model, history, ids, index, single, caller):
     """Return the lists of items of the queries, by user or by position."""
     if isinstance(history, pd.DataFrame):
-        refuse_index_of_users(history, "history", caller)
+        refuse_misshapen_frame(history, "history", caller)
     if single and isinstance(history, pd.DataFrame) and USER not in history:
         history = _add_user(history, ids[0], caller)
         if len(history) == 0:
@@ -87,7 +87,7 @@ def _find_lists(model, history, ids, index, single, caller):
     if single:
         _check_one_list(history, ids, caller)
         return _one_per_query([history], ids)
-    refuse_labels(history, [], "history", caller)
+    refuse_single_items_by_user(history, [], "history", caller)
     is_groupby = hasattr(history, "groups")
     is_sized = hasattr(history, "__len__") and not is_groupby
     if not is_sized or isinstance(history, (str, Set)):
@@ -154,10 +154,10 @@ def _refuse_missing_users(history, found, ids, single, caller):
     missing = np.flatnonzero(found.rows < 0)
     if not len(missing):
         return
-    user = short_repr(ids[missing[0]])
-    if isinstance(history, pd.DataFrame):
+    user, is_frame = short_repr(ids[missing[0]]), isinstance(history, pd.DataFrame)
+    if is_frame:
         remedy = (
-            "Query only users of its rows, as in history['user_id'].unique(), and "
+            f"Query only users of its rows, as in history['{USER}'].unique(), and "
             "pass history=[] for a user without any."
         )
     elif single:
@@ -166,19 +166,17 @@ def _refuse_missing_users(history, found, ids, single, caller):
         remedy = "For empty histories pass [history.get(user, []) for user in users]."
     if isinstance(history, pd.Series):
         remedy += " If it is in the order of the users, pass history.tolist()."
-    is_frame = isinstance(history, pd.DataFrame)
-    keys = history.get(USER, []) if is_frame else history.keys()
-    examples = pd.Index(keys).unique()[:5].tolist()
+    users = pd.Index(history.get(USER, []) if is_frame else history.keys()).unique()
     raise InteractionsError(
         f"{caller}: 'history' has no entry for {len(missing)} of {len(ids)} user(s), "
-        f"for example {user} at row {missing[0]}. Its users are "
-        f"{short_repr(examples)}, of {len(keys)}. {remedy}"
+        f"for example {user} at row {missing[0]}. It has entries for {len(users)} "
+        f"user(s), for example {short_repr(users[:5].tolist())}. {remedy}"
     )
 
 
 def _check_one_list(history, ids, caller):
     """Check that the history of a single user is one list of items."""
-    refuse_labels(history, ids, "history", caller)
+    refuse_single_items_by_user(history, ids, "history", caller)
     refuse_counts(history, ITEM, "history", caller)
     if holds_lists(history):
         raise InteractionsError(

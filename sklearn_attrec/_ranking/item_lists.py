@@ -22,8 +22,8 @@ __all__ = [
     "has_default_index",
     "holds_lists",
     "lists_by_user",
-    "refuse_index_of_users",
-    "refuse_labels",
+    "refuse_misshapen_frame",
+    "refuse_single_items_by_user",
 ]
 
 
@@ -53,7 +53,7 @@ def has_default_index(series):
     return is_range and index.equals(pd.RangeIndex(len(index)))
 
 
-def refuse_labels(values, users, name, caller):
+def refuse_single_items_by_user(values, users, name, caller):
     """Refuse single items in a Series whose index holds other users."""
     is_labelled = isinstance(values, pd.Series) and values.index.name == USER
     if not is_labelled or holds_lists(values):
@@ -67,7 +67,7 @@ def refuse_labels(values, users, name, caller):
         )
 
 
-def refuse_index_of_users(frame, name, caller):
+def refuse_misshapen_frame(frame, name, caller):
     """Refuse a frame whose users are in the index, or whose items are lists."""
     has_lists = ITEM in frame and holds_lists(frame[ITEM])
     if USER in frame.index.names and USER not in frame:

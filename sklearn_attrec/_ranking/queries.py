@@ -23,7 +23,7 @@ from sklearn_attrec._ranking.known_ids import (
     lookup,
     refuse_counts,
 )
-from sklearn_attrec._ranking.query_times import check_comparable, warn_of_other_period
+from sklearn_attrec._ranking.query_times import comparable_times, warn_of_other_period
 from sklearn_attrec.exceptions import InteractionsError, UnknownUserError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -121,7 +121,7 @@ def read_queries(model, users, history, caller):
         times = None if source.times is None else times
     if times is None:
         return Queries(ids, codes, source, rows, None), single
-    check_comparable(times, source.times, caller, name)
+    times = comparable_times(times, source.times, caller, name)
     if len(source.times):
         period = fitted_period(model) if history is None else _period(source)
         known = times[rows >= 0]
@@ -197,6 +197,10 @@ def _is_table(model, users):
 
 
 def check_unknown_users(model, ids, codes, caller):
+    """Raise an error for unseen users if `handle_unknown` or their type requires it.
+
+    `codes` is −1 for an unseen user.
+    """
     unknown = np.flatnonzero(codes < 0)
     if not len(unknown):
         return

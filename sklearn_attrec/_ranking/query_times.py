@@ -5,17 +5,24 @@ import warnings
 import numpy as np
 
 from sklearn_attrec._interactions.column_names import TIME
+from sklearn_attrec._interactions.values import INT64
 from sklearn_attrec.exceptions import InteractionsError, TimeUnitWarning
 
-__all__ = ["check_comparable", "warn_of_other_period"]
+__all__ = ["comparable_times", "warn_of_other_period"]
 
 # Units of Unix times and their size: 1e8 to 1e11 seconds are the years 1973 to 5138,
 # and the same years in milliseconds are 1e11 to 1e14.
 _UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
+_NAMES = {
+    "s": "seconds",
+    "ms": "milliseconds",
+    "us": "microseconds",
+    "ns": "nanoseconds",
+}
 
 
-def check_comparable(times, others, caller, source="fit"):
-    """Refuse times of queries that cannot be compared with those of the histories.
+def comparable_times(times, others, caller, source="fit"):
+    """Return times of queries in a unit in which they can be compared with histories.
 
     Parameters
     ----------
@@ -27,6 +34,16 @@ def check_comparable(times, others, caller, source="fit"):
         Name of the calling method; error messages begin with it.
     source : str, default="fit"
         Where `others` come from, for error messages.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        The times; dates in the finer of both units.
+
+    Raises
+    ------
+    InteractionsError
+        If only one side has times, or only one side has dates.
     """
     if others is None:
         raise InteractionsError(
@@ -39,9 +56,24 @@ def check_comparable(times, others, caller, source="fit"):
             f"{caller}: '{TIME}' is {times.dtype}, but was {others.dtype} in {source}. "
             "Convert one dtype to the other."
         )
+    if times.dtype.kind == "M":
+        return _in_unit(times, np.promote_types(times.dtype, others.dtype))
+    return times
 
 
-def warn_of_other_period(times, period, source, caller, *, warn_of_early=True):
+def _in_unit(dates, dtype):
+    """Convert dates to a finer unit; later or earlier ones become its limits."""
+    if dates.dtype == dtype:
+        return dates
+    limit = np.array(INT64.max).astype(dtype).astype(dates.dtype).astype(np.int64)
+    return (
+        np.clip(dates.astype(np.int64), -limit, limit).astype(dates.dtype).astype(dtype)
+    )
+
+
+def warn_of_other_period(
+    times, period, source, caller, *, warn_of_early=True, stacklevel=4
+):
     """Warn if the times of all queries are in another unit, or before all histories.
 
     Parameters
@@ -54,16 +86,19 @@ def warn_of_other_period(times, period, source, caller, *, warn_of_early=True):
         Where `period` comes from, and the calling method, for messages.
     warn_of_early : bool, default=True
         Whether to warn of early times in the same unit.
+    stacklevel : int, default=4
+        Number of calls from the user's code to `warnings.warn`.
     """
     if not len(times):
         return
     low, high = times.min(), times.max()
-    is_early, is_late = high < period[0], low > period[1]
-    if not (is_early or is_late):
+    is_early = high < period[0]
+    if not is_early and low <= period[1]:
         return
-    unit, other = (_unit(high), _unit(period[0])) if is_early else (None, None)
-    if is_late and times.dtype.kind != "M":  # made-up dates often begin in 1970
-        unit, other = _unit(low), _unit(period[1])
+    time, other_time = (high, period[0]) if is_early else (low, period[1])
+    unit, other = _unit(time), _unit(other_time)
+    if not is_early and times.dtype.kind == "M":
+        unit = None  # made-up dates often begin in 1970
     message = (
         f"{caller}: the '{TIME}' of all {len(times)} queries of users with a history, "
         f"{low} to {high}, is {'earlier' if is_early else 'later'} than all times in "
@@ -71,16 +106,15 @@ def warn_of_other_period(times, period, source, caller, *, warn_of_early=True):
     )
     if unit and other and unit != other:
         warnings.warn(
-            f"{message} It seems to be in {unit}, and {source} in {other}. Convert it, "
-            f"as in {_conversion(times, unit, other)}.",
+            f"{message} {_advice(times, unit, other, source)}",
             TimeUnitWarning,
-            stacklevel=4,
+            stacklevel,
         )
     elif is_early and warn_of_early:
         warnings.warn(
             f"{message} So no history is read, and popular items are recommended. To "
             f"read whole histories, drop the column: .drop(columns='{TIME}').",
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 
@@ -97,9 +131,15 @@ def _unit(time):
     return next((unit for unit in reversed(_UNITS) if time >= _UNITS[unit]), None)
 
 
-def _conversion(times, unit, other):
+def _advice(times, unit, other, source):
     if times.dtype.kind == "M":
-        return f"pd.to_datetime(numbers, unit='{unit}')"
+        return (
+            f"The numbers seem to be {_NAMES[unit]}, but were converted to dates as "
+            f"{_NAMES[other]}. Convert them: pd.to_datetime(numbers, unit='{unit}')."
+        )
     factor = round(_UNITS[other] / _UNITS[unit], 9)
     operation = f"* {factor:.0f}" if factor > 1 else f"// {1 / factor:.0f}"
-    return f"X.assign({TIME}=X['{TIME}'] {operation})"
+    return (
+        f"Its unit seems to be {_NAMES[unit]}, but the times in {source} are in "
+        f"{_NAMES[other]}. Convert it: X.assign({TIME}=X['{TIME}'] {operation})."
+    )

@@ -14,8 +14,8 @@ from sklearn_attrec._ranking.item_lists import (
     has_default_index,
     holds_lists,
     lists_by_user,
-    refuse_index_of_users,
-    refuse_labels,
+    refuse_misshapen_frame,
+    refuse_single_items_by_user,
 )
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
@@ -35,18 +35,18 @@ class PerQuery(NamedTuple):
     source: Sequences
     rows: np.ndarray  # (n,) −1 for no items
 
-    def block(self, rows):
+    def select(self, block):
         """Return the sequences of a slice of queries."""
-        return self.source.select(self.rows[rows])
+        return self.source.select(self.rows[block])
 
 
 class Rules(NamedTuple):
     """Items that may be recommended to each of n queries."""
 
     excluded: np.ndarray  # (n_items,) bool, items excluded for all queries
-    candidates: PerQuery | None
-    exclude: PerQuery | None
-    excludes: bool  # whether the argument `exclude` was passed
+    candidates_per_query: PerQuery | None
+    excluded_per_query: PerQuery | None
+    has_exclude: bool  # whether the argument `exclude` was passed
 
     def apply(self, scores, rows):
         """Exclude items from the ranking of a block of queries, in place.
@@ -58,10 +58,10 @@ class Rules(NamedTuple):
             The queries of the block.
         """
         scores[:, self.excluded] = -np.inf
-        if self.candidates is not None:
-            keep_items(scores, self.candidates.block(rows))
-        if self.exclude is not None:
-            mask_items(scores, self.exclude.block(rows))
+        if self.candidates_per_query is not None:
+            keep_items(scores, self.candidates_per_query.select(rows))
+        if self.excluded_per_query is not None:
+            mask_items(scores, self.excluded_per_query.select(rows))
 
 
 def read_rules(model, candidates, exclude, ids, caller):
@@ -93,7 +93,7 @@ def read_rules(model, candidates, exclude, ids, caller):
             excluded |= ~read_candidates(model, value, caller)
         else:
             excluded[_excluded_codes(model, value, caller)] = True
-    return Rules(excluded, **per_query, excludes=exclude is not None)
+    return Rules(excluded, *per_query.values(), has_exclude=exclude is not None)
 
 
 def read_candidates(model, candidates, caller):
@@ -121,7 +121,7 @@ def _is_per_user(value, name, caller):
     """Return whether items are given per user; refuse what could be misread."""
     refuse_foreign_table(value, f"{caller}: '{name}'")
     if isinstance(value, pd.DataFrame):
-        refuse_index_of_users(value, name, caller)
+        refuse_misshapen_frame(value, name, caller)
         if USER not in value and ITEM in value:
             raise InteractionsError(
                 f"{caller}: '{name}' is a DataFrame without '{USER}'. For the same "
@@ -131,7 +131,7 @@ def _is_per_user(value, name, caller):
     if isinstance(value, Mapping):
         _check_values(value, name, caller)
         return True
-    refuse_labels(value, [], name, caller)
+    refuse_single_items_by_user(value, [], name, caller)
     if not holds_lists(value):
         return False
     if isinstance(value, pd.Series) and not has_default_index(value):

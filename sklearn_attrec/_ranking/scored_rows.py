@@ -13,7 +13,7 @@ from sklearn_attrec._ranking.queries import (
     check_unknown_users,
     fitted_period,
 )
-from sklearn_attrec._ranking.query_times import check_comparable, warn_of_other_period
+from sklearn_attrec._ranking.query_times import comparable_times, warn_of_other_period
 from sklearn_attrec.exceptions import (
     LeakageWarning,
     NoHistoryWarning,
@@ -62,10 +62,14 @@ def read_rows(model, interactions, context, caller):
     fitted = model._sequences()
     ends = None
     if times is not None:
-        check_comparable(times, fitted.times, caller)
-        known = times[users >= 0]
+        times = comparable_times(times, fitted.times, caller)
         warn_of_other_period(
-            known, fitted_period(model), "fit", caller, warn_of_early=False
+            times[users >= 0],
+            fitted_period(model),
+            "fit",
+            caller,
+            warn_of_early=False,  # LeakageWarning says so
+            stacklevel=5,
         )
         ends = count_until(fitted, users, times)
     queries = Queries(ids, users, fitted, users, ends)
@@ -122,79 +126,88 @@ def warn_of_rows(model, rows):
         The fitted recommender.
     rows : ScoredRows
     """
-    n = len(rows.targets)
-    if rows.times is not None:
-        _warn_of_times(model, rows)
-    unseen = np.flatnonzero(rows.queries.users < 0)
-    if len(unseen) and rows.context == "fit":
+    leaks, ties = _leaks_and_ties(model, rows)
+    _warn(
+        LeakageWarning,
+        rows,
+        leaks,
+        "are training rows, or are older than a training row of the same user",
+        "The model was trained on these or later rows, so the score says nothing about "
+        "new rows. Split the data with LeaveLastOut or TimeCutoffSplit of "
+        "sklearn_attrec.model_selection.",
+    )
+    _warn(
+        TimeTieWarning,
+        rows,
+        ties,
+        "have the time of a training row of the same user",
+        "If rows of one time are a basket, its other items reveal the item of the row, "
+        "and the score is too high. Hold out whole times with unit='time' of "
+        "LeaveLastOut and leave_last_out_split.",
+    )
+    if rows.context == "fit":
         _warn(
             NoHistoryWarning,
-            f"{_share(len(unseen), n)} of X belong to users not seen in fit, who have "
-            f"no history; the first is row {unseen[0]} (user "
-            f"{short_repr(rows.queries.ids[unseen[0]])}). They were answered with "
-            "popular items, by every model alike. To use the user's earlier rows of X "
-            "as history, pass context='earlier' to target_ranks, evaluate or "
-            "make_ranking_scorer.",
+            rows,
+            np.flatnonzero(rows.queries.users < 0),
+            "belong to users not seen in fit, who have no history",
+            "Every model recommends popular items for these rows. To use the user's "
+            "earlier rows of X as history, pass context='earlier' to target_ranks, "
+            "evaluate or make_ranking_scorer.",
         )
 
 
-def _warn_of_times(model, rows):
-    users, n = rows.queries.users, len(rows.targets)
-    known = np.flatnonzero(users >= 0)
-    users, times = users[known], rows.times[known]
+def warn_of_seen_items(rows, is_repeat):
+    """Warn of rows whose items `exclude_seen` excludes.
+
+    Parameters
+    ----------
+    rows : ScoredRows
+        n rows.
+    is_repeat : ndarray of shape (n,), bool
+        Whether the item of each row is in its history.
+    """
+    _warn(
+        SeenItemWarning,
+        rows,
+        np.flatnonzero(is_repeat),
+        "contain an item that is already in the history of their user",
+        "exclude_seen=True makes these rows misses. Pass exclude_seen=False if users "
+        "interact with the same items repeatedly.",
+    )
+
+
+def _leaks_and_ties(model, rows):
+    """Find rows that are not later than the training rows of their user.
+
+    Returns
+    -------
+    leaks : ndarray of int
+        Rows that are training rows, or older than one.
+    ties : ndarray of int
+        Other rows that have the time of a training row.
+    """
+    if rows.times is None:
+        return np.empty(0, int), np.empty(0, int)
+    known = np.flatnonzero(rows.queries.users >= 0)
+    users, times = rows.queries.users[known], rows.times[known]
     fitted = model._sequences()
     starts = count_until(fitted, users, times, inclusive=False)
     ends = count_until(fitted, users, times)
     is_older = ends < fitted.indptr[users + 1]
     is_training_row = find_items(fitted.items, starts, ends, rows.targets[known])
-    leaks = known[is_older | is_training_row]
-    ties = known[(starts < ends) & ~is_older & ~is_training_row]
-    if len(leaks):
-        _warn(
-            LeakageWarning,
-            f"{_share(len(leaks), n)} of X are training rows, or are older than a "
-            f"training row of the same user; the first is row {leaks[0]} (user "
-            f"{short_repr(rows.queries.ids[leaks[0]])}). The model was trained on "
-            "these or later rows, so the score says nothing about new rows. Split the "
-            "data with LeaveLastOut or TimeCutoffSplit of "
-            "sklearn_attrec.model_selection.",
-            stacklevel=6,
-        )
-    if len(ties):
-        _warn(
-            TimeTieWarning,
-            f"{_share(len(ties), n)} of X have the time of a training row of the same "
-            f"user; the first is row {ties[0]} (user "
-            f"{short_repr(rows.queries.ids[ties[0]])}). If rows of one time are a "
-            "basket, its other items reveal the item of the row, and the score is too "
-            "high. Hold out whole times with unit='time' of LeaveLastOut and "
-            "leave_last_out_split.",
-            stacklevel=6,
-        )
+    is_leak = is_older | is_training_row
+    return known[is_leak], known[(starts < ends) & ~is_leak]
 
 
-def warn_of_seen_items(is_repeat):
-    """Warn of rows whose items `exclude_seen` excludes.
-
-    Parameters
-    ----------
-    is_repeat : ndarray of shape (n,), bool
-        Whether the item of each row is in its history.
-    """
-    if count := int(is_repeat.sum()):
-        _warn(
-            SeenItemWarning,
-            f"{_share(count, len(is_repeat))} contain items that their user had "
-            f"before, the first is row {is_repeat.argmax()}; exclude_seen=True makes "
-            "each of them a miss. Pass exclude_seen=False if users interact with the "
-            "same items repeatedly.",
-        )
-
-
-def _share(count, n):
-    return f"{count} of {n} rows ({count / n:.1%})"
-
-
-def _warn(category, message, stacklevel=5):
-    """Warn the caller of the public method, which called `_rank_rows`."""
-    warnings.warn(message, category, stacklevel)
+def _warn(category, rows, chosen, problem, advice):
+    """Warn of some rows, if there are any, with their number and the first one."""
+    if not len(chosen):
+        return
+    n, first = len(rows.targets), chosen[0]
+    warnings.warn(
+        f"{len(chosen)} of {n} rows ({len(chosen) / n:.1%}) of X {problem}; the first "
+        f"is row {first} (user {short_repr(rows.queries.ids[first])}). {advice}",
+        category,
+        stacklevel=5,  # the caller of the public method, which called `_rank_rows`
+    )

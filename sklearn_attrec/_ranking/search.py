@@ -53,22 +53,22 @@ def best_items(model, queries, k, exclude_seen, rules):
     empty = np.flatnonzero(items[:, 0] < 0)
     if len(empty):
         example = short_repr(queries.ids[empty[0]])
-        _warn_of_no_items(model, len(empty), example, exclude_seen, rules.excludes)
+        _warn_of_no_items(model, len(empty), example, exclude_seen, rules.has_exclude)
     return items, best
 
 
-def _warn_of_no_items(model, count, example, exclude_seen, excludes):
+def _warn_of_no_items(model, count, example, exclude_seen, has_exclude):
     """Warn that no item is left for some queries, and say what excludes them."""
     causes, remedies = [], []
     if exclude_seen:
-        causes.append("their histories")
+        causes.append("the user's history")
         remedies.append("exclude_seen=False to recommend seen items too")
-    if excludes:
-        causes.append("the items of 'exclude'")
+    if has_exclude:
+        causes.append("'exclude'")
         remedies.append("fewer items in 'exclude'")
     warnings.warn(
         f"{type(model).__name__}: no item is left to recommend to {count} user(s), for "
-        f"example {example}: {' and '.join(causes)} contain all candidate items. Pass "
+        f"example {example}: every candidate item is in {' or '.join(causes)}. Pass "
         f"{' or '.join(remedies)}.",
         stacklevel=4,
     )

@@ -61,6 +61,11 @@ def inspect(arguments):
 def evaluate(arguments):
     """Print the metrics of the model and of the popularity baseline."""
     if arguments.model_file:
+        if arguments.unit:
+            raise InvalidParameterError(
+                "--unit chooses the rows to hold out and cannot be combined with "
+                "--model-file."
+            )
         model, test = _values.load(arguments), _values.read(arguments)
         train = _training_interactions(model)
         note(
@@ -69,7 +74,7 @@ def evaluate(arguments):
     else:
         model = _values.make_model(arguments)
         interactions = _values.read(arguments)
-        train, test = leave_last_out_split(interactions, unit=arguments.unit)
+        train, test = leave_last_out_split(interactions, unit=arguments.unit or "row")
         note(f"{len(test):,} last rows held out, {len(train):,} rows to train on")
         _train(model, train)
     models = [model]
@@ -129,11 +134,11 @@ def tune(arguments):
     for params in ParameterGrid(grid):
         validate_parameters(clone(model).set_params(**params))
     interactions = _values.read(arguments)
-    cv = LeaveLastOut(unit=arguments.unit)
+    cv = LeaveLastOut(unit=arguments.unit or "row")
     search = GridSearchCV(model, grid, cv=cv, refit=False, n_jobs=arguments.jobs)
     with contextlib.redirect_stdout(sys.stderr):
         search.fit(interactions)
-    train, test = leave_last_out_split(interactions, unit=arguments.unit)
+    train, test = leave_last_out_split(interactions, unit=arguments.unit or "row")
     results = pd.DataFrame(search.cv_results_)
     table = results[[f"param_{name}" for name in grid]].set_axis([*grid], axis=1)
     table.insert(0, f"hit_rate@{model.k}", results["mean_test_score"].round(4))

@@ -149,7 +149,6 @@ def _add_unit(command):
     command.add_argument(
         "--unit",
         choices=["row", "time"],
-        default="row",
         help="hold out the last row of each user, or all rows of the last time, for "
         "example a basket; default: row",
     )

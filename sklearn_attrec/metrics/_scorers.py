@@ -65,7 +65,7 @@ def _unwrap(estimator, X):
     return estimator, X
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True)
 class _Ranking:
     """The arguments of a scorer that define how it ranks the rows."""
 
@@ -84,7 +84,8 @@ class _Ranking:
         first = ~pd.DataFrame({"user": users, "item": items}).duplicated().to_numpy()
         return ranks[first], users[first]
 
-    def __repr__(self):
+    def arguments(self):
+        """Return the arguments that differ from their defaults, as in a call."""
         per_user = ", per_user=True" if self.per_user else ""
         context = f", context={self.context!r}" if self.context != "fit" else ""
         return per_user + context
@@ -103,7 +104,8 @@ class _RankingScorer:
         return _METRICS[self.metric](ranks, self.k, users=users)
 
     def __repr__(self):
-        return f"make_ranking_scorer({self.metric!r}, k={self.k!r}{self.ranking!r})"
+        arguments = f"{self.metric!r}, k={self.k!r}{self.ranking.arguments()}"
+        return f"make_ranking_scorer({arguments})"
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,7 +125,7 @@ class _MultiRankingScorer:
         }
 
     def __repr__(self):
-        arguments = f"{self.metrics!r}, k={self.k!r}{self.ranking!r}"
+        arguments = f"{self.metrics!r}, k={self.k!r}{self.ranking.arguments()}"
         return f"make_multi_ranking_scorer({arguments})"
 
 
@@ -300,13 +302,15 @@ def evaluate(
     ------
     InteractionsError
         If X has no rows or cannot be used.
+    UnknownUserError
+        As in `predict`.
     InvalidParameterError
         If k is not one or several integers of at least 1, `context` is not one of its
         values, or the estimator is not a recommender.
 
     Warns
     -----
-    LeakageWarning, TimeTieWarning, NoHistoryWarning, SeenItemWarning
+    LeakageWarning, TimeTieWarning, NoHistoryWarning, SeenItemWarning, TimeUnitWarning
         As in `target_ranks`.
 
     See Also

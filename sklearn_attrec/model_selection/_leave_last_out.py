@@ -45,8 +45,9 @@ class LeaveLastOut(ForwardSplit):
     unit : {'row', 'time'}, default='row'
         What is held out. 'row' is the protocol of published results: the last rows,
         even if the training rows contain others of the same time. If rows of one time
-        belong together, as in a basket, these reveal the answer. 'time' holds out all
-        rows of the last times, so that a basket is never cut; it requires timestamps.
+        belong together, as in a basket, the others reveal the one that is held out.
+        'time' holds out all rows of the last times, so that a basket is never cut; it
+        requires timestamps.
 
     See Also
     --------

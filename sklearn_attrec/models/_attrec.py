@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from scipy.sparse import csr_array
 
-from sklearn_attrec._interactions.weights import any_positive, scale_weights
+from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
 from sklearn_attrec._interactions.windows import last_items, training_windows
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
@@ -170,8 +170,8 @@ class AttRecRecommender(BaseNetworkRecommender):
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
         Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a
-        column `weight` it is a weighted mean, of weights with a mean of about 1, so it
-        is comparable to that without weights.
+        column `weight`, each loss is multiplied by its weight; the weights are scaled
+        to a mean of about 1, so that values with and without weights can be compared.
     validation_scores_ : list of float or None
         NDCG@k on the held-out items after each epoch, where each item counts once,
         whatever its weight; None without early stopping.

@@ -13,17 +13,12 @@ from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
-from sklearn_attrec._ranking.known_ids import describe_ids, missing_id
-from sklearn_attrec._ranking.queries import ALL_USERS, check_features, read_queries
+from sklearn_attrec._ranking.known_ids import missing_id
+from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_rules
-from sklearn_attrec._ranking.scored_rows import (
-    CONTEXTS,
-    read_rows,
-    warn_of_rows,
-    warn_of_seen_items,
-)
-from sklearn_attrec._ranking.search import best_items, rank_targets
+from sklearn_attrec._ranking.search import best_items
 from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.models._evaluation import EvaluationMixin
 from sklearn_attrec.models._vectors import VectorsMixin
 from sklearn_attrec.utils._callbacks import CallbackSupportMixin, with_callbacks
 from sklearn_attrec.utils._param_validation import (
@@ -53,7 +48,9 @@ class InterruptedFit(Exception):
         self.attributes = attributes
 
 
-class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
+class BaseRecommender(
+    EvaluationMixin, VectorsMixin, CallbackSupportMixin, BaseEstimator
+):
     """Base class of all recommenders.
 
     The score of an item is the inner product of a query vector and the item's vector.
@@ -235,12 +232,13 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         ----------
         X : DataFrame or array-like of shape (n_rows, 2 or more)
             Interactions: the columns `user_id`, `item_id` and `timestamp`. Without
-            `timestamp` the rows must be sorted by time. Rows with equal times keep
-            their order. The first three columns of an array are user, item and time.
-            A DataFrame may have a column `weight`: how much a row counts in popularity,
-            in transitions and similarities, and as a target in the training loss. The
-            weights are numbers of 0 or more and matter relative to each other. A row of
-            weight 0 is part of its user's history only.
+            `timestamp` the rows must be sorted by time, and no other column or index
+            level may look like a time. Rows with equal times keep their order. The
+            first three columns of an array are user, item and time.
+            A DataFrame may have a column `weight`, with numbers of at least 0: how much
+            a row counts in popularity, transitions and similarities, and as a target of
+            the training loss. Only the ratios of the weights matter. A row of weight 0
+            only belongs to its user's history.
         y : None
             Ignored.
 
@@ -340,8 +338,8 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         exclude : list, set, dict, Series or DataFrame, default=None
             Items that are not recommended: a list of item ids for all users; or lists
             by user, as a dict, a Series of lists whose index holds the users, or a
-            DataFrame with the columns `user_id` and `item_id`. Other users may be
-            missing in these.
+            DataFrame with the columns `user_id` and `item_id`. Nothing is excluded for
+            users without an entry.
         candidates : list, set, dict, Series or DataFrame, default=None
             The only items that may be recommended, in the forms of `exclude`. Lists by
             user must contain each user. None means all items.
@@ -373,8 +371,11 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         -----
         TimeUnitWarning
             If the timestamps of all queries seem to be in another unit than those of
-            the histories. A plain UserWarning if they are merely earlier than all
-            histories.
+            the histories.
+        UserWarning
+            If the timestamps of all queries are earlier than all histories, if a
+            history contains items not seen in fit, which are ignored, or if no item is
+            left to recommend to a user.
         """
         check_is_fitted(self)
         caller = self._caller("predict")
@@ -397,8 +398,8 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         history: History | None = None,
         *,
         k: int | None = None,
-        candidates: ItemRule | None = None,
         exclude: ItemRule | None = None,
+        candidates: ItemRule | None = None,
         exclude_seen: bool | None = None,
     ) -> pd.DataFrame:
         """Recommend items as a table.
@@ -411,9 +412,9 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
             As in `predict`.
         k : int, default=None
             Number of items per user; None means the parameter `k`.
-        candidates : list, set, dict, Series or DataFrame, default=None
-            As in `predict`.
         exclude : list, set, dict, Series or DataFrame, default=None
+            As in `predict`.
+        candidates : list, set, dict, Series or DataFrame, default=None
             As in `predict`.
         exclude_seen : bool, default=None
             Whether to leave out the items of the history; None means the parameter
@@ -438,7 +439,7 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
 
         Warns
         -----
-        TimeUnitWarning
+        TimeUnitWarning, UserWarning
             As in `predict`.
 
         Examples
@@ -485,91 +486,6 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
             index=users.index[row] if isinstance(users, pd.DataFrame) else None,
         )
 
-    def score(self, X: Table, y: object = None) -> float:
-        """Return the hit rate at k: the fraction of rows whose item is recommended.
-
-        An item is recommended if it is among the first k items of the ranking. The
-        history of a row consists of the training interactions of its user up to the
-        time of the row; other rows of X are not used. Every row counts once, whatever
-        its `weight`: an item not seen in fit is a miss, and popular items are
-        recommended to a user not seen in fit. Among items with equal scores, the item
-        of the row is ranked last.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_rows, 2 or more)
-            Interactions, as for `fit`.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        float
-            HR@k in [0, 1] for the parameter `k`.
-
-        Raises
-        ------
-        InteractionsError
-            If no item of X was seen in fit.
-        UnknownUserError
-            As in `predict`.
-
-        Warns
-        -----
-        LeakageWarning
-            If rows of X are also training rows, or are older than a training row of the
-            same user. Checked only if X has timestamps.
-        TimeTieWarning
-            If rows of X have the time of a training row of the same user.
-        NoHistoryWarning
-            If the user of a row was not seen in fit.
-        SeenItemWarning
-            If `exclude_seen` excludes the item of a row.
-        """
-        return float(np.mean(self._rank_rows(X, "score").ranks <= self.k))
-
-    def target_ranks(self, X: Table, *, context: str = "fit") -> np.ndarray:
-        """Rank the item of each row among all items, as input of ranking metrics.
-
-        Parameters
-        ----------
-        X : DataFrame or array-like of shape (n_rows, 2 or more)
-            Interactions; each row is one query, as in `score`.
-        context : {'fit', 'earlier'}, default='fit'
-            What the history of a row consists of. 'fit' means the training interactions
-            of its user up to its time. 'earlier' means these and the user's rows of X
-            that have an earlier time or, without `timestamp`, that come before the row.
-            Items not seen in fit are left out. Use 'earlier' for sessions and other
-            users not seen in fit, and to predict each of a user's test rows from all
-            that happened before.
-
-        Returns
-        -------
-        ndarray of shape (n_rows,), float64
-            1 is the best. `inf` for an item that was not seen in fit, or that
-            `exclude_seen` leaves out.
-
-        Raises
-        ------
-        InteractionsError
-            If no item of X was seen in fit.
-        UnknownUserError
-            As in `predict`.
-
-        Warns
-        -----
-        LeakageWarning
-            If rows of X are also training rows, or are older than a training row of the
-            same user. Checked only if X has timestamps.
-        TimeTieWarning
-            If rows of X have the time of a training row of the same user.
-        NoHistoryWarning
-            If the user of a row was not seen in fit and `context` is 'fit'.
-        SeenItemWarning
-            If `exclude_seen` excludes the item of a row.
-        """
-        return self._rank_rows(X, "target_ranks", context).ranks
-
     # Helpers --------------------------------------------------------------------
 
     def _caller(self, method):
@@ -595,33 +511,6 @@ class BaseRecommender(VectorsMixin, CallbackSupportMixin, BaseEstimator):
         k = self.k if k is None else k
         check_arguments(self._caller(method), k=(k, Integer(1)))
         return int(k)
-
-    def _rank_rows(self, X, method, context="fit", k=0):
-        """Rank the item of each row; `evaluate` also asks for the k best items.
-
-        Returns
-        -------
-        RankedTargets
-        """
-        check_is_fitted(self)
-        caller = self._caller(method)
-        check_arguments(caller, context=(context, OneOf(*CONTEXTS)))
-        check_features(self, X, caller)
-        interactions = check_interactions(X, caller=caller)
-        rows = read_rows(self, interactions, context, caller)
-        if not (rows.targets >= 0).any():
-            raise InteractionsError(
-                f"{caller}: 0 of {len(rows.targets)} rows can be scored, because none "
-                "of their items was seen in fit. The first item is "
-                f"{short_repr(interactions.items[0])}. The item ids seen in fit are "
-                f"{describe_ids(self.items_)}. Pass rows with items of the training "
-                "data."
-            )
-        warn_of_rows(self, rows)
-        ranked = rank_targets(self, rows.queries, rows.targets, self.exclude_seen, k)
-        if self.exclude_seen:
-            warn_of_seen_items(ranked.is_repeat)
-        return ranked
 
 
 def _encoded_state(sequences, users, items):

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from sklearn_attrec._interactions.weights import scale_weights
+from sklearn_attrec._interactions.target_weights import scale_weights
 from sklearn_attrec.models._base import BaseRecommender
 from sklearn_attrec.utils._csr import SPARSE_ITEMS
 from sklearn_attrec.utils._param_validation import Integer, Real

@@ -145,8 +145,8 @@ class SASRecRecommender(BaseTransformerRecommender):
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
         Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a
-        column `weight` it is a weighted mean, of weights with a mean of about 1, so it
-        is comparable to that without weights.
+        column `weight`, each loss is multiplied by its weight; the weights are scaled
+        to a mean of about 1, so that values with and without weights can be compared.
     validation_scores_ : list of float or None
         NDCG@k on the held-out items after each epoch, where each item counts once,
         whatever its weight; None without early stopping.

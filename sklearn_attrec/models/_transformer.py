@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from sklearn_attrec._interactions.weights import any_positive, scale_weights
+from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
 from sklearn_attrec._interactions.windows import cut_windows, training_windows
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import (

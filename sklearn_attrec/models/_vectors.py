@@ -108,7 +108,7 @@ class VectorsMixin:
 
         Warns
         -----
-        TimeUnitWarning
+        TimeUnitWarning, UserWarning
             As in `predict`.
         """
         check_is_fitted(self)

@@ -10,7 +10,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_attrec._interactions.table_types import refuse_other_tables
-from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import validate_parameters
 from sklearn_attrec.utils._types import Table, Users
 
@@ -50,9 +50,15 @@ class RowFilter(  # type: ignore[call-arg]
         return self._as_configured(X[kept])
 
     def _as_configured(self, X):
-        """Return X, as a frame if it is an array and `set_output` asks for frames."""
+        """Return X, as a frame if it is an array and the output is set to 'pandas'."""
         config = getattr(self, "_sklearn_output_config", {})
         output = config.get("transform", get_config()["transform_output"])
+        if output not in ("default", "pandas"):
+            raise InvalidParameterError(
+                f"The 'transform' output of {type(self).__name__} must be 'default' or "
+                f"'pandas', because recommenders read pandas frames. Got {output!r} "
+                "instead."
+            )
         is_array = isinstance(X, np.ndarray) and X.ndim == 2
         # Queries may have other columns than interactions.
         if output == "pandas" and is_array and X.shape[1] == self.n_features_in_:
