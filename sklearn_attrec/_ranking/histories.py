@@ -19,7 +19,7 @@ from sklearn_attrec._ranking.item_lists import (
     refuse_misshapen_frame,
     refuse_single_items_by_user,
 )
-from sklearn_attrec._ranking.known_ids import describe_ids, refuse_counts
+from sklearn_attrec._ranking.known_ids import describe_ids, refuse_values_by_id
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -78,6 +78,8 @@ def _find_lists(model, history, ids, index, single, caller):
         if len(history) == 0:
             return _one_per_query([[]], ids)
     is_series = isinstance(history, pd.Series) and holds_lists(history)
+    if is_series and _has_labels_of_queries(history, index):
+        history = history.loc[index]
     if is_series and _is_positional(history, ids, index, caller):
         history, single = history.tolist(), False
     elif is_series or isinstance(history, (pd.DataFrame, Mapping)):
@@ -124,6 +126,15 @@ def _add_user(history, user, caller):
     return history.assign(**{USER: user})
 
 
+def _has_labels_of_queries(history, index):
+    """Return whether a Series has the labels of a frame of users, in another order."""
+    labels = history.index
+    if index is None or labels.name == USER or labels.equals(index):
+        return False
+    is_same_size = len(labels) == len(index) and labels.is_unique and index.is_unique
+    return is_same_size and labels.nlevels == index.nlevels and labels.isin(index).all()
+
+
 def _is_positional(history, ids, index, caller):
     """Return whether a Series of lists is in the order of the queries.
 
@@ -157,8 +168,9 @@ def _refuse_missing_users(history, found, ids, single, caller):
     user, is_frame = short_repr(ids[missing[0]]), isinstance(history, pd.DataFrame)
     if is_frame:
         remedy = (
-            f"Query only users of its rows, as in history['{USER}'].unique(), and "
-            "pass history=[] for a user without any."
+            f"Query only users of its rows, as in history['{USER}'].unique(), or pass "
+            f"a dict: dict.fromkeys(users, []) | history.groupby('{USER}')['{ITEM}']"
+            ".agg(list).to_dict()."
         )
     elif single:
         remedy = f"For an empty history pass history.get({user}, [])."
@@ -177,7 +189,7 @@ def _refuse_missing_users(history, found, ids, single, caller):
 def _check_one_list(history, ids, caller):
     """Check that the history of a single user is one list of items."""
     refuse_single_items_by_user(history, ids, "history", caller)
-    refuse_counts(history, ITEM, "history", caller)
+    refuse_values_by_id(history, ITEM, "history", caller)
     if holds_lists(history):
         raise InteractionsError(
             f"{caller}: 'history' must be one list of item ids for a single user. Got "

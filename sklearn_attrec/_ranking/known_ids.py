@@ -15,7 +15,7 @@ __all__ = [
     "known_items",
     "lookup",
     "missing_id",
-    "refuse_counts",
+    "refuse_values_by_id",
 ]
 
 
@@ -62,7 +62,7 @@ def known_items(model, items, name, caller):
     InteractionsError
         If there are no items, or one was not seen in fit.
     """
-    refuse_counts(items, ITEM, name, caller)
+    refuse_values_by_id(items, ITEM, name, caller)
     ids = check_like_fitted(model.items_, items, name, caller)
     codes = lookup(model, "items_", ids)
     unknown = np.flatnonzero(codes < 0)
@@ -119,11 +119,13 @@ def check_like_fitted(known, values, name, caller):
     return check_ids(values, name=f"'{name}'", caller=caller)
 
 
-def refuse_counts(values, column, name, caller):
-    """Refuse counts of ids, as value_counts returns them, where ids are expected."""
-    names = (None, "count", "proportion", "size")
-    is_series = isinstance(values, pd.Series) and values.index.name == column
-    if is_series and values.name in names and not values.index.equals(pd.Index(values)):
+def refuse_values_by_id(values, column, name, caller):
+    """Refuse a Series of other values, for example counts, whose index holds the ids.
+
+    `column` is the name of the ids: a Series of this name is read by its values.
+    """
+    is_by_id = isinstance(values, pd.Series) and values.index.name == column
+    if is_by_id and values.name != column and not values.index.equals(pd.Index(values)):
         raise InteractionsError(
             f"{caller}: '{name}' is a Series whose index is '{column}', for example "
             f"{short_repr(values.iloc[0])} for {short_repr(values.index[0])}. Pass its "

@@ -21,7 +21,7 @@ from sklearn_attrec._ranking.known_ids import (
     describe_ids,
     is_text,
     lookup,
-    refuse_counts,
+    refuse_values_by_id,
 )
 from sklearn_attrec._ranking.query_times import comparable_times, warn_of_other_period
 from sklearn_attrec.exceptions import InteractionsError, UnknownUserError
@@ -109,7 +109,7 @@ def read_queries(model, users, history, caller):
         else:
             single = users is None or pd.api.types.is_scalar(users)
             users = [users] if single else users
-            refuse_counts(users, USER, "user", caller)
+            refuse_values_by_id(users, USER, "user", caller)
             ids = check_like_fitted(model.users_, users, "user", caller)
         codes = lookup(model, "users_", ids)
     if history is None:
@@ -155,7 +155,7 @@ def _refuse_rows(users, caller):
     if isinstance(users, (pd.Series, Mapping)):
         names = [name for name in (USER, ITEM) if name in users]
         users = dict(users)
-    if not names or len(users) == 1:
+    if not names or list(names) == [USER] and len(users) == 1:
         return
     if hasattr(users, "_fields"):
         remedy = f"row.{USER}" if USER in names else "one of its fields"

@@ -158,7 +158,7 @@ def _check_values(value, name, caller):
 def _read_per_user(model, value, ids, name, caller):
     """Return a sequence of item codes for each query."""
     if isinstance(value, pd.DataFrame) and {USER, ITEM} <= set(value.columns):
-        value = value[[USER, ITEM]]
+        value = value[[USER, ITEM]].reset_index(drop=True)
     found = lists_by_user(model, value, ids, name, caller)
     lists = [
         check_like_fitted(

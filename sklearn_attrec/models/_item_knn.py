@@ -255,8 +255,8 @@ def _chunk_neighbours(
     items = np.repeat(np.arange(start, stop, dtype=others.dtype), n_others)
     cosine_norms = np.sqrt(squared_norms[items] * squared_norms[others])
     similarities = (products.data / (cosine_norms + shrinkage)).astype(np.float32)
-    similarities[items == others] = np.inf  # sorts the item itself first, at rank 0
+    similarities[items == others] = -np.inf  # sorts the item itself last
     order = np.lexsort((others, -similarities, items))  # the lower code wins a tie
     rank = np.arange(len(order)) - np.repeat(products.indptr[:-1], n_others)
-    kept = order[(rank > 0) & (rank <= n_neighbors)]
+    kept = order[(rank < n_neighbors) & (similarities[order] > -np.inf)]
     return similarities[kept], items[kept], others[kept]
