@@ -64,7 +64,7 @@ class ModelCorruptError(ModelFileError):
 class LeakageWarning(UserWarning):
     """Issued if the model was trained on test rows or on later rows.
 
-    A test row is then also a training row, or is older than a training row of the same
+    A test row then equals a training row, or is older than a training row of the same
     user. This is checked only if the test rows have timestamps.
     """
 

@@ -188,6 +188,35 @@ def test_invalid_lists(function, arguments, message):
         function(*arguments)
 
 
+LISTS = pd.Series([["c"], ["a"], ["b"]], index=[3, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("y_true", "y_pred", "message"),
+    [
+        (["x"], {"u": ["x"]}, r"'y_pred'.*list\(y_pred.values\(\)\)"),
+        (["tea"], ["tea"], r"'y_pred'.*\[y_pred\]"),
+        ([["x"], ["y", "z"]], [["x"], ["y"]], "'y_true'.*explode"),
+        (pd.Series([{"x"}]), [["x"]], "'y_true'.*explode"),
+        (pd.Series(list("abc"), index=[1, 2, 3]), LISTS, r"y_pred.loc\[y_true.index\]"),
+    ],
+)
+def test_lists_that_would_be_misread(y_true, y_pred, message):
+    with pytest.raises(InteractionsError, match=message):
+        ranks_in_lists(y_true, y_pred)
+
+
+def test_tables_and_labelled_counts(interactions):
+    model = PopularityRecommender(k=2).fit(interactions)
+    users, table = model.users_, model.recommend()
+    lists = model.predict(users)
+    expected = catalogue_coverage(lists, model.items_)
+    assert catalogue_coverage(table, model.items_) == expected
+    counts = interactions["item_id"].value_counts()
+    expected = novelty(lists, model.items_, model.item_counts_)
+    assert novelty(table, model.items_, counts) == pytest.approx(expected)
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_scorer_is_the_metric(name, interactions):
     train, test = leave_last_out_split(interactions)

@@ -201,6 +201,23 @@ def test_numbers_do_not_cut_dates():
         list(TimeCutoffSplit(3).split(frame("ab", dates)))
 
 
+@pytest.mark.parametrize(
+    "cutoffs", ["03/02/2024", "x", ["2024-01-03", "soon"], object()]
+)
+def test_cutoffs_that_are_no_dates(cutoffs):
+    dates = pd.date_range("2024-01-01", periods=2)
+    with pytest.raises(InvalidParameterError, match="'cutoffs'"):
+        list(TimeCutoffSplit(cutoffs).split(frame("ab", dates)))
+
+
+def test_dates_of_different_units():
+    dates = pd.to_datetime(["2023-01-01", "2023-02-01", "9999-12-31"]).as_unit("us")
+    cutoff = pd.Timestamp("2023-01-15").as_unit("ns")
+    assert folds(TimeCutoffSplit(cutoff), frame("aaa", dates)) == [([0], [1, 2])]
+    period = pd.Period("2023-02", "M")
+    assert folds(TimeCutoffSplit(period), frame("aaa", dates)) == [([0], [1, 2])]
+
+
 def test_unusable_interactions():
     with pytest.raises(InteractionsError, match="LeaveLastOut.*'user_id'"):
         list(LeaveLastOut().split(pd.DataFrame({"user": [1], "item": [2]})))

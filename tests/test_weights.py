@@ -77,7 +77,7 @@ def test_popularity_counts_a_row_as_often_as_its_weight():
     expected = PopularityRecommender().fit(repeated).item_vectors()
     assert_array_equal(model.item_vectors(), expected)
     assert model.item_counts_.tolist() == [4, 2, 2]  # interactions
-    assert model.feature_names_in_.tolist() == ["user_id", "item_id", "weight"]
+    assert model.feature_names_in_.tolist() == ["user_id", "item_id"]
 
 
 def test_a_transition_has_the_weight_of_its_second_row():
@@ -301,8 +301,6 @@ HOSTILE = {
     "matrix": set_weights(lambda w: w[:, None]),
     "of an array": set_manifest(from_frame=False),
     "with one more column": set_manifest(n_features=4),
-    "with one column less": set_manifest(n_features=2),
-    "missing": lambda manifest, arrays: arrays.pop("history.weights"),
 }
 
 

@@ -19,7 +19,7 @@ from sklearn_attrec._interactions.values import (
 )
 from sklearn_attrec.exceptions import InteractionsError
 
-__all__ = ["check_times"]
+__all__ = ["check_times", "in_one_unit"]
 
 
 def check_times(values, prefix):
@@ -82,3 +82,24 @@ def _dates_to_utc(array, prefix):
 def _zone_name(value):
     has_zone = getattr(value, "tzinfo", None) is not None
     return "with a time zone" if has_zone else "without a time zone"
+
+
+def in_one_unit(first, second):
+    """Convert two arrays of checked dates to the finer of their units.
+
+    NumPy would overflow: dates that the finer unit cannot represent become its limits.
+    Numbers are returned as they are.
+    """
+    if first.dtype.kind != "M" or first.dtype == second.dtype:
+        return first, second
+    dtype = np.promote_types(first.dtype, second.dtype)
+    return _in_finer_unit(first, dtype), _in_finer_unit(second, dtype)
+
+
+def _in_finer_unit(dates, dtype):
+    if dates.dtype == dtype:
+        return dates
+    limit = np.array(INT64.max).astype(dtype).astype(dates.dtype).astype(np.int64)
+    return (
+        np.clip(dates.astype(np.int64), -limit, limit).astype(dates.dtype).astype(dtype)
+    )

@@ -121,17 +121,22 @@ def read_queries(model, users, history, caller):
         times = None if source.times is None else times
     if times is None:
         return Queries(ids, codes, source, rows, None), single
-    times = comparable_times(times, source.times, caller, name)
+    times, source_times = comparable_times(times, source.times, caller, name)
+    source = source._replace(times=source_times)
     if len(source.times):
-        period = fitted_period(model) if history is None else _period(source)
+        period = fitted_period(model, source) if history is None else _period(source)
         known = times[rows >= 0]
         warn_of_other_period(known, period, name, caller)
     return Queries(ids, codes, source, rows, count_until(source, rows, times)), single
 
 
-def fitted_period(model):
-    """Return the earliest and the latest time seen in fit."""
-    return model._cached("period", lambda: _period(model._sequences()))
+def fitted_period(model, fitted):
+    """Return the earliest and the latest time seen in fit.
+
+    `fitted` are the fitted sequences, with times in any unit.
+    """
+    unit = fitted.times.dtype.str
+    return model._cached(f"period {unit}", lambda: _period(fitted))
 
 
 def _period(sequences):

@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 
 from sklearn_attrec._interactions.column_names import TIME
-from sklearn_attrec._interactions.values import INT64
+from sklearn_attrec._interactions.times import in_one_unit
 from sklearn_attrec.exceptions import InteractionsError, TimeUnitWarning
 
 __all__ = ["comparable_times", "warn_of_other_period"]
@@ -22,7 +22,7 @@ _NAMES = {
 
 
 def comparable_times(times, others, caller, source="fit"):
-    """Return times of queries in a unit in which they can be compared with histories.
+    """Return times of queries and histories in a unit in which they can be compared.
 
     Parameters
     ----------
@@ -37,8 +37,9 @@ def comparable_times(times, others, caller, source="fit"):
 
     Returns
     -------
-    ndarray of shape (n,)
-        The times; dates in the finer of both units.
+    times : ndarray of shape (n,)
+    others : ndarray of shape (m,)
+        The times of both; dates in the finer of both units.
 
     Raises
     ------
@@ -56,19 +57,7 @@ def comparable_times(times, others, caller, source="fit"):
             f"{caller}: '{TIME}' is {times.dtype}, but was {others.dtype} in {source}. "
             "Convert one dtype to the other."
         )
-    if times.dtype.kind == "M":
-        return _in_unit(times, np.promote_types(times.dtype, others.dtype))
-    return times
-
-
-def _in_unit(dates, dtype):
-    """Convert dates to a finer unit; later or earlier ones become its limits."""
-    if dates.dtype == dtype:
-        return dates
-    limit = np.array(INT64.max).astype(dtype).astype(dates.dtype).astype(np.int64)
-    return (
-        np.clip(dates.astype(np.int64), -limit, limit).astype(dates.dtype).astype(dtype)
-    )
+    return in_one_unit(times, others)
 
 
 def warn_of_other_period(

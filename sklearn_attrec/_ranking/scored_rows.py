@@ -33,6 +33,7 @@ class ScoredRows(NamedTuple):
     queries: Queries
     targets: np.ndarray  # (n,) item codes, −1 for an item not seen in fit
     times: np.ndarray | None  # (n,)
+    fitted: Sequences  # the training rows, with times in the same unit
     context: str
 
 
@@ -62,10 +63,11 @@ def read_rows(model, interactions, context, caller):
     fitted = model._sequences()
     ends = None
     if times is not None:
-        times = comparable_times(times, fitted.times, caller)
+        times, fitted_times = comparable_times(times, fitted.times, caller)
+        fitted = fitted._replace(times=fitted_times)
         warn_of_other_period(
             times[users >= 0],
-            fitted_period(model),
+            fitted_period(model, fitted),
             "fit",
             caller,
             warn_of_early=False,  # LeakageWarning says so
@@ -77,7 +79,7 @@ def read_rows(model, interactions, context, caller):
         queries = _with_earlier_rows(queries, targets, times)
     is_unknown = (users < 0) & (queries.lengths() == 0)
     check_unknown_users(model, ids, np.where(is_unknown, -1, 0), caller)
-    return ScoredRows(queries, targets, times, context)
+    return ScoredRows(queries, targets, times, fitted, context)
 
 
 def _with_earlier_rows(queries, targets, times):
@@ -117,24 +119,23 @@ def _with_earlier_rows(queries, targets, times):
     )
 
 
-def warn_of_rows(model, rows):
+def warn_of_rows(rows):
     """Warn of rows that were trained on, share a training row's time, or lack history.
 
     Parameters
     ----------
-    model : BaseRecommender
-        The fitted recommender.
     rows : ScoredRows
     """
-    leaks, ties = _leaks_and_ties(model, rows)
+    leaks, ties = _leaks_and_ties(rows)
     _warn(
         LeakageWarning,
         rows,
         leaks,
-        "are training rows, or are older than a training row of the same user",
+        "equal training rows, or are older than a training row of the same user",
         "The model was trained on these or later rows, so the score says nothing about "
         "new rows. Split the data with LeaveLastOut or TimeCutoffSplit of "
-        "sklearn_attrec.model_selection.",
+        "sklearn_attrec.model_selection. If a basket can contain an item twice, pass "
+        "unit='time' to LeaveLastOut.",
     )
     _warn(
         TimeTieWarning,
@@ -177,7 +178,7 @@ def warn_of_seen_items(rows, is_repeat):
     )
 
 
-def _leaks_and_ties(model, rows):
+def _leaks_and_ties(rows):
     """Find rows that are not later than the training rows of their user.
 
     Returns
@@ -191,7 +192,7 @@ def _leaks_and_ties(model, rows):
         return np.empty(0, int), np.empty(0, int)
     known = np.flatnonzero(rows.queries.users >= 0)
     users, times = rows.queries.users[known], rows.times[known]
-    fitted = model._sequences()
+    fitted = rows.fitted
     starts = count_until(fitted, users, times, inclusive=False)
     ends = count_until(fitted, users, times)
     is_older = ends < fitted.indptr[users + 1]

@@ -1,12 +1,13 @@
 """Recommended lists: ranks of relevant items, catalogue coverage and novelty."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import zip_longest
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_attrec._interactions.column_names import ITEM
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 from sklearn_attrec.utils._types import Ids
@@ -14,16 +15,45 @@ from sklearn_attrec.utils._types import Ids
 __all__ = ["catalogue_coverage", "novelty", "ranks_in_lists"]
 
 
-def _to_lists(y_pred):
+def _to_lists(caller, name, lists):
     """Return lists as one 2-D array, padded with None."""
-    if isinstance(y_pred, pd.DataFrame | np.ndarray):
-        return np.asarray(y_pred)
-    columns = list(zip_longest(*y_pred))
-    lists = np.empty((len(y_pred), len(columns)), dtype=object)
+    if isinstance(lists, pd.DataFrame) and ITEM in lists:  # the result of `recommend`
+        return lists[[ITEM]].to_numpy()
+    if isinstance(lists, pd.DataFrame | np.ndarray) and lists.ndim == 2:
+        return np.asarray(lists)
+    is_mapping = isinstance(lists, Mapping)
+    if is_mapping or not all(map(pd.api.types.is_list_like, lists)):
+        remedy = f"list({name}.values())" if is_mapping else f"[{name}] for one row"
+        raise InteractionsError(
+            f"The '{name}' argument of {caller} must contain one list of items per "
+            f"row. Got {short_repr(lists)} instead. Pass {remedy}."
+        )
+    columns = list(zip_longest(*lists))
+    array = np.empty((len(lists), len(columns)), dtype=object)
     # np.asarray would convert lists of tuples to a 3-D array.
     for position, column in enumerate(columns):
-        lists[:, position] = column
-    return lists
+        array[:, position] = column
+    return array
+
+
+def _check_rows(y_true, y_pred):
+    """Refuse relevant items that are sets, and rows in another order."""
+    sets = [items for items in y_true if pd.api.types.is_list_like(items)]
+    if sets:
+        raise InteractionsError(
+            "The 'y_true' argument of ranks_in_lists must contain one item per row, but "
+            f"contains {short_repr(sets[0])}. For sets of relevant items pass one row "
+            "per item, as in pd.Series(y_true).explode(); see the example."
+        )
+    labelled = pd.Series | pd.DataFrame
+    both_labelled = isinstance(y_true, labelled) and isinstance(y_pred, labelled)
+    is_same_length = both_labelled and len(y_true) == len(y_pred)
+    if is_same_length and not y_true.index.equals(y_pred.index):
+        raise InteractionsError(
+            "ranks_in_lists reads 'y_true' and 'y_pred' by position, but their indexes "
+            "differ. Pass y_pred.loc[y_true.index], or, if they are in the same order, "
+            "reset both: .reset_index(drop=True)."
+        )
 
 
 def _kind(ids):
@@ -67,7 +97,8 @@ def ranks_in_lists(y_true: Ids, y_pred: npt.ArrayLike | Sequence[Ids]) -> np.nda
     >>> recall(ranks_in_lists(relevant, recommended), k=2, users=relevant.index)
     0.75
     """
-    y_true, lists = np.asarray(y_true), _to_lists(y_pred)
+    _check_rows(y_true, y_pred)
+    y_true, lists = np.asarray(y_true), _to_lists("ranks_in_lists", "y_pred", y_pred)
     if y_true.ndim != 1 or lists.ndim != 2 or len(y_true) != len(lists):
         raise InteractionsError(
             "ranks_in_lists needs one relevant item and one list of items per row: "
@@ -80,6 +111,8 @@ def ranks_in_lists(y_true: Ids, y_pred: npt.ArrayLike | Sequence[Ids]) -> np.nda
             f"ranks_in_lists: 'y_true' contains {kinds[0]}, but 'y_pred' contains "
             f"{kinds[1]}, so no item can match. Convert one of them with astype."
         )
+    if lists.size == 0:
+        return np.full(len(y_true), np.inf)
     is_target = lists == y_true[:, None]  # (n, k)
     return np.where(is_target.any(axis=1), is_target.argmax(axis=1) + 1, np.inf)
 
@@ -93,7 +126,8 @@ def _recommended_positions(caller, recommended, items):
             f"{short_repr(index[index.duplicated()][0])} occurs more than once. Pass "
             "items_ of the recommender."
         )
-    positions = index.get_indexer(_to_lists(recommended).ravel())
+    lists = _to_lists(caller, "recommended", recommended)
+    positions = index.get_indexer(lists.ravel())
     if not (positions >= 0).any():
         raise InteractionsError(
             f"None of the {positions.size} items in the 'recommended' argument of "
@@ -159,7 +193,8 @@ def novelty(
         The catalogue, without duplicates: `items_` of a recommender.
     item_counts : array-like of shape (n_items,)
         Number of training interactions of each item in the catalogue, at least 1:
-        `item_counts_` of a recommender.
+        `item_counts_` of a recommender. A Series whose index is named `item_id` is
+        read by its labels.
 
     Returns
     -------
@@ -184,6 +219,10 @@ def novelty(
     1.5
     """
     positions = _recommended_positions("novelty", recommended, items)
+    if isinstance(item_counts, pd.Series) and item_counts.index.name == ITEM:
+        item_counts = item_counts.reindex(
+            np.asarray(items)
+        )  # for example from value_counts
     counts = np.asarray(item_counts, dtype=float)
     if counts.shape != (len(items),) or not (counts > 0).all():
         raise InteractionsError(

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.times import in_one_unit
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.model_selection._forward_split import ForwardSplit
 from sklearn_attrec.utils._param_validation import Integer, Real
@@ -42,8 +43,8 @@ class TimeCutoffSplit(ForwardSplit):
     ----------
     cutoffs : scalar or sequence, default=None
         Points in time in ascending order, one per fold: numbers if the timestamps are
-        numbers, otherwise values that `pandas.to_datetime` accepts, in UTC if they have
-        no time zone. None means that `n_splits` and `test_size` define the cutoffs.
+        numbers, otherwise dates, also as ISO 8601 text, in UTC if they have no time
+        zone. None means that `n_splits` and `test_size` define the cutoffs.
     n_splits : int, default=1
         Number of folds if `cutoffs` is None.
     test_size : float, default=0.1
@@ -119,6 +120,7 @@ class TimeCutoffSplit(ForwardSplit):
         else:
             times = np.arange(len(users)) if times is None else times
             cutoffs = self._chosen_cutoffs(times)
+        cutoffs, times = in_one_unit(cutoffs, times)
         fold = np.searchsorted(cutoffs, times, side="right") - 1
         n_rows = np.bincount(fold + 1, minlength=len(cutoffs) + 1)
         if not n_rows.all():
@@ -161,7 +163,7 @@ class TimeCutoffSplit(ForwardSplit):
                 "instead."
             )
         if are_dates:
-            cutoffs = pd.to_datetime(cutoffs, utc=True).tz_localize(None)
+            cutoffs = self._dates(cutoffs)
         if not (len(cutoffs) and cutoffs.is_monotonic_increasing and cutoffs.is_unique):
             raise InvalidParameterError(
                 "The 'cutoffs' parameter of TimeCutoffSplit must be one or more "
@@ -169,3 +171,22 @@ class TimeCutoffSplit(ForwardSplit):
                 f"{short_repr(self.cutoffs)} instead."
             )
         return cutoffs.to_numpy()
+
+    def _dates(self, cutoffs):
+        """Convert cutoffs to dates in UTC; text must be unambiguous."""
+        if isinstance(cutoffs, pd.PeriodIndex):
+            cutoffs = cutoffs.to_timestamp()
+        try:
+            dates = [
+                pd.to_datetime([cutoff], format="ISO8601", utc=True)
+                if isinstance(cutoff, str)
+                else pd.to_datetime([cutoff], utc=True)
+                for cutoff in cutoffs
+            ]
+        except (ValueError, TypeError) as error:
+            raise InvalidParameterError(
+                "The 'cutoffs' parameter of TimeCutoffSplit must be dates, as text in "
+                f"the form '2024-03-02'. Got {short_repr(self.cutoffs)} instead: "
+                f"{error}."
+            ) from error
+        return dates[0].append(dates[1:]).tz_localize(None)

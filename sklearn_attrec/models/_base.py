@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.metadata_routing import UNUSED
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
@@ -274,9 +274,7 @@ class BaseRecommender(
             )
         state = _encoded_state(sequences, users, items)
         state["settings_"] = self._settings(len(items), sequences.longest)
-        names = [USER, ITEM]
-        names += [] if sequences.times is None else [TIME]
-        names += [] if sequences.weights is None else [WEIGHT]
+        names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
         features = X[names] if isinstance(X, pd.DataFrame) else X
         task = self._init_callback_context(max_subtasks=self._n_epochs())
         task.call_on_fit_task_begin(estimator=self, X=X, y=interactions.items)

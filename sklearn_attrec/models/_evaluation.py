@@ -144,7 +144,7 @@ class EvaluationMixin:
                 f"{describe_ids(self.items_)}. Pass rows with items of the training "
                 "data."
             )
-        warn_of_rows(self, rows)
+        warn_of_rows(rows)
         ranked = rank_targets(self, rows.queries, rows.targets, self.exclude_seen, k)
         if self.exclude_seen:
             warn_of_seen_items(rows, ranked.is_repeat)

@@ -3,7 +3,6 @@
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from sklearn_attrec._interactions.target_weights import scale_weights
 from sklearn_attrec.models._base import BaseRecommender
 from sklearn_attrec.utils._csr import SPARSE_ITEMS
 from sklearn_attrec.utils._param_validation import Integer, Real
@@ -161,7 +160,12 @@ class ItemKNNRecommender(BaseRecommender):
         return (csr_array(arrays, shape=(len(self.items_), len(self.items_))),)
 
     def _similarity_vectors(self):
-        return _user_item_matrix(self._sequences(), len(self.items_)).T
+        item_user = _user_item_matrix(self._sequences(), len(self.items_)).T.tocsr()
+        if self.history_weights_ is not None:
+            # The cosine does not depend on the scale of a row. Small weights underflow.
+            largest = item_user.max(axis=1).toarray()
+            item_user.data /= np.repeat(largest, np.diff(item_user.indptr))
+        return item_user
 
     def _query_parts(self, users, histories):
         return (_user_item_matrix(histories, len(self.items_)),)
@@ -181,15 +185,16 @@ def _user_item_matrix(sequences, n_items):
 
     Returns
     -------
-    csr_array of shape (n, n_items), float32
-        Where a sequence contains the item, 1 or, with weights, the largest weight of
-        its rows, divided by the mean of all positive weights.
+    csr_array of shape (n, n_items)
+        Where a sequence contains the item, 1 (float32) or, with weights, the largest
+        weight of its rows, divided by the mean of all positive weights (float64,
+        because products of small weights underflow in float32).
     """
     n = len(sequences.indptr) - 1
     rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(sequences.indptr))
     columns = sequences.items.astype(np.int32)
     if sequences.weights is not None:
-        weights = scale_weights(sequences.weights, sequences.weights > 0)
+        weights = sequences.weights / sequences.weights[sequences.weights > 0].mean()
         return _largest_entries(weights, rows, columns, (n, n_items))
     ones = np.ones(len(columns), dtype=np.float32)
     user_item = coo_array((ones, (rows, columns)), shape=(n, n_items)).tocsr()
@@ -202,7 +207,7 @@ def _largest_entries(values, rows, columns, shape):
     keys, entries = np.unique(
         rows.astype(np.int64) * shape[1] + columns, return_inverse=True
     )
-    largest = np.zeros(len(keys), dtype=np.float32)
+    largest = np.zeros(len(keys))
     np.maximum.at(largest, entries, values)
     positive = largest > 0
     rows, columns = np.divmod(keys[positive], shape[1])

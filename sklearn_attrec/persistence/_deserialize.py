@@ -38,8 +38,7 @@ def deserialize(manifest, tensors, thorough=True):
         If anything is inconsistent. The message names it.
     """
     model = unfitted_model(check_manifest(manifest), manifest)
-    weighted = "history.weights" in tensors
-    state = read_fitted_values(model, manifest, weighted)
+    state = read_fitted_values(model, manifest)
     state["settings_"] = settings = read_settings(model, manifest)
     check_layout(model, manifest, settings, tensors)
     times = tensors.get("history.times")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec.exceptions import InvalidParameterError, ModelFileError
 from sklearn_attrec.models import RECOMMENDERS
 from sklearn_attrec.utils._param_validation import Integer, validate_parameters
@@ -170,11 +170,8 @@ def unfitted_model(cls, manifest):
     return model
 
 
-def read_fitted_values(model, manifest, weighted):
-    """Check and return the fitted attributes that are not arrays.
-
-    `weighted` is whether the file contains event weights.
-    """
+def read_fitted_values(model, manifest):
+    """Check and return the fitted attributes that are not arrays."""
     fitted = manifest["fitted"]
     if set(fitted) != set(model._fitted_scalars):
         raise ModelFileError(
@@ -187,18 +184,14 @@ def read_fitted_values(model, manifest, weighted):
                 f"'fitted': {name} must be {constraint}. Got {short_repr(value)}."
             )
     n_features = manifest["n_features"]
-    if weighted and not manifest["from_frame"]:
-        raise ModelFileError("'history.weights' belongs to models fitted on DataFrames")
     names = [USER, ITEM] if manifest["from_frame"] else []
-    if manifest["from_frame"] and n_features - weighted == 3:
+    if manifest["from_frame"] and n_features == 3:
         names.append(TIME)
-    names += [WEIGHT] if weighted else []
     is_count = Integer(2, 2**31).allows(n_features)
     if not is_count or (names and len(names) != n_features):
         raise ModelFileError(
-            "'n_features' must be an int of at least 2; if the model was fitted on a "
-            "DataFrame, 2, plus 1 with timestamps, plus 1 with weights. Got "
-            f"{short_repr(n_features)}."
+            "'n_features' must be an int of at least 2, and 2 or 3 if the model was "
+            f"fitted on a DataFrame. Got {short_repr(n_features)}."
         )
     state = {**fitted, "n_features_in_": n_features}
     if names:

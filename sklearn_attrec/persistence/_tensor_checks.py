@@ -36,10 +36,11 @@ def check_layout(model, manifest, settings, tensors):
     }
     for name in ("users", "items"):
         expected |= _id_layout(name, tensors)
-    weighted = "history.weights" in tensors
-    if weighted:
+    if "history.weights" in tensors:  # only frames have weights
+        if not manifest["from_frame"]:
+            raise ModelFileError("'history.weights' belongs to models of DataFrames")
         expected["history.weights"] = ("f8", ("n_rows",))
-    if manifest["n_features"] - weighted > 2:  # users, items and times
+    if manifest["n_features"] > 2:  # users, items and times
         dtypes = "i8" if manifest["time_unit"] else "i8 u8 f8"
         expected["history.times"] = (dtypes, ("n_rows",))
     elif manifest["time_unit"]:

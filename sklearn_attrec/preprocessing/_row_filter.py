@@ -126,9 +126,9 @@ class RowFilter(  # type: ignore[call-arg]
         Parameters
         ----------
         X : DataFrame, array-like of shape (n_rows, n_columns) or users
-            Queries or held-out interactions. After `fit` on a DataFrame whose column
-            names are all strings, X may be anything that the next step accepts, for
-            example a list of users.
+            Queries or held-out interactions: anything that the next step accepts, for
+            example a list of users. After `fit` on an array, an array must have as many
+            columns.
 
         Returns
         -------
@@ -143,7 +143,9 @@ class RowFilter(  # type: ignore[call-arg]
         check_is_fitted(self)
         # Queries may have fewer columns than interactions, or none.
         fitted_on_frame = hasattr(self, "feature_names_in_")
-        if fitted_on_frame or isinstance(X, pd.DataFrame) or np.isscalar(X):
+        is_list_of_ids = isinstance(X, list | tuple) and all(map(np.isscalar, X))
+        is_query = isinstance(X, pd.DataFrame) or np.isscalar(X) or is_list_of_ids
+        if fitted_on_frame or is_query:
             return self._as_configured(X)
         return self._as_configured(self._validate(X, reset=False))
 
