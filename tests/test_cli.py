@@ -332,7 +332,7 @@ def test_values_are_literals_or_text():
         ("fit no.csv --out /dev/null", "--out.*/dev/null"),
         ("recommend --users 1", "FILE.*--model-file"),
         ("recommend --model-file {model} --users x", "--users.*integers.*'x'"),
-        ("recommend --model-file {model} --all-users --set k=1", "--set.*--model-file"),
+        ("recommend --model-file {model} --all-users --set smoothing=1", "only k"),
         ("inspect no.attrec", "No such file.*no.attrec"),
     ],
 )
@@ -532,6 +532,15 @@ def test_evaluate_with_a_model_file_scores_all_rows(
         for name, value in expected.iloc[0].items():
             line = re.search(rf"^{name} .*$", printed.out, re.MULTILINE)[0]
             assert f"{value:.4f}" in line.split()
+
+
+@pytest.mark.filterwarnings("default")
+def test_advice_about_seen_items_works_with_a_model_file(run, file, model_file):
+    command = ["evaluate", file, "--model-file", model_file, "--k", "3"]
+    assert "Pass --set exclude_seen=False if" in run(*command).err
+    printed = run(*command, "--set", "exclude_seen=False")
+    assert "exclude_seen" not in printed.err
+    assert "repeat_hits@3" in printed.out
 
 
 def test_inspect_prints_the_contents_of_a_file(run, model_file):

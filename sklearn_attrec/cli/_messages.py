@@ -45,5 +45,6 @@ def _with_options(text):
     text = re.sub(r"\btime_format=(?=['\"])", "--time-format=", text)
     text = re.sub(r"\b(header|quotes)=True", r"--\1=yes", text)
     text = re.sub(r"\b(header|quotes)=False", r"--\1=no", text)
-    text = re.sub(r"\bPass exclude_seen=", "Pass --set exclude_seen=", text)
+    settings = r"\b(pass|or) ((?:exclude_seen|handle_unknown)=)"
+    text = re.sub(settings, r"\1 --set \2", text, flags=re.IGNORECASE)
     return text.replace("drop_blank_ids=True", "--drop-blank-ids")

@@ -218,7 +218,8 @@ def _command(commands, name, run, text, file=None):
         action="append",
         default=[],
         metavar="NAME=VALUE",
-        help="set a parameter of the model; may be repeated",
+        help="set a parameter of the model; may be repeated; with --model-file only k, "
+        "exclude_seen and handle_unknown",
     )
     command.add_argument("--debug", action="store_true", help="show tracebacks")
     return command

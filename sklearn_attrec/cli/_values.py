@@ -14,6 +14,9 @@ from sklearn_attrec.utils._param_validation import validate_parameters
 
 __all__ = ["load", "make_model", "read", "read_grid", "read_users"]
 
+# Parameters that are not used in training.
+_AFTER_FIT = ("k", "exclude_seen", "handle_unknown")
+
 _SWITCH = {None: "infer", "yes": True, "no": False}
 
 
@@ -22,21 +25,32 @@ def make_model(arguments):
     model = RECOMMENDERS[arguments.model or "attrec"]()
     if "random_state" in model.get_params():
         model.set_params(random_state=0)  # repeated commands give the same result
-    for text in arguments.set:
-        name, value = _assignment(text, "--set", model)
-        model.set_params(**{name: _value(value)})
-    validate_parameters(model)
+    _set_parameters(model, arguments.set)
     return model
 
 
 def load(arguments):
     """Load the model given by --model-file."""
-    if arguments.model or arguments.set:
+    if arguments.model:
         raise InvalidParameterError(
-            "--model and --set are for training and cannot be combined with "
-            "--model-file."
+            "--model is for training and cannot be combined with --model-file."
         )
-    return load_model(arguments.model_file)
+    model = load_model(arguments.model_file)
+    _set_parameters(model, arguments.set, _AFTER_FIT)
+    return model
+
+
+def _set_parameters(model, texts, allowed=None):
+    """Set the parameters given by --set."""
+    for text in texts:
+        name, value = _assignment(text, "--set", model)
+        if allowed and name not in allowed:
+            raise InvalidParameterError(
+                f"--set {name}: with --model-file only {', '.join(allowed)} can be "
+                "set, because the others are used in training. Use the command fit."
+            )
+        model.set_params(**{name: _value(value)})
+    validate_parameters(model)
 
 
 def read(arguments):
@@ -64,8 +78,11 @@ def read_users(text, known):
     if not users:
         raise InteractionsError("--users is empty. Pass user ids, or use --all-users.")
     if known.dtype.kind not in "iu":
-        exact = set(known)
-        return [user if user in exact else user.strip() for user in users]
+        (exact,), known = csv.reader([text]), set(known)
+        if len(exact) != len(users):  # spaces before a quotation mark
+            exact = users
+        pairs = zip(exact, users, strict=True)
+        return [user if user in known else other.strip() for user, other in pairs]
     users = [user.strip() for user in users]
     for user in users:
         if not re.fullmatch("0|-?[1-9][0-9]{0,18}", user):

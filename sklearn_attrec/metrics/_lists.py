@@ -41,7 +41,7 @@ def _check_rows(y_true, y_pred):
     sets = [items for items in y_true if pd.api.types.is_list_like(items)]
     if sets:
         raise InteractionsError(
-            "The 'y_true' argument of ranks_in_lists must contain one item per row, but "
+            "The 'y_true' argument of ranks_in_lists must contain one item per row. It "
             f"contains {short_repr(sets[0])}. For sets of relevant items pass one row "
             "per item, as in pd.Series(y_true).explode(); see the example."
         )
