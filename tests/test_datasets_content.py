@@ -232,7 +232,7 @@ def test_histories_that_are_unclear(read):
     with pytest.raises(InteractionsError, match="named columns"):
         read("a.json", "{}", **users)
     for options in ({"columns": ["a", "b"]}, {"time_format": "%Y"}, {"quotes": True}):
-        with pytest.raises(InvalidParameterError, match=f"Leave out.*{[*options][0]}"):
+        with pytest.raises(InvalidParameterError, match=f"omit.*{[*options][0]}"):
             read("a.txt", "1 2\n", **users, **options)
 
 

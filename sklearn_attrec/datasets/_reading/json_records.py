@@ -56,7 +56,7 @@ def read_json(text, columns, need_ids, source):
         key, keys = error.args
         raise InteractionsError(
             f"{source}, line {reader.line}: the record has no key {key!r}; its keys "
-            f"are {short_repr(keys, 200)}. {_key_remedy(key, columns)}"
+            f"are {short_repr(keys, 200)}. {_key_remedy(key, keys, columns, text)}"
         ) from None
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
@@ -127,10 +127,15 @@ def _required_keys(first, columns, need_ids):
     return [key for key, name in names.items() if need_ids or name not in (USER, ITEM)]
 
 
-def _key_remedy(key, columns):
+def _key_remedy(key, keys, columns, text):
     name = columns.get(key, key) if isinstance(columns, Mapping) else key
     if name in (USER, ITEM):
-        return "Add it, or pass drop_blank_ids=True to drop such records."
+        if json.dumps(key) in text:
+            return "Add it, or pass drop_blank_ids=True to drop such records."
+        missing = [name for name in (USER, ITEM) if name not in keys]
+        others = [key for key in keys if key not in (USER, ITEM, TIME)]
+        example = dict(zip(others, missing, strict=False)) or {"u": USER}
+        return f"Name the keys of users and items, for example columns={example}."
     if columns is None:
         return f"Add it, or pass columns={[USER, ITEM]} to read no other keys."
     return (

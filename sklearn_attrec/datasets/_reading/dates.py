@@ -4,10 +4,16 @@ from itertools import product
 
 import pandas as pd
 
-__all__ = ["guess_formats", "is_time_format", "parse_dates", "parse_iso_dates"]
+__all__ = [
+    "ISO_DATE",
+    "guess_formats",
+    "is_time_format",
+    "parse_dates",
+    "parse_iso_dates",
+]
 
 # Excludes "now" and "today", which pandas replaces with the current time.
-_ISO = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
+ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
 _OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
 
 # If two formats differ in the order of day and month only, the month is first here.
@@ -60,7 +66,7 @@ def parse_iso_dates(column):
     text = column.astype("str")
     has_offset = text.str.contains(_OFFSET)
     first = has_offset.iloc[0]
-    like_first = text.str.fullmatch(_ISO) & (has_offset == first)
+    like_first = text.str.fullmatch(ISO_DATE) & (has_offset == first)
     return pd.to_datetime(
         text.where(like_first), format="ISO8601", errors="coerce", utc=first
     )

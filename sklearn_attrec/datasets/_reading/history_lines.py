@@ -4,16 +4,18 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, USER
-from sklearn_attrec.datasets._separators import sample_lines
+from sklearn_attrec.datasets._reading.headers import refuse_names_as_record
+from sklearn_attrec.datasets._reading.sample import sample_lines
+from sklearn_attrec.datasets._reading.text import lone_carriage_return
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["read_histories"]
+__all__ = ["read_history_lines"]
 
 _SEPARATORS = ("\t", ", ", ",", " ")
 
 
-def read_histories(text, sep, header, source):
+def read_history_lines(text, sep, header, source):
     """Read lines of different lengths; a user without items gets one blank item.
 
     Parameters
@@ -21,9 +23,11 @@ def read_histories(text, sep, header, source):
     text : str
         The lines.
     sep : str or None
-        Separator. None means the one of tab, comma and space that is in each line.
-    header : bool
-        Whether to skip the first line.
+        Separator. None means the one of tab, comma and space that most lines
+        contain.
+    header : "infer" or bool
+        Whether to skip the first line. "infer" raises an error if it looks like a
+        header.
     source : str
         Name of the file for error messages.
 
@@ -34,11 +38,36 @@ def read_histories(text, sep, header, source):
     locate : callable
         Maps the position of a row to its location in the file.
     """
-    lines = pd.Series(text.split("\n")).str.strip()
-    lines.index += 1
-    lines = lines[lines != ""].iloc[int(header) :]
+    text = text.replace("\r\n", "\n")
+    lines = _split_lines(text, source).iloc[int(header is True) :]
     if sep is None:
         sep = _find_separator(text, source)
+    users, items = _split_ids(lines, sep)
+    frame = pd.DataFrame({0: users, 1: items.to_numpy()}, dtype="str")
+
+    def locate(row):
+        return f"{source}, line {items.index[row]}"
+
+    if header == "infer":
+        refuse_names_as_record(frame, (), locate)
+    return frame.set_axis([USER, ITEM], axis=1), locate
+
+
+def _split_lines(text, source):
+    """Return the lines that are not blank, indexed by their numbers."""
+    lines = pd.Series(text.split("\n"))
+    lines.index += 1
+    if "\r" in text:
+        raise lone_carriage_return(source, lines.str.contains("\r").idxmax())
+    # A tab at the end of a line separates a blank item.
+    return lines[lines.str.strip() != ""].str.strip(" ")
+
+
+def _split_ids(lines, sep):
+    """Return the users, one per item, and the items, indexed by line."""
+    visible = sep.rstrip(" ")
+    if visible not in ("", sep):  # the end of a separator was stripped
+        lines = lines.where(~lines.str.endswith(visible), lines + sep[len(visible) :])
     # A user alone: the blank item is refused or dropped like other blank ids.
     lines = lines.where(lines.str.contains(sep, regex=False), lines + sep)
     fields = lines.str.split(sep, regex=False)
@@ -46,11 +75,7 @@ def read_histories(text, sep, header, source):
     ids = fields.explode()
     is_item = np.ones(len(ids), bool)
     is_item[np.cumsum(lengths) - lengths] = False
-    users = ids[~is_item].to_numpy().repeat(lengths - 1)
-    items = ids[is_item]
-    numbers = items.index
-    frame = pd.DataFrame({USER: users, ITEM: items.to_numpy()}, dtype="str")
-    return frame, lambda row: f"{source}, line {numbers[row]}"
+    return ids[~is_item].to_numpy().repeat(lengths - 1), ids[is_item]
 
 
 def _find_separator(text, source):
@@ -59,7 +84,7 @@ def _find_separator(text, source):
     found = [
         sep
         for sep in _SEPARATORS
-        if sum(sep in line.strip() for line in lines) >= 0.5 * len(lines)
+        if sum(sep in line.strip(" ") for line in lines) >= 0.5 * len(lines)
     ]
     if ", " in found:  # it contains two others
         found = [sep for sep in found if sep not in (",", " ")]

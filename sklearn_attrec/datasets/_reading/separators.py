@@ -1,32 +1,17 @@
 """Checks that the separator which a file's name suggests is the one of its lines."""
 
+from sklearn_attrec.datasets._reading.sample import sample_lines
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["SAMPLE", "refuse_other_separator", "sample_lines", "wrong_separator"]
-
-SAMPLE = 1000  # lines or rows that are compared
+__all__ = ["refuse_other_separator", "refuse_spaces", "wrong_separator"]
 
 # The most likely first. Of ", " and ",", the first takes the space out of the fields.
 _SEPARATORS = (", ", "; ", "\t", ";", ",", "|", "::", " ")
 
 
-def sample_lines(text):
-    """Return the first lines that are not blank.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of str
-    """
-    return [line for line in text.split("\n", SAMPLE)[:SAMPLE] if line.strip()]
-
-
 def _fitting_separators(text):
-    """Map each separator that is in each line, as often, to the number of fields."""
+    """Map separators that occur equally often in each line to the number of fields."""
     lines = sample_lines(text)
     fitting = {}
     for sep in _SEPARATORS:
@@ -40,13 +25,12 @@ def _fitting_separators(text):
     return fitting
 
 
-def refuse_other_separator(source, text, sep, n_fields, is_default):
-    """Raise an error if another separator fits every line, and fits it better.
+def refuse_other_separator(source, text, sep, n_fields):
+    """Raise an error if another separator fits the lines better.
 
-    Spaces, which also occur within text, need the least to be refused: another
-    separator that gives as many fields, or tabs. Commas need one that gives more
-    fields, or that each is followed by a space. Other separators seldom occur within
-    text, and are refused only if they give different numbers of fields.
+    Another separator is suggested if it fits every line and: for a space, gives at
+    least as many fields or is a tab; for a comma, gives more fields or is ", ". Any
+    other separator is refused only if it gives different numbers of fields.
 
     Parameters
     ----------
@@ -58,13 +42,7 @@ def refuse_other_separator(source, text, sep, n_fields, is_default):
         The separator that the name of the file suggests.
     n_fields : set of int
         The numbers of fields that it gives.
-    is_default : bool
-        Whether the name of the file suggests it. A separator that the user chose is
-        only refused if each one is followed by a space.
     """
-    if not is_default:
-        _refuse_spaces(source, text, sep)
-        return
     if len(n_fields) == 1 and sep not in (" ", ","):
         return
     most = max(n_fields) if len(n_fields) == 1 else 1
@@ -89,7 +67,18 @@ def refuse_other_separator(source, text, sep, n_fields, is_default):
         )
 
 
-def _refuse_spaces(source, text, sep):
+def refuse_spaces(source, text, sep):
+    """Raise an error if a space follows each separator that the user chose.
+
+    Parameters
+    ----------
+    source : str
+        Name of the file for error messages.
+    text : str
+        The lines.
+    sep : str
+        The separator.
+    """
     spaced = f"{sep} "
     if sep != " " and _fitting_separators(text).get(spaced):
         raise InteractionsError(

@@ -1,12 +1,15 @@
-"""Checks that the first line of delimited text is a header, or that it is none."""
+"""Checks whether the first line of delimited text is a header."""
 
 import re
 
 import numpy as np
+import pandas as pd
 
-from sklearn_attrec.datasets._columns import as_integers
-from sklearn_attrec.datasets._positions import suggest_names
-from sklearn_attrec.datasets._separators import SAMPLE
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, find_column
+from sklearn_attrec.datasets._reading.columns import as_integers
+from sklearn_attrec.datasets._reading.dates import ISO_DATE
+from sklearn_attrec.datasets._reading.default_names import suggest_names
+from sklearn_attrec.datasets._reading.sample import SAMPLE
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -16,10 +19,8 @@ __all__ = [
     "refuse_values_as_header",
 ]
 
-_VALUE = re.compile(
-    r"\s*([+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|\d{4}-\d\d-\d\d([T ].*)?)\s*",
-    re.IGNORECASE,
-)
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+_VALUE = re.compile(rf"\s*({_NUMBER}|{ISO_DATE})\s*")
 
 
 def refuse_values_as_header(fields, only_if_all, locate):
@@ -48,28 +49,43 @@ def refuse_values_as_header(fields, only_if_all, locate):
         )
 
 
-def refuse_names_as_record(fields, locate):
+def refuse_names_as_record(fields, names, locate):
     """Raise an error if the first line looks like a header.
 
-    It does if only the first value of a column is not an integer.
+    It does if it contains the name of a column, or names of users and of items in other
+    data sets, or if only the first value of a column is not an integer.
 
     Parameters
     ----------
     fields : DataFrame of str
         All records.
+    names : iterable of str
+        Names that the user gave to columns.
     locate : callable
         Maps the position of a record to its location in the file.
     """
-    for name in fields:
-        first, rest = fields[name].iloc[:1], fields[name].iloc[1:SAMPLE]
-        if as_integers(first).dtype == np.int64 or rest.empty:
-            continue
-        if as_integers(rest).dtype == np.int64:
-            raise InteractionsError(
-                f"{locate(0)}: {short_repr(first.iloc[0])} is not an integer, but the "
-                "later values of its column are. If the line is a header, pass "
-                "header=True, otherwise header=False."
-            )
+    values = fields.iloc[0].to_list()
+    known = {USER, ITEM, TIME, *names}.intersection(values)
+    others = [find_column(values, name) for name in (USER, ITEM)]
+    rows = fields.iloc[1:SAMPLE]
+    if known or None not in others:
+        value = min(known) if known else others[0]
+        reason = "looks like the name of a column"
+    elif odd := [values[i] for i in rows if _is_odd(values[i], rows[i])]:
+        value = odd[0]
+        reason = "is not an integer, but the later values of its column are"
+    else:
+        return
+    raise InteractionsError(
+        f"{locate(0)}: {short_repr(value)} {reason}. If the line is a header, pass "
+        "header=True, otherwise header=False."
+    )
+
+
+def _is_odd(value, rest):
+    """Return whether a value is text, and the rest of its column are integers."""
+    is_text = as_integers(pd.Series([value])).dtype != np.int64 and value.strip()
+    return is_text and len(rest) and as_integers(rest).dtype == np.int64
 
 
 def refuse_repeated_header(fields, may_be_record, locate):

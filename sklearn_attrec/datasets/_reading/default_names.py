@@ -4,20 +4,17 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec.datasets._columns import RATING, as_integers
-from sklearn_attrec.datasets._dates import (
+from sklearn_attrec.datasets._reading.columns import RATING, as_integers
+from sklearn_attrec.datasets._reading.dates import (
     guess_formats,
     parse_dates,
     parse_iso_dates,
 )
-from sklearn_attrec.datasets._separators import SAMPLE
+from sklearn_attrec.datasets._reading.sample import SAMPLE
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = [
-    "names_by_position",
-    "suggest_names",
-]
+__all__ = ["names_by_position", "suggest_names"]
 
 _BY_POSITION = {
     2: [USER, ITEM],
