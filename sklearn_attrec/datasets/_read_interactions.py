@@ -317,7 +317,7 @@ def _rename(frame, columns, source):
                 "a dict from old to new names."
             )
         if len(columns) != frame.shape[1]:
-            is_unnamed = isinstance(frame.columns, pd.RangeIndex)
+            is_unnamed = 0 in frame
             header = ", or pass header=True if the first line names the columns"
             raise InteractionsError(
                 f"{found}, but columns= contains {len(columns)} names. Pass one name "

@@ -11,20 +11,7 @@ __all__ = ["without_blank_ids"]
 
 
 def without_blank_ids(frame, locate):
-    """Return the rows that have both ids, and warn of the others.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    locate : callable
-        Maps the position of a row to its location in the file.
-
-    Returns
-    -------
-    frame : DataFrame
-    locate : callable
-        Maps the position of a remaining row to its location in the file.
-    """
+    """Return the rows that have both ids, and their `locate`; warn of the others."""
     names = [name for name in (USER, ITEM) if name in frame]
     blank = np.zeros(len(frame), bool)
     for name in names:

@@ -34,16 +34,7 @@ _FORMATS += [
 
 
 def is_time_format(text):
-    """Return whether a text is a format with a year that pandas understands.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    bool
-    """
+    """Return whether a text is a format with a year that pandas understands."""
     try:
         pd.to_datetime(pd.Series(["2000"]), format=text, errors="coerce")
     except ValueError:
@@ -52,16 +43,9 @@ def is_time_format(text):
 
 
 def parse_iso_dates(column):
-    """Return datetimes, in UTC if they have offsets, and NaT for other values.
+    """Return datetimes, and NaT for other values.
 
-    Parameters
-    ----------
-    column : Series
-        The first value decides whether there are offsets.
-
-    Returns
-    -------
-    Series of datetime
+    If the first value has an offset from UTC, all must have one, and become UTC.
     """
     text = column.astype("str")
     has_offset = text.str.contains(_OFFSET)
@@ -73,18 +57,7 @@ def parse_iso_dates(column):
 
 
 def parse_dates(column, time_format):
-    """Return datetimes, in UTC if the format has offsets, and NaT for other values.
-
-    Parameters
-    ----------
-    column : Series
-    time_format : str
-        Format of `pandas.to_datetime`.
-
-    Returns
-    -------
-    Series of datetime
-    """
+    """Return datetimes, in UTC if the format has offsets, and NaT for other values."""
     has_offset = "%z" in time_format or "%Z" in time_format
     return pd.to_datetime(
         column.astype("str"), format=time_format, errors="coerce", utc=has_offset
@@ -92,16 +65,9 @@ def parse_dates(column, time_format):
 
 
 def guess_formats(column):
-    """Return the formats in which all values of a column are dates.
+    """Return the formats in which all values of a column of text are dates.
 
-    Parameters
-    ----------
-    column : Series of str
-
-    Returns
-    -------
-    list of str
-        Formats for `parse_dates`. Two formats if the order of day and month is unclear.
+    There are two if the order of day and month is unclear.
     """
     first = column.iloc[:1]
     return [

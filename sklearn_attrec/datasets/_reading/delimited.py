@@ -94,13 +94,7 @@ class DelimitedText:
         self.text, self.sep = self.text.replace(self.sep, byte), byte
 
     def read(self):
-        """Return all fields as strings, one column per field of the first line.
-
-        Returns
-        -------
-        DataFrame of str
-            The columns are numbered. A header is the first row.
-        """
+        """Return all fields as strings; the columns are numbered, a header is row 0."""
         with _long_fields(self.text):
             n_fields = self._check_separator()
             self._check_quotes(n_fields)

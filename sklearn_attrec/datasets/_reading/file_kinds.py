@@ -68,12 +68,7 @@ _KINDS = [
         "Save it as .xlsx or .csv.",
     ),
     _Kind("an ORC file", (".orc",), _is_orc, _CONVERT.format("orc")),
-    _Kind(
-        "a Stata file",
-        (".dta",),
-        _starts(b"<stata_dta>"),
-        _CONVERT.format("stata"),
-    ),
+    _Kind("a Stata file", (".dta",), _starts(b"<stata_dta>"), _CONVERT.format("stata")),
     _Kind(
         "a SAS file",
         (".sas7bdat",),
@@ -118,17 +113,7 @@ _KINDS = [
 
 
 def refuse_other_formats(raw, suffix, source):
-    """Raise an error for a file of a format that is known but not read.
-
-    Parameters
-    ----------
-    raw : bytes
-        The file.
-    suffix : str
-        Its extension, in lower case; "" if it does not matter.
-    source : str
-        Its name for error messages.
-    """
+    """Raise an error for a file of a format that is known but not read."""
     for kind in _KINDS:
         if suffix in kind.suffixes or kind.matches(raw):
             raise InteractionsError(

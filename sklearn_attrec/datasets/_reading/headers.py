@@ -24,16 +24,9 @@ _VALUE = re.compile(rf"\s*({_NUMBER}|{ISO_DATE})\s*")
 
 
 def refuse_values_as_header(fields, only_if_all, locate):
-    """Raise an error if a header contains numbers or dates.
+    """Raise an error if a header, the first row, contains numbers or dates.
 
-    Parameters
-    ----------
-    fields : DataFrame of str
-        All records, the header first.
-    only_if_all : bool
-        Whether to raise an error only if all names are numbers or dates.
-    locate : callable
-        Maps the position of a record to its location in the file.
+    With `only_if_all`, the error is raised only if all its names are.
     """
     names = fields.iloc[0].to_list()
     values = [name for name in names if _VALUE.fullmatch(name)]
@@ -50,19 +43,10 @@ def refuse_values_as_header(fields, only_if_all, locate):
 
 
 def refuse_names_as_record(fields, names, locate):
-    """Raise an error if the first line looks like a header.
+    """Raise an error if the first row looks like a header.
 
-    It does if it contains the name of a column, or names of users and of items in other
-    data sets, or if only the first value of a column is not an integer.
-
-    Parameters
-    ----------
-    fields : DataFrame of str
-        All records.
-    names : iterable of str
-        Names that the user gave to columns.
-    locate : callable
-        Maps the position of a record to its location in the file.
+    It does if it contains one of `names` or a usual name, the names of users and of
+    items in other data sets, or the only value of a column that is not an integer.
     """
     values = fields.iloc[0].to_list()
     known = {USER, ITEM, TIME, *names}.intersection(values)
@@ -89,17 +73,10 @@ def _is_odd(value, rest):
 
 
 def refuse_repeated_header(fields, may_be_record, locate):
-    """Raise an error if the header, or one of its names, appears again below it.
+    """Raise an error if the header, the first row, appears again below it.
 
-    Parameters
-    ----------
-    fields : DataFrame of str
-        All records, the header first.
-    may_be_record : bool
-        Whether the header can be the first record: then its values may recur in their
-        columns.
-    locate : callable
-        Maps the position of a record to its location in the file.
+    If it may be a record, the error is also raised for one name that appears again in
+    its column.
     """
     names, rows = fields.iloc[0], fields.iloc[1:]
     recurring = np.flatnonzero(rows[0] == names[0])

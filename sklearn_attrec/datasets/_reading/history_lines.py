@@ -16,27 +16,11 @@ _SEPARATORS = ("\t", ", ", ",", " ")
 
 
 def read_history_lines(text, sep, header, source):
-    """Read lines of different lengths; a user without items gets one blank item.
+    """Return a frame of str with one row per item, and its `locate`.
 
-    Parameters
-    ----------
-    text : str
-        The lines.
-    sep : str or None
-        Separator. None means the one of tab, comma and space that most lines
-        contain.
-    header : "infer" or bool
-        Whether to skip the first line. "infer" raises an error if it looks like a
-        header.
-    source : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    frame : DataFrame of str
-        One row per item.
-    locate : callable
-        Maps the position of a row to its location in the file.
+    A user without items gets one blank item. Without `sep`, the separator is the one of
+    tab, comma and space that most lines contain. A first line that looks like a header
+    is an error, unless `header` is a bool.
     """
     text = text.replace("\r\n", "\n")
     lines = _split_lines(text, source).iloc[int(header is True) :]

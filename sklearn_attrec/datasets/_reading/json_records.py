@@ -17,28 +17,14 @@ _BETWEEN = re.compile(r"\s*([,\]])\s*")
 
 
 def read_json(text, columns, need_ids, source):
-    """Read JSON objects as rows, with one column per key.
+    """Read JSON objects as rows; return a frame with one column per key, and `locate`.
+
+    The text is one object per line, or one array of objects. Each record must have the
+    keys that `columns` lists or renames and, if `need_ids`, those of the user and the
+    item; a value is None where another key is missing.
 
     The reader of pandas rounds large integers, accepts NaN, and keeps the last of two
     equal keys without an error.
-
-    Parameters
-    ----------
-    text : str
-        One object per line, or one array of objects.
-    columns : None, list or dict
-        Keys to read, or keys that will be renamed: each record must have them.
-    need_ids : bool
-        Whether each record must have the keys of the user and the item.
-    source : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    frame : DataFrame
-        None where a record lacks a key.
-    locate : callable
-        Maps the position of a row to its location in the file.
     """
     records, lines, required = [], [], None
     reader = _Records(text)

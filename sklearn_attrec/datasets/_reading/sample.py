@@ -6,14 +6,5 @@ SAMPLE = 1000
 
 
 def sample_lines(text):
-    """Return the first lines that are not blank.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of str
-    """
+    """Return the first lines that are not blank."""
     return [line for line in text.split("\n", SAMPLE)[:SAMPLE] if line.strip()]

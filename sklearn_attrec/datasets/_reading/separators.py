@@ -30,18 +30,7 @@ def refuse_other_separator(source, text, sep, n_fields):
 
     Another separator is suggested if it fits every line and: for a space, gives at
     least as many fields or is a tab; for a comma, gives more fields or is ", ". Any
-    other separator is refused only if it gives different numbers of fields.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file for error messages.
-    text : str
-        The lines.
-    sep : str
-        The separator that the name of the file suggests.
-    n_fields : set of int
-        The numbers of fields that it gives.
+    other separator is refused only if it gives different numbers of fields, `n_fields`.
     """
     if len(n_fields) == 1 and sep not in (" ", ","):
         return
@@ -68,17 +57,7 @@ def refuse_other_separator(source, text, sep, n_fields):
 
 
 def refuse_spaces(source, text, sep):
-    """Raise an error if a space follows each separator that the user chose.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file for error messages.
-    text : str
-        The lines.
-    sep : str
-        The separator.
-    """
+    """Raise an error if a space follows each separator that the user chose."""
     spaced = f"{sep} "
     if sep != " " and _fitting_separators(text).get(spaced):
         raise InteractionsError(
@@ -89,23 +68,7 @@ def refuse_spaces(source, text, sep):
 
 
 def wrong_separator(source, line, first, text):
-    """Return the error for lines of one column.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file for error messages.
-    line : int
-        Number of the first line.
-    first : str
-        The first line.
-    text : str
-        All lines.
-
-    Returns
-    -------
-    InteractionsError
-    """
+    """Return the error for lines of one column, of which `first` is the first."""
     found = [*_fitting_separators(text), *(s for s in _SEPARATORS if s in first)]
     return InteractionsError(
         f"{source}, line {line}: only 1 column found, {short_repr(first)}; "

@@ -43,22 +43,9 @@ def find_table(raw, suffix):
 
 
 def read_table(raw, kind, source):
-    """Read a table.
+    """Return the table of a file of this kind, and its `locate`.
 
-    Parameters
-    ----------
-    raw : bytes
-        The file.
-    kind : {"Parquet", "Feather", "Excel"}
-    source : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    frame : DataFrame
-        All cells of an Excel file are strings; "" is a blank cell.
-    locate : callable
-        Maps the position of a row to its location in the file.
+    All cells of an Excel file are strings; "" is a blank cell.
     """
     if kind == "Excel":
         return _read_excel(raw, source)

@@ -9,22 +9,10 @@ __all__ = ["decode", "lone_carriage_return"]
 
 
 def decode(raw, encoding, source):
-    r"""Decode the text; raise an error for NUL characters and blank text.
+    r"""Decode the text, without a byte order mark.
 
-    Parameters
-    ----------
-    raw : bytes
-        The file.
-    encoding : str
-        Name of the encoding.
-    source : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    str
-        The text without a byte order mark. Line ends of old systems, "\r", become
-        "\n" if there are no others and no quotation marks.
+    Raises an error for NUL characters and blank text. "\r", the line end of old
+    systems, becomes "\n" if there are no other line ends and no quotation marks.
     """
     try:
         text = raw.decode(encoding)
@@ -55,21 +43,7 @@ def decode(raw, encoding, source):
 
 
 def lone_carriage_return(source, line, may_be_quoted=False):
-    """Return the error for a carriage return that neither ends a line nor is quoted.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file for error messages.
-    line : int
-        Number of the line.
-    may_be_quoted : bool, default=False
-        Whether quotation marks could enclose it, if they had a meaning.
-
-    Returns
-    -------
-    InteractionsError
-    """
+    """Return the error for a carriage return that neither ends a line nor is quoted."""
     remedy = ", or pass quotes=True if it is part of a quoted field"
     return InteractionsError(
         f"{source}, line {line} contains a carriage return outside quotation marks. "
