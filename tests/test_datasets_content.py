@@ -178,9 +178,12 @@ def test_the_limit_of_csv_is_restored(read):
     assert csv.field_size_limit() == limit
 
 
-def test_spaces_after_a_given_separator(read):
-    advised = ("a.txt", "a, b\nc, d\n", "'a, b'", "sep=', '", FIRST[:2])
-    assert_advised(read, *advised, sep=",")
+@pytest.mark.parametrize("sep", [",", ";", "|", "::", "->"])
+@pytest.mark.parametrize("options", [{}, USERS])
+def test_spaces_after_a_given_separator(read, sep, options):
+    text = "a, b\nc, d\n".replace(",", sep)
+    advised = ("a.txt", text, f"'a{sep} b'", f"sep='{sep} '", FIRST[:2])
+    assert_advised(read, *advised, sep=sep, **options)
 
 
 @pytest.mark.parametrize(
@@ -574,6 +577,15 @@ def test_blank_ids_can_be_dropped(read, name, content):
         frame = read(name, content, drop_blank_ids=True)
     assert rows(frame) == [(1, 2), (5, 6)]
     assert set(frame.dtypes) == {np.dtype("int64")}
+
+
+def test_times_are_exact_if_blank_ones_are_dropped(read):
+    text = (
+        '{"user_id":1,"item_id":2,"timestamp":1600000000123456789}\n{"timestamp":null}'
+    )
+    with pytest.warns(UserWarning, match="line 2"):
+        frame = read("a.jsonl", text, drop_blank_ids=True)
+    assert rows(frame) == [(1, 2, 1600000000123456789)]
 
 
 def test_lines_are_right_after_blank_ids_are_dropped(read):

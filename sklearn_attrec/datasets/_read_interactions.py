@@ -129,7 +129,8 @@ def read_interactions(
         one of tab, comma and space that most lines contain.
     header : "infer" or bool, default="infer"
         Whether the first line of delimited text names the columns. "infer" uses the
-        value of the table, and raises an error if the line looks like the first record.
+        value of the table ("no" for histories), and raises an error if the line looks
+        like the opposite.
     quotes : "infer" or bool, default="infer"
         Whether a field of delimited text may be enclosed in quotation marks, to
         contain separators and line breaks. False reads quotation marks like any other
@@ -317,12 +318,11 @@ def _rename(frame, columns, source):
                 "a dict from old to new names."
             )
         if len(columns) != frame.shape[1]:
-            is_unnamed = 0 in frame
             header = ", or pass header=True if the first line names the columns"
             raise InteractionsError(
                 f"{found}, but columns= contains {len(columns)} names. Pass one name "
                 "per column, or a dict to rename some columns"
-                f"{header if is_unnamed else ''}."
+                f"{header if 0 in frame else ''}."
             )
         frame.columns = columns
     return frame

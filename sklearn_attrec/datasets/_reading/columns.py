@@ -133,7 +133,7 @@ def _to_numbers(column):
     """Return int64 or float64, with NaN for values that are not numbers."""
     if isinstance(column.dtype, pd.StringDtype):
         column = as_integers(column)
-    column = pd.Series(column.to_numpy(), name=column.name)
+    column = pd.Series(column.to_numpy(), name=column.name).infer_objects()
     if column.dtype.kind not in "iuf":
         column = column.astype(object).where(column.map(type).ne(bool))
         column = pd.to_numeric(column, errors="coerce").astype(np.float64)

@@ -6,6 +6,7 @@ import pandas as pd
 from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec.datasets._reading.headers import refuse_names_as_record
 from sklearn_attrec.datasets._reading.sample import sample_lines
+from sklearn_attrec.datasets._reading.separators import refuse_spaces
 from sklearn_attrec.datasets._reading.text import lone_carriage_return
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
@@ -26,6 +27,8 @@ def read_history_lines(text, sep, header, source):
     lines = _split_lines(text, source).iloc[int(header is True) :]
     if sep is None:
         sep = _find_separator(text, source)
+    else:
+        refuse_spaces(source, text, sep)
     users, items = _split_ids(lines, sep)
     frame = pd.DataFrame({0: users, 1: items.to_numpy()}, dtype="str")
 

@@ -116,7 +116,7 @@ def _required_keys(first, columns, need_ids):
 def _key_remedy(key, keys, columns, text):
     name = columns.get(key, key) if isinstance(columns, Mapping) else key
     if name in (USER, ITEM):
-        if json.dumps(key) in text:
+        if json.dumps(key, ensure_ascii=False) in text:
             return "Add it, or pass drop_blank_ids=True to drop such records."
         missing = [name for name in (USER, ITEM) if name not in keys]
         others = [key for key in keys if key not in (USER, ITEM, TIME)]

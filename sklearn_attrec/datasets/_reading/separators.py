@@ -58,11 +58,12 @@ def refuse_other_separator(source, text, sep, n_fields):
 
 def refuse_spaces(source, text, sep):
     """Raise an error if a space follows each separator that the user chose."""
-    spaced = f"{sep} "
-    if sep != " " and _fitting_separators(text).get(spaced):
+    lines, spaced = sample_lines(text), f"{sep} "
+    sample = "\n".join(lines)
+    if sep != " " and 0 < sample.count(sep) == sample.count(spaced):
         raise InteractionsError(
             f"{source}: each {sep!r} is followed by a space, for example "
-            f"{short_repr(sample_lines(text)[0])}, so that ids would begin with it. "
+            f"{short_repr(lines[0])}, so that ids would begin with it. "
             f"Pass {_call(spaced, text)}."
         )
 
