@@ -1,6 +1,7 @@
 """Files whose contents contradict their names are refused with the call that works."""
 
 import bz2
+import csv
 import gzip
 import io
 import json
@@ -141,9 +142,48 @@ def test_refused_with_the_call_that_works(read, name, content, found, advice, ex
     assert_advised(read, name, content, found, advice, expected)
 
 
-def test_spaces_after_a_given_separator(read):
-    advised = ("a.txt", "a, b\nc, d\n", "'a, b'", "sep=', '", FIRST[:2])
-    assert_advised(read, *advised, sep=",")
+NAMES = {"columns": ["user_id", "item_id"]}
+USERS = {"layout": "histories"}
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected", "options"),
+    [
+        ("a.csv", "user_id,item_id\nu,i\n", [("u", "i")], NAMES),
+        ("a.csv", "item_id,user_id\ni,u\n", [("u", "i")], NAMES),
+        ("a.csv", "user_id,item_id,n\nu,i,x\n", [("u", "i")], NAMES),
+        ("a.csv", "who,what\nu,i\n", [("u", "i")], {"columns": ["who", "what"]}),
+        ("a.dat", "who::what\nu::i\n", [("u", "i")], {"columns": {"who": "user_id"}}),
+        ("a.dat", "userId::movieId\nu::i\n", [("u", "i")], {}),
+        ("a.txt", "timestamp i\n2 i\n", [(2, "i")], {}),
+        ("a.txt", "user item_id\nu i j\n", [("u", "i"), ("u", "j")], USERS),
+        ("a.txt", "users items\n1 2 3\n", [(1, 2), (1, 3)], USERS),
+    ],
+)
+def test_headers_where_none_is_expected(read, name, text, expected, options):
+    advised = (name, text, "line 1", "header=True", expected)
+    assert_advised(read, *advised, **options)
+
+
+def test_header_refused_by_the_caller(read):
+    advised = ("a.csv", "a,b,c\n1,2,3\n", "2 names", "header=True", [(1, 2)])
+    assert_advised(read, *advised, columns=["a", "b"], header=False)
+
+
+def test_the_limit_of_csv_is_restored(read):
+    limit = csv.field_size_limit()
+    read("a.csv", f'user_id,item_id,n\n1,2,"{LONG}"\n2,3,\n')
+    with pytest.raises(InteractionsError, match="line 3.*blank"):
+        read("a.csv", f"user_id,item_id\n{LONG},1\n2,\n")
+    assert csv.field_size_limit() == limit
+
+
+@pytest.mark.parametrize("sep", [",", ";", "|", "::", "->"])
+@pytest.mark.parametrize("options", [{}, USERS])
+def test_spaces_after_a_given_separator(read, sep, options):
+    text = "a, b\nc, d\n".replace(",", sep)
+    advised = ("a.txt", text, f"'a{sep} b'", f"sep='{sep} '", FIRST[:2])
+    assert_advised(read, *advised, sep=sep, **options)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +217,7 @@ def test_spaces_after_a_given_separator(read):
         ),
         ("a.txt", "u a,b 1600000000\n", [("u", "a,b", 1600000000)]),
         ("a.txt", "20200101 20200102\n", [(20200101, 20200102)]),
+        ("a.csv", "%pdf-1,user_id\n1,2\n", [(1, 2)]),
         ("a.dat", "1::0000031887::1600000000000\n", [(1, "0000031887", 1600000000000)]),
     ],
 )
@@ -193,20 +234,38 @@ def test_a_list_of_names_never_swaps_columns(read):
         read("a.csv", "user_id,item_id\n1,2\nuser_id,item_id\n3,4\n")
 
 
-@pytest.mark.parametrize("text", ["1,2\r3,4\n", "1,\x002\n"])
-def test_characters_to_replace(read, text):
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("user_id,item_id\n1,2\r3,4\n", {}),
+        ("user_id,item_id\n1,\x002\n", {}),
+        ("5,6\n1,2\r3,4\n", USERS),
+        ('5,6\n1,"2"\r3,4\n', USERS),
+    ],
+)
+def test_characters_to_replace(read, text, options):
     with pytest.raises(InteractionsError, match=r"line 2.*pathlib\.Path") as raised:
-        read("a.csv", f"user_id,item_id\n{text}")
+        read("a.csv", text, **options)
     advice = str(raised.value).split(": path = ")[1].rstrip(".")
     exec("import pathlib; path = " + advice)  # noqa: S102
-    assert rows(read_interactions("a.csv"))[0] == (1, 2)
+    found = rows(read_interactions("a.csv", **options))
+    assert {tuple(str(value).strip('"') for value in row) for row in found} >= {
+        ("1", "2")
+    }
 
 
 # -- Histories ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "text", ["1 2 3\n4 2\n", "1\t2\t3\r\n\r\n4\t2", "1,2,3\n4,2\n", "1, 2, 3\n4, 2\n"]
+    "text",
+    [
+        "1 2 3 \n4 2\n",
+        "1 2 3\r4 2\r",
+        "1\t2\t3\r\n\r\n4\t2",
+        "1,2,3\n4,2\n",
+        "1, 2, 3\n4, 2\n",
+    ],
 )
 def test_histories_keep_the_order_of_the_items(read, text):
     frame = read("a.txt", text, layout="histories")
@@ -219,21 +278,32 @@ def test_histories_keep_the_order_of_the_items(read, text):
     ]
 
 
+@pytest.mark.parametrize("sep", ["\t", ",", ", "])
+@pytest.mark.parametrize("text", ["u;i;", "u;i;;j", ";i;j", "u;", "u"])
+def test_blank_ids_of_histories(read, sep, text):
+    text = f"v;i;j\n{text}\nw;j\n".replace(";", sep)
+    with pytest.raises(InteractionsError, match="line 2.*blank.*drop_blank_ids=True"):
+        read("a.txt", text, **USERS)
+    with pytest.warns(UserWarning, match="line 2"):
+        found = rows(read("a.txt", text, **USERS, drop_blank_ids=True))
+    assert (found[:2], found[-1]) == ([("v", "i"), ("v", "j")], ("w", "j"))
+    assert {user for user, _ in found[2:-1]} <= {"u"}
+
+
 def test_histories_that_are_unclear(read):
-    users = {"layout": "histories"}
     advised = ("1 2 3\n4\n", "line 2", "drop_blank_ids=True", [(1, 2), (1, 3)])
     with pytest.warns(UserWarning, match="line 2.* 1 of 3 "):
-        assert_advised(read, "a.txt", *advised, **users)
+        assert_advised(read, "a.txt", *advised, **USERS)
     with pytest.raises(InteractionsError, match=r"'\\t' and ' '.*replace") as raised:
-        read("a.txt", "1\t2 3\n4\t5 6\n", **users)
+        read("a.txt", "1\t2 3\n4\t5 6\n", **USERS)
     assert "sep='\\t'" in str(raised.value)
     with pytest.raises(InteractionsError, match="one separator.*sep="):
-        read("a.txt", "1;2;3\n", **users)
+        read("a.txt", "1;2;3\n", **USERS)
     with pytest.raises(InteractionsError, match="named columns"):
-        read("a.json", "{}", **users)
+        read("a.json", "{}", **USERS)
     for options in ({"columns": ["a", "b"]}, {"time_format": "%Y"}, {"quotes": True}):
-        with pytest.raises(InvalidParameterError, match=f"Leave out.*{[*options][0]}"):
-            read("a.txt", "1 2\n", **users, **options)
+        with pytest.raises(InvalidParameterError, match=f"omit.*{[*options][0]}"):
+            read("a.txt", "1 2\n", **USERS, **options)
 
 
 # -- JSON --------------------------------------------------------------------------
@@ -291,6 +361,29 @@ def test_json_without_a_needed_key(read, key, options, advice, n_rows):
         read("a.jsonl", text, **options)
     assert all(f"{k}={v!r}" in str(raised.value) for k, v in advice.items())
     assert len(read("a.jsonl", text, **options | advice)) == n_rows
+
+
+@pytest.mark.parametrize(
+    ("record", "columns", "advice"),
+    [
+        ("u i", NAMES["columns"], "columns={'u': 'user_id', 'i': 'item_id'}"),
+        ("user_id i", NAMES["columns"], "columns={'i': 'item_id'}"),
+        ("item_id u n", {"uid": "user_id"}, "columns={'u': 'user_id'}"),
+        ("user_id movie", RENAMED["columns"], "columns={'movie': 'item_id'}"),
+        ("u item_id timestamp", NAMES["columns"], "columns={'u': 'user_id'}"),
+    ],
+)
+def test_json_keys_that_no_record_has(read, record, columns, advice):
+    record = dict.fromkeys(record.split(), 1)
+    advised = ("a.jsonl", json.dumps(record), "Name the keys", advice)
+    assert_advised(read, *advised, [tuple(record.values())], columns=columns)
+
+
+def test_json_key_that_the_first_record_lacks(read):
+    text = '{"user_id": 1}\n{"user_id": 2, "asin": 3}'
+    advised = ("a.jsonl", text, "line 1", "drop_blank_ids=True", [(2, 3)])
+    with pytest.warns(UserWarning, match="line 1.* 1 of 2 "):
+        assert_advised(read, *advised, **RENAMED)
 
 
 @pytest.mark.parametrize(
@@ -486,6 +579,15 @@ def test_blank_ids_can_be_dropped(read, name, content):
     assert set(frame.dtypes) == {np.dtype("int64")}
 
 
+def test_times_are_exact_if_blank_ones_are_dropped(read):
+    text = (
+        '{"user_id":1,"item_id":2,"timestamp":1600000000123456789}\n{"timestamp":null}'
+    )
+    with pytest.warns(UserWarning, match="line 2"):
+        frame = read("a.jsonl", text, drop_blank_ids=True)
+    assert rows(frame) == [(1, 2, 1600000000123456789)]
+
+
 def test_lines_are_right_after_blank_ids_are_dropped(read):
     text = "user_id,item_id,timestamp\n,1,2\n1,2,3\n1,2,x\n"
     with (
@@ -495,3 +597,55 @@ def test_lines_are_right_after_blank_ids_are_dropped(read):
         read("a.csv", text, drop_blank_ids=True)
     with pytest.raises(InteractionsError, match="leaves none"):
         read("a.csv", "user_id,item_id\n,1\n", drop_blank_ids=True)
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+@pytest.mark.parametrize(
+    ("ids", "dtype"),
+    [
+        ([2**53 + 1, None, 2**53], "int64"),
+        ([-(2**53) - 1, None, 5], "int64"),
+        ([2**63 - 1, None, 2**63 - 2], "int64"),
+        ([2**64 - 1, None, 2**64 - 2], "uint64"),
+        ([7, None, 5], "int64"),
+    ],
+)
+@pytest.mark.parametrize("name", ["user_id", "id"])
+def test_large_ids_are_exact_if_blank_ones_are_dropped(read, suffix, ids, dtype, name):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    others = {
+        "timestamp": pd.to_datetime(["2020-01-02"] * 3),
+        "n": [1, None, 3],
+        "text": ["a", None, "c"],
+        "flag": [True, None, False],
+        "share": [1e300, 0.5, None],
+    }
+    ids = pyarrow.array(ids, dtype)
+    table = pyarrow.table({name: ids, "item_id": [1, 2, 3], **others})
+    plain = table.to_pandas()
+    file = io.BytesIO()
+    if suffix == ".parquet":
+        parquet.write_table(table, file)
+    else:
+        with pyarrow.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    options = {"columns": {name: "user_id"}, "drop_blank_ids": True}
+    with pytest.warns(UserWarning, match="row 1.* 1 of 3 "):
+        frame = read(f"a{suffix}", file.getvalue(), **options)
+    assert frame.user_id.tolist() == [ids[0].as_py(), ids[2].as_py()]
+    assert frame.user_id.dtype == dtype
+    plain = plain.iloc[[0, 2]].reset_index(drop=True)
+    pd.testing.assert_frame_equal(frame[[*others]], plain[[*others]])
+
+
+@pytest.mark.parametrize("value", [2.0**53, -(2.0**53), 1e19, np.inf, 1.5])
+def test_floats_that_are_no_exact_ids_are_refused(read, value):
+    pytest.importorskip("pyarrow")
+    ids = {"user_id": [value, None], "item_id": [1, 2]}
+    pd.DataFrame(ids).to_parquet(file := io.BytesIO())
+    with (
+        pytest.warns(UserWarning, match="row 1"),
+        pytest.raises(InteractionsError, match="row 0.*'user_id'.*integers"),
+    ):
+        read("a.parquet", file.getvalue(), drop_blank_ids=True)

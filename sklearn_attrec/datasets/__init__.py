@@ -2,7 +2,7 @@
 
 from sklearn_attrec.datasets._data_home import get_data_home
 from sklearn_attrec.datasets._movielens import fetch_movielens
-from sklearn_attrec.datasets._readers import read_interactions
+from sklearn_attrec.datasets._read_interactions import read_interactions
 from sklearn_attrec.datasets._synthetic import best_hit_rate, make_interactions
 
 __all__ = [

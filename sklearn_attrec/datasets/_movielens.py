@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec.datasets._columns import RATING
 from sklearn_attrec.datasets._data_home import get_data_home
+from sklearn_attrec.datasets._reading.columns import RATING
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._param_validation import (
     Boolean,

@@ -4,10 +4,16 @@ from itertools import product
 
 import pandas as pd
 
-__all__ = ["guess_formats", "is_time_format", "parse_dates", "parse_iso_dates"]
+__all__ = [
+    "ISO_DATE",
+    "guess_formats",
+    "is_time_format",
+    "parse_dates",
+    "parse_iso_dates",
+]
 
 # Excludes "now" and "today", which pandas replaces with the current time.
-_ISO = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
+ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
 _OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
 
 # If two formats differ in the order of day and month only, the month is first here.
@@ -28,16 +34,7 @@ _FORMATS += [
 
 
 def is_time_format(text):
-    """Return whether a text is a format with a year that pandas understands.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    bool
-    """
+    """Return whether a text is a format with a year that pandas understands."""
     try:
         pd.to_datetime(pd.Series(["2000"]), format=text, errors="coerce")
     except ValueError:
@@ -46,39 +43,21 @@ def is_time_format(text):
 
 
 def parse_iso_dates(column):
-    """Return datetimes, in UTC if they have offsets, and NaT for other values.
+    """Return datetimes, and NaT for other values.
 
-    Parameters
-    ----------
-    column : Series
-        The first value decides whether there are offsets.
-
-    Returns
-    -------
-    Series of datetime
+    If the first value has an offset from UTC, all must have one, and become UTC.
     """
     text = column.astype("str")
     has_offset = text.str.contains(_OFFSET)
     first = has_offset.iloc[0]
-    like_first = text.str.fullmatch(_ISO) & (has_offset == first)
+    like_first = text.str.fullmatch(ISO_DATE) & (has_offset == first)
     return pd.to_datetime(
         text.where(like_first), format="ISO8601", errors="coerce", utc=first
     )
 
 
 def parse_dates(column, time_format):
-    """Return datetimes, in UTC if the format has offsets, and NaT for other values.
-
-    Parameters
-    ----------
-    column : Series
-    time_format : str
-        Format of `pandas.to_datetime`.
-
-    Returns
-    -------
-    Series of datetime
-    """
+    """Return datetimes, in UTC if the format has offsets, and NaT for other values."""
     has_offset = "%z" in time_format or "%Z" in time_format
     return pd.to_datetime(
         column.astype("str"), format=time_format, errors="coerce", utc=has_offset
@@ -86,16 +65,9 @@ def parse_dates(column, time_format):
 
 
 def guess_formats(column):
-    """Return the formats in which all values of a column are dates.
+    """Return the formats in which all values of a column of text are dates.
 
-    Parameters
-    ----------
-    column : Series of str
-
-    Returns
-    -------
-    list of str
-        Formats for `parse_dates`. Two formats if the order of day and month is unclear.
+    There are two if the order of day and month is unclear.
     """
     first = column.iloc[:1]
     return [

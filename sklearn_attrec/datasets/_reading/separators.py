@@ -1,32 +1,17 @@
 """Checks that the separator which a file's name suggests is the one of its lines."""
 
+from sklearn_attrec.datasets._reading.sample import sample_lines
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["SAMPLE", "refuse_other_separator", "sample_lines", "wrong_separator"]
-
-SAMPLE = 1000  # lines or rows that are compared
+__all__ = ["refuse_other_separator", "refuse_spaces", "wrong_separator"]
 
 # The most likely first. Of ", " and ",", the first takes the space out of the fields.
 _SEPARATORS = (", ", "; ", "\t", ";", ",", "|", "::", " ")
 
 
-def sample_lines(text):
-    """Return the first lines that are not blank.
-
-    Parameters
-    ----------
-    text : str
-
-    Returns
-    -------
-    list of str
-    """
-    return [line for line in text.split("\n", SAMPLE)[:SAMPLE] if line.strip()]
-
-
 def _fitting_separators(text):
-    """Map each separator that is in each line, as often, to the number of fields."""
+    """Map separators that occur equally often in each line to the number of fields."""
     lines = sample_lines(text)
     fitting = {}
     for sep in _SEPARATORS:
@@ -40,31 +25,13 @@ def _fitting_separators(text):
     return fitting
 
 
-def refuse_other_separator(source, text, sep, n_fields, is_default):
-    """Raise an error if another separator fits every line, and fits it better.
+def refuse_other_separator(source, text, sep, n_fields):
+    """Raise an error if another separator fits the lines better.
 
-    Spaces, which also occur within text, need the least to be refused: another
-    separator that gives as many fields, or tabs. Commas need one that gives more
-    fields, or that each is followed by a space. Other separators seldom occur within
-    text, and are refused only if they give different numbers of fields.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file for error messages.
-    text : str
-        The lines.
-    sep : str
-        The separator that the name of the file suggests.
-    n_fields : set of int
-        The numbers of fields that it gives.
-    is_default : bool
-        Whether the name of the file suggests it. A separator that the user chose is
-        only refused if each one is followed by a space.
+    Another separator is suggested if it fits every line and: for a space, gives at
+    least as many fields or is a tab; for a comma, gives more fields or is ", ". Any
+    other separator is refused only if it gives different numbers of fields, `n_fields`.
     """
-    if not is_default:
-        _refuse_spaces(source, text, sep)
-        return
     if len(n_fields) == 1 and sep not in (" ", ","):
         return
     most = max(n_fields) if len(n_fields) == 1 else 1
@@ -89,34 +56,20 @@ def refuse_other_separator(source, text, sep, n_fields, is_default):
         )
 
 
-def _refuse_spaces(source, text, sep):
-    spaced = f"{sep} "
-    if sep != " " and _fitting_separators(text).get(spaced):
+def refuse_spaces(source, text, sep):
+    """Raise an error if a space follows each separator that the user chose."""
+    lines, spaced = sample_lines(text), f"{sep} "
+    sample = "\n".join(lines)
+    if sep != " " and 0 < sample.count(sep) == sample.count(spaced):
         raise InteractionsError(
             f"{source}: each {sep!r} is followed by a space, for example "
-            f"{short_repr(sample_lines(text)[0])}, so that ids would begin with it. "
+            f"{short_repr(lines[0])}, so that ids would begin with it. "
             f"Pass {_call(spaced, text)}."
         )
 
 
 def wrong_separator(source, line, first, text):
-    """Return the error for lines of one column.
-
-    Parameters
-    ----------
-    source : str
-        Name of the file for error messages.
-    line : int
-        Number of the first line.
-    first : str
-        The first line.
-    text : str
-        All lines.
-
-    Returns
-    -------
-    InteractionsError
-    """
+    """Return the error for lines of one column, of which `first` is the first."""
     found = [*_fitting_separators(text), *(s for s in _SEPARATORS if s in first)]
     return InteractionsError(
         f"{source}, line {line}: only 1 column found, {short_repr(first)}; "

@@ -7,7 +7,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
-from sklearn_attrec.datasets._dates import (
+from sklearn_attrec.datasets._reading.dates import (
     guess_formats,
     parse_dates,
     parse_iso_dates,
@@ -24,16 +24,8 @@ _DROP = "or pass drop_blank_ids=True to drop such rows"
 def convert_columns(frame, locate, time_format=None):
     """Convert the ids, ratings, times and weights of a frame in place.
 
-    Raises an error for invalid values.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        The table as read from the file. Modified in place.
-    locate : callable
-        Maps the position of a row to its location in the file, for error messages.
-    time_format : str, default=None
-        Format of `timestamp`, if it is text. None means numbers or ISO 8601 dates.
+    Raises an error for invalid values. Without `time_format`, times are numbers or ISO
+    8601 dates.
     """
     converters = {
         USER: _ids,
@@ -48,16 +40,7 @@ def convert_columns(frame, locate, time_format=None):
 
 
 def as_integers(column):
-    """Convert a column of strings to int64 if this loses no information.
-
-    Parameters
-    ----------
-    column : Series of str
-
-    Returns
-    -------
-    Series of int64 or of str
-    """
+    """Convert a column of strings to int64 if this loses no information."""
     # Most text is recognised by its first value.
     if not column.iloc[:1].str.fullmatch("-?[0-9]+").all():
         return column
@@ -150,7 +133,7 @@ def _to_numbers(column):
     """Return int64 or float64, with NaN for values that are not numbers."""
     if isinstance(column.dtype, pd.StringDtype):
         column = as_integers(column)
-    column = pd.Series(column.to_numpy(), name=column.name)
+    column = pd.Series(column.to_numpy(), name=column.name).infer_objects()
     if column.dtype.kind not in "iuf":
         column = column.astype(object).where(column.map(type).ne(bool))
         column = pd.to_numeric(column, errors="coerce").astype(np.float64)

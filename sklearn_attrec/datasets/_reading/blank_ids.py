@@ -11,20 +11,7 @@ __all__ = ["without_blank_ids"]
 
 
 def without_blank_ids(frame, locate):
-    """Return the rows that have both ids, and warn of the others.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    locate : callable
-        Maps the position of a row to its location in the file.
-
-    Returns
-    -------
-    frame : DataFrame
-    locate : callable
-        Maps the position of a remaining row to its location in the file.
-    """
+    """Return the rows that have both ids, and their `locate`; warn of the others."""
     names = [name for name in (USER, ITEM) if name in frame]
     blank = np.zeros(len(frame), bool)
     for name in names:
@@ -46,11 +33,20 @@ def without_blank_ids(frame, locate):
     kept = np.flatnonzero(~blank)
     frame = frame.iloc[kept].reset_index(drop=True)
     for name in names:
-        # Missing values turned integers into floats or objects.
-        column = frame[name] = frame[name].infer_objects()
-        if column.dtype.kind == "f" and (column == column.round()).all():
-            frame[name] = column.astype(np.int64)
+        frame[name] = _as_integers(frame[name].infer_objects())
     return frame, lambda row: locate(kept[row])
+
+
+def _as_integers(column):
+    """Return integers which missing values had turned into floats or nullable ones."""
+    dtype = column.dtype
+    if dtype.kind in "iu":
+        return column.astype(dtype.type)
+    if dtype.kind == "f":
+        exact = column.abs() < 2 ** (np.finfo(dtype.type).nmant + 1)
+        if (exact & (column == column.round())).all():
+            return column.astype(np.int64)
+    return column
 
 
 def _is_blank(column):

@@ -5,17 +5,20 @@ last column contains blanks, the records are read again with `csv`.
 """
 
 import csv
+from contextlib import contextmanager
 from io import BytesIO, StringIO
 from itertools import islice, pairwise
 from typing import NamedTuple
 
 import pandas as pd
 
-from sklearn_attrec.datasets._separators import (
-    SAMPLE,
+from sklearn_attrec.datasets._reading.sample import SAMPLE
+from sklearn_attrec.datasets._reading.separators import (
     refuse_other_separator,
+    refuse_spaces,
     wrong_separator,
 )
+from sklearn_attrec.datasets._reading.text import lone_carriage_return
 from sklearn_attrec.exceptions import InteractionsError
 
 __all__ = ["FORMATS", "DelimitedText"]
@@ -34,6 +37,17 @@ FORMATS = {
     ".dat": _Format("::", False, False),
     ".txt": _Format(" ", False, False),
 }
+
+
+@contextmanager
+def _long_fields(text):
+    """Lift the limit of `csv`, which refuses long fields that pandas reads."""
+    limit = csv.field_size_limit()
+    csv.field_size_limit(max(limit, len(text)))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(limit)
 
 
 class DelimitedText:
@@ -55,9 +69,6 @@ class DelimitedText:
     """
 
     def __init__(self, source, text, format, sep, quotes):
-        # Old systems ended lines with a carriage return.
-        if "\n" not in text and '"' not in text:
-            text = text.replace("\r", "\n")
         self.source, self.text, self.original = source, text, text
         self.sep = format.sep if sep is None else sep
         self._is_default_sep = sep is None
@@ -83,29 +94,14 @@ class DelimitedText:
         self.text, self.sep = self.text.replace(self.sep, byte), byte
 
     def read(self):
-        """Return all fields as strings, one column per field of the first line.
-
-        Returns
-        -------
-        DataFrame of str
-            The columns are numbered. A header is the first row.
-        """
-        sample = [*islice(self._records(), SAMPLE)] or [(1, [""])]
-        line, first = sample[0]
-        if len(first) == 1:
-            raise wrong_separator(self.source, line, first[0], self.original)
-        refuse_other_separator(
-            self.source,
-            self.original,
-            self._replaced or self.sep,
-            {len(fields) for _, fields in sample},
-            self._is_default_sep,
-        )
-        self._check_quotes(len(first))
-        frame = self._parse(len(first))
-        # A blank in the last column may come from a short record.
-        if (frame.iloc[:, -1] == "").any():
-            self._raise_if_ragged(len(first))
+        """Return all fields as strings; the columns are numbered, a header is row 0."""
+        with _long_fields(self.text):
+            n_fields = self._check_separator()
+            self._check_quotes(n_fields)
+            frame = self._parse(n_fields)
+            # A blank in the last column may come from a short record.
+            if (frame.iloc[:, -1] == "").any():
+                self._raise_if_ragged(n_fields)
         if self._replaced and self.quoting != csv.QUOTE_NONE:
             return frame.apply(lambda c: c.str.replace(self.sep, self._replaced))
         return frame
@@ -114,14 +110,27 @@ class DelimitedText:
         """Return the file name and the line of a record, for error messages."""
         # The line is unknown ("?") if a line has only quoted spaces: the C parser reads
         # it as a record, `csv` does not.
-        line, _ = next(islice(self._records(), record, None), ("?", None))
+        with _long_fields(self.text):
+            line, _ = next(islice(self._records(), record, None), ("?", None))
         return f"{self.source}, line {line}"
+
+    def _check_separator(self):
+        """Raise an error if another separator fits better; return the field count."""
+        sample = [*islice(self._records(), SAMPLE)] or [(1, [""])]
+        line, first = sample[0]
+        if len(first) == 1:
+            raise wrong_separator(self.source, line, first[0], self.original)
+        sep = self._replaced or self.sep
+        if self._is_default_sep:
+            n_fields = {len(fields) for _, fields in sample}
+            refuse_other_separator(self.source, self.original, sep, n_fields)
+        else:
+            refuse_spaces(self.source, self.original, sep)
+        return len(first)
 
     def _csv_reader(self, strict):
         # newline="\n" makes a carriage return outside quotation marks an error.
         lines = StringIO(self.text, newline="\n")
-        # The limit of the module would refuse long fields, which pandas reads.
-        csv.field_size_limit(max(csv.field_size_limit(), len(self.text)))
         return csv.reader(
             lines, delimiter=self.sep, quoting=self.quoting, strict=strict
         )
@@ -142,21 +151,13 @@ class DelimitedText:
     def _csv_error(self, error, line, last_line):
         if "new-line character" in str(error):
             # After a lone CR the C parser sometimes drops a field or a line.
-            reason = "contains a carriage return outside quotation marks"
-            remedy = (
-                f"Make it a line end: path = pathlib.Path({self.source}); "
-                r"path.write_bytes(path.read_bytes().replace(b'\r', b'\n'))"
-            )
-            if self.quoting == csv.QUOTE_NONE and '"' in self.text:
-                remedy += ", or pass quotes=True if it is part of a quoted field"
-            line = last_line
-        else:
-            reason = f"has a quotation mark that is not closed properly: {error}"
-            remedy = (
-                "Check that every quotation mark is closed, or pass quotes=False if "
-                "quotation marks are part of the text"
-            )
-        return InteractionsError(f"{self.source}, line {line} {reason}. {remedy}.")
+            may_be_quoted = self.quoting == csv.QUOTE_NONE and '"' in self.text
+            return lone_carriage_return(self.source, last_line, may_be_quoted)
+        return InteractionsError(
+            f"{self.source}, line {line} has a quotation mark that is not closed "
+            f"properly: {error}. Check that every quotation mark is closed, or pass "
+            "quotes=False if quotation marks are part of the text."
+        )
 
     def _check_quotes(self, n_fields):
         """Raise an error for carriage returns and quotation marks of unclear meaning.

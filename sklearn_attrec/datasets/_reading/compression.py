@@ -27,20 +27,6 @@ def decompress(raw, name, source):
 
     A compressed file whose name does not say so is decompressed, too. The name of a zip
     file becomes the name of its only member.
-
-    Parameters
-    ----------
-    raw : bytes
-        The file.
-    name : str
-        Its name.
-    source : str
-        Its name for error messages.
-
-    Returns
-    -------
-    raw : bytes
-    name : str
     """
     suffix = PurePath(name).suffix.lower()
     named = suffix if suffix in _KINDS else None

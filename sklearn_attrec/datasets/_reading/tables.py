@@ -43,22 +43,9 @@ def find_table(raw, suffix):
 
 
 def read_table(raw, kind, source):
-    """Read a table.
+    """Return the table of a file of this kind, and its `locate`.
 
-    Parameters
-    ----------
-    raw : bytes
-        The file.
-    kind : {"Parquet", "Feather", "Excel"}
-    source : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    frame : DataFrame
-        All cells of an Excel file are strings; "" is a blank cell.
-    locate : callable
-        Maps the position of a row to its location in the file.
+    All cells of an Excel file are strings; "" is a blank cell.
     """
     if kind == "Excel":
         return _read_excel(raw, source)
@@ -67,9 +54,14 @@ def read_table(raw, kind, source):
     )
     read = pd.read_parquet if kind == "Parquet" else pd.read_feather
     try:
-        frame = read(BytesIO(raw))
-        # A named index, for example of user ids, is read as a column.
-        frame = frame.reset_index(drop=frame.index.names == [None])
+        frame = _index_to_columns(read(BytesIO(raw)))
+        floats = frame.select_dtypes("float")
+        rounded = (floats.abs() >= 2**53).any()
+        if rounded.any():  # integers, if values are missing among them
+            exact = read(BytesIO(raw), dtype_backend="numpy_nullable")
+            exact = _index_to_columns(exact)[floats.columns[rounded]]
+            integers = exact.select_dtypes("integer")
+            frame[integers.columns] = integers
     except (
         ValueError,
         TypeError,
@@ -79,6 +71,11 @@ def read_table(raw, kind, source):
     ) as error:
         raise _invalid(kind, source, error) from error
     return frame, lambda row: f"{source}, row {row}"
+
+
+def _index_to_columns(frame):
+    # A named index, for example of user ids, is read as a column.
+    return frame.reset_index(drop=frame.index.names == [None])
 
 
 def _read_excel(raw, source):

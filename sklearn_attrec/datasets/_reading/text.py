@@ -2,29 +2,17 @@
 
 import codecs
 
-from sklearn_attrec.datasets._file_kinds import is_binary
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["decode"]
+__all__ = ["decode", "lone_carriage_return"]
 
 
 def decode(raw, encoding, source):
-    """Return the text; raise an error for NUL characters and blank text.
+    r"""Decode the text, without a byte order mark.
 
-    Parameters
-    ----------
-    raw : bytes
-        The file.
-    encoding : str
-        Name of the encoding.
-    source : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    str
-        The text without a byte order mark.
+    Raises an error for NUL characters and blank text. "\r", the line end of old
+    systems, becomes "\n" if there are no other line ends and no quotation marks.
     """
     try:
         text = raw.decode(encoding)
@@ -49,17 +37,30 @@ def decode(raw, encoding, source):
     text = text.removeprefix("\ufeff")
     if not text or text.isspace():
         raise InteractionsError(f"{source}, line 1: the file is empty.")
+    if "\n" not in text and '"' not in text:
+        text = text.replace("\r", "\n")
     return text
+
+
+def lone_carriage_return(source, line, may_be_quoted=False):
+    """Return the error for a carriage return that neither ends a line nor is quoted."""
+    remedy = ", or pass quotes=True if it is part of a quoted field"
+    return InteractionsError(
+        f"{source}, line {line} contains a carriage return outside quotation marks. "
+        f"Make it a line end: path = pathlib.Path({source}); "
+        r"path.write_bytes(path.read_bytes().replace(b'\r', b'\n'))"
+        f"{remedy if may_be_quoted else ''}."
+    )
 
 
 def _encoding_remedy(raw, encoding, source):
     """Return what to do about text that has another encoding, or is not text."""
     guess = _utf_16(raw)
-    if guess is None and not is_binary(raw):
+    if guess is None and not _is_binary(raw):
         guess = "latin-1" if 0 not in raw else None
     if guess is not None and guess != encoding:
         return f"Pass the encoding of the file, for example encoding={guess!r}."
-    if is_binary(raw) or guess is not None:
+    if _is_binary(raw) or guess is not None:
         return "The file is damaged, or it is not text. Convert it to CSV or Parquet."
     return (
         "The file may be damaged. To read it without these characters, remove them: "
@@ -79,3 +80,10 @@ def _utf_16(raw):
         if other.count(0) > 0.8 * len(other) > 0:
             return encoding
     return None
+
+
+def _is_binary(raw):
+    """Return whether bytes are not text in any encoding of 8 bits per character."""
+    sample = raw[:10_000]
+    control = sum(sample.count(byte) for byte in range(32) if byte not in b"\t\n\r\f")
+    return control > 10 + 0.02 * len(sample)

@@ -17,28 +17,14 @@ _BETWEEN = re.compile(r"\s*([,\]])\s*")
 
 
 def read_json(text, columns, need_ids, source):
-    """Read JSON objects as rows, with one column per key.
+    """Read JSON objects as rows; return a frame with one column per key, and `locate`.
+
+    The text is one object per line, or one array of objects. Each record must have the
+    keys that `columns` lists or renames and, if `need_ids`, those of the user and the
+    item; a value is None where another key is missing.
 
     The reader of pandas rounds large integers, accepts NaN, and keeps the last of two
     equal keys without an error.
-
-    Parameters
-    ----------
-    text : str
-        One object per line, or one array of objects.
-    columns : None, list or dict
-        Keys to read, or keys that will be renamed: each record must have them.
-    need_ids : bool
-        Whether each record must have the keys of the user and the item.
-    source : str
-        Name of the file for error messages.
-
-    Returns
-    -------
-    frame : DataFrame
-        None where a record lacks a key.
-    locate : callable
-        Maps the position of a row to its location in the file.
     """
     records, lines, required = [], [], None
     reader = _Records(text)
@@ -56,7 +42,7 @@ def read_json(text, columns, need_ids, source):
         key, keys = error.args
         raise InteractionsError(
             f"{source}, line {reader.line}: the record has no key {key!r}; its keys "
-            f"are {short_repr(keys, 200)}. {_key_remedy(key, columns)}"
+            f"are {short_repr(keys, 200)}. {_key_remedy(key, keys, columns, text)}"
         ) from None
     except (ValueError, RecursionError) as error:
         reason = getattr(error, "msg", error)
@@ -127,10 +113,15 @@ def _required_keys(first, columns, need_ids):
     return [key for key, name in names.items() if need_ids or name not in (USER, ITEM)]
 
 
-def _key_remedy(key, columns):
+def _key_remedy(key, keys, columns, text):
     name = columns.get(key, key) if isinstance(columns, Mapping) else key
     if name in (USER, ITEM):
-        return "Add it, or pass drop_blank_ids=True to drop such records."
+        if json.dumps(key, ensure_ascii=False) in text:
+            return "Add it, or pass drop_blank_ids=True to drop such records."
+        missing = [name for name in (USER, ITEM) if name not in keys]
+        others = [key for key in keys if key not in (USER, ITEM, TIME)]
+        example = dict(zip(others, missing, strict=False)) or {"u": USER}
+        return f"Name the keys of users and items, for example columns={example}."
     if columns is None:
         return f"Add it, or pass columns={[USER, ITEM]} to read no other keys."
     return (

@@ -4,26 +4,19 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec.datasets._columns import RATING, as_integers
-from sklearn_attrec.datasets._dates import (
+from sklearn_attrec.datasets._reading.columns import RATING, as_integers
+from sklearn_attrec.datasets._reading.dates import (
     guess_formats,
     parse_dates,
     parse_iso_dates,
 )
-from sklearn_attrec.datasets._separators import SAMPLE
+from sklearn_attrec.datasets._reading.sample import SAMPLE
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = [
-    "names_by_position",
-    "suggest_names",
-]
+__all__ = ["names_by_position", "suggest_names"]
 
-_BY_POSITION = {
-    2: [USER, ITEM],
-    3: [USER, ITEM, TIME],
-    4: [USER, ITEM, RATING, TIME],
-}
+_BY_POSITION = {2: [USER, ITEM], 3: [USER, ITEM, TIME], 4: [USER, ITEM, RATING, TIME]}
 # 1973 to 2128 in seconds, milliseconds, microseconds and nanoseconds.
 _TIME_RANGES = [(10**digits, 5 * 10 ** (digits + 1)) for digits in (8, 11, 14, 17)]
 
@@ -33,19 +26,6 @@ def names_by_position(fields, time_format, locate):
 
     Ids must not be dates, and the last of three or four columns must be times: dates
     or Unix times. A step number cannot be told from a rating or a count.
-
-    Parameters
-    ----------
-    fields : DataFrame of str
-        The columns as read from the file.
-    time_format : str or None
-        Format of dates.
-    locate : callable
-        Maps the position of a row to its location in the file.
-
-    Returns
-    -------
-    list of str
     """
     frame = fields.iloc[:SAMPLE].apply(as_integers)
     n_columns = frame.shape[1]
@@ -83,18 +63,7 @@ def names_by_position(fields, time_format, locate):
 
 
 def suggest_names(frame, time_format=None):
-    """Guess the names of all columns from their first values, for error messages.
-
-    Parameters
-    ----------
-    frame : DataFrame of str and int64
-    time_format : str or None, default=None
-        Format of dates.
-
-    Returns
-    -------
-    list of str
-    """
+    """Guess the names of all columns from their first values, for error messages."""
     columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
     times = [i for i, c in enumerate(columns) if _are_times(c, time_format)]
     # The ids come first; of several columns of times, take one that leaves two ids.

@@ -8,22 +8,22 @@ from typing import Literal
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, USER
-from sklearn_attrec.datasets._blank_ids import without_blank_ids
-from sklearn_attrec.datasets._columns import as_integers, convert_columns
-from sklearn_attrec.datasets._compression import SUFFIXES, decompress
-from sklearn_attrec.datasets._dates import is_time_format
-from sklearn_attrec.datasets._delimited import FORMATS, DelimitedText
-from sklearn_attrec.datasets._file_kinds import refuse_other_formats
-from sklearn_attrec.datasets._headers import (
+from sklearn_attrec.datasets._reading.blank_ids import without_blank_ids
+from sklearn_attrec.datasets._reading.columns import as_integers, convert_columns
+from sklearn_attrec.datasets._reading.compression import SUFFIXES, decompress
+from sklearn_attrec.datasets._reading.dates import is_time_format
+from sklearn_attrec.datasets._reading.default_names import names_by_position
+from sklearn_attrec.datasets._reading.delimited import FORMATS, DelimitedText
+from sklearn_attrec.datasets._reading.file_kinds import refuse_other_formats
+from sklearn_attrec.datasets._reading.headers import (
     refuse_names_as_record,
     refuse_repeated_header,
     refuse_values_as_header,
 )
-from sklearn_attrec.datasets._histories import read_histories
-from sklearn_attrec.datasets._json_records import read_json
-from sklearn_attrec.datasets._positions import names_by_position
-from sklearn_attrec.datasets._tables import TABLES, find_table, read_table
-from sklearn_attrec.datasets._text import decode
+from sklearn_attrec.datasets._reading.history_lines import read_history_lines
+from sklearn_attrec.datasets._reading.json_records import read_json
+from sklearn_attrec.datasets._reading.tables import TABLES, find_table, read_table
+from sklearn_attrec.datasets._reading.text import decode
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -105,8 +105,8 @@ def read_interactions(
     is `timestamp`; with 4 columns the last two are `rating` and `timestamp`. If the
     values contradict these names, for example because the third column holds ratings,
     an error asks for `columns`. Use `columns` to rename other columns. Blank lines are
-    skipped; nothing else is skipped or repaired. If a line cannot be read without loss
-    of information, or could be read in two ways, an error with its number is raised.
+    skipped, nothing else. A line that cannot be read without loss of information, or
+    that could be read in two ways, raises an error with its number.
 
     Parameters
     ----------
@@ -126,10 +126,11 @@ def read_interactions(
         as delimited text, regardless of its extension. It has a header, except for
         extensions with "no" in the table. None means the separator in the table, and
         an error if another one fits the lines better. For histories, None means the
-        one of tab, comma and space that the lines contain.
+        one of tab, comma and space that most lines contain.
     header : "infer" or bool, default="infer"
         Whether the first line of delimited text names the columns. "infer" uses the
-        value of the table, and raises an error if the line looks like the first record.
+        value of the table ("no" for histories), and raises an error if the line looks
+        like the opposite.
     quotes : "infer" or bool, default="infer"
         Whether a field of delimited text may be enclosed in quotation marks, to
         contain separators and line breaks. False reads quotation marks like any other
@@ -155,7 +156,7 @@ def read_interactions(
           "007", "+5" or "18446744073709551616", all values of the column stay strings.
           "NA" and "null" stay strings too. In JSON, Parquet and Feather, ids that are
           strings stay strings.
-        - `rating` becomes int64 or float64.
+        - `rating` and `weight` become int64 or float64.
         - `timestamp` becomes int64, float64, or datetime64 for dates. Dates with UTC
           offsets are converted to UTC.
 
@@ -163,8 +164,8 @@ def read_interactions(
     ------
     InteractionsError
         If the file is damaged or not in the format of its extension, its contents
-        could be read in several ways, an id is missing or blank, a rating is not a
-        number, or a timestamp is neither a number nor a date.
+        could be read in several ways, an id is missing or blank, a rating or weight is
+        not a finite number, or a timestamp is neither a number nor a date.
     InvalidParameterError
         If an argument has an invalid value.
     OSError
@@ -208,12 +209,12 @@ def read_interactions(
     # A separator makes the extension irrelevant, but not the first bytes.
     suffix = PurePath(name).suffix.lower() if sep is None else ""
     refuse_other_formats(raw, suffix, source)
-    table = find_table(raw, suffix)
+    table = find_table(raw, suffix)  # a format, or None
     is_json = suffix in _JSON
     if layout == "histories":
         _check_histories(source, table or is_json, columns, quotes, time_format)
         text = decode(raw, encoding, source)
-        frame, locate = read_histories(text, sep, header is True, source)
+        frame, locate = read_history_lines(text, sep, header, source)
     elif table:
         frame, locate = read_table(raw, table, source)
     elif is_json:
@@ -222,13 +223,15 @@ def read_interactions(
     else:
         extension = PurePath(name).suffix.lower()
         defaults = _find_format(source, extension, sep)
-        text = decode(raw, encoding, source)
-        fields = DelimitedText(source, text, defaults, sep, quotes)
+        text = DelimitedText(
+            source, decode(raw, encoding, source), defaults, sep, quotes
+        )
         frame, locate = _read_fields(
-            fields, defaults.header, header, columns, time_format
+            text, defaults.header, header, columns, time_format
         )
     is_text = not is_json and table in (None, "Excel")
     frame = _rename(frame, columns, source)
+    _check_shape(frame, source)
     if drop_blank_ids:
         frame, locate = without_blank_ids(frame, locate)
     if is_text:
@@ -241,15 +244,14 @@ def read_interactions(
 def _check_histories(source, has_columns, columns, quotes, time_format):
     if has_columns:
         raise InteractionsError(
-            f"{source} has named columns, so layout='histories' does not apply. Leave "
-            "it out, or turn a column of lists into rows with pandas: "
+            f"{source} has named columns, so layout='histories' does not apply. Omit "
+            "layout=, or turn a column of lists into rows with pandas: "
             "frame.explode('item_id')."
         )
     if columns is not None or time_format is not None or quotes is True:
         raise InvalidParameterError(
-            "read_interactions: layout='histories' has users and items only, without "
-            "names, times and quotation marks. Leave out 'columns', 'time_format' and "
-            "'quotes'."
+            "read_interactions: layout='histories' reads users and items only: omit "
+            "'columns', 'time_format' and 'quotes'."
         )
 
 
@@ -264,43 +266,34 @@ def _find_format(source, suffix, sep):
     return FORMATS.get(suffix, FORMATS[".csv"])
 
 
-def _read_fields(table, header_by_default, header, columns, time_format):
+def _read_fields(text, header_by_default, header, columns, time_format):
     """Return the fields of delimited text as strings, with names of the columns."""
-    fields = table.read()
+    fields = text.read()
     infer = header == "infer"
     names_given = isinstance(columns, (list, tuple))
-    if header_by_default and not names_given if infer else header:
+    has_header = header_by_default and not names_given if infer else header
+    if has_header:
         is_named = columns is not None or fields.iloc[0].isin([USER, ITEM]).any()
         may_be_record = infer and not is_named
-        refuse_values_as_header(fields, not may_be_record, table.where)
+        refuse_values_as_header(fields, not may_be_record, text.where)
         names = fields.iloc[0].to_list()
         if len(fields) == 1:
             raise InteractionsError(
-                f"{table.source}, line 2: the file has no rows after the header."
+                f"{text.source}, line 2: the file has no rows after the header."
             )
-        refuse_repeated_header(fields, may_be_record, table.where)
+        refuse_repeated_header(fields, may_be_record, text.where)
         fields = fields.iloc[1:].reset_index(drop=True)
         fields.columns = names
-        return fields, lambda row: table.where(row + 1)
+        return fields, lambda row: text.where(row + 1)
     if infer:
-        refuse_names_as_record(fields, table.where)
+        refuse_names_as_record(fields, columns or (), text.where)
     if not names_given:
-        fields.columns = names_by_position(fields, time_format, table.where)
-    return fields, table.where
-
-
-def _moved(old, new):
-    """Return the new names that are old names of other columns."""
-    return [
-        name for i, name in enumerate(new) if name in old and name not in old[i : i + 1]
-    ]
+        fields.columns = names_by_position(fields, time_format, text.where)
+    return fields, text.where
 
 
 def _rename(frame, columns, source):
-    """Rename or select the columns.
-
-    Raises an error if there are fewer than two columns, repeated names or no rows.
-    """
+    """Rename or select the columns."""
     names = short_repr([*frame.columns], 200)
     found = f"{source} has {frame.shape[1]} column(s), {names}"
     if isinstance(columns, Mapping):
@@ -313,18 +306,30 @@ def _rename(frame, columns, source):
     elif columns is not None and set(columns) <= set(frame.columns):
         frame = frame[[*columns]]
     elif columns is not None:
-        if moved := _moved(frame.columns, columns):
+        moved = [
+            new
+            for new, old in zip(columns, frame.columns, strict=False)
+            if new != old and new in frame
+        ]
+        if moved:
             raise InteractionsError(
                 f"{found}, but columns= names {short_repr(moved)} at other positions. "
                 "To read some columns, list existing names only; to rename some, pass "
                 "a dict from old to new names."
             )
         if len(columns) != frame.shape[1]:
+            header = ", or pass header=True if the first line names the columns"
             raise InteractionsError(
                 f"{found}, but columns= contains {len(columns)} names. Pass one name "
-                "per column, or a dict to rename some columns."
+                "per column, or a dict to rename some columns"
+                f"{header if 0 in frame else ''}."
             )
         frame.columns = columns
+    return frame
+
+
+def _check_shape(frame, source):
+    """Raise an error for fewer than two columns, repeated names or no rows."""
     if frame.shape[1] < 2 or not frame.columns.is_unique:
         raise InteractionsError(
             f"{source} has the columns {short_repr([*frame.columns], 200)}, but at "
@@ -336,4 +341,3 @@ def _rename(frame, columns, source):
             f"{source} has no rows, but at least 1 is required. Check that the file "
             "is complete."
         )
-    return frame
