@@ -177,12 +177,27 @@ def test_histories_of_unclear_users_are_refused(users, history, found, remedy, m
     )
 
 
+def test_records_are_refused(model):
+    with pytest.raises(TypeError, match=r"pd\.DataFrame\(X\)"):
+        model.predict(LOG.to_records())
+
+
 GROUPBY = LOG.groupby("user_id")["item_id"]
 
 
 @pytest.mark.parametrize("history", [{(10, 11), (12,)}, iter([A, B]), "ab", GROUPBY])
 def test_histories_without_an_order_are_refused(history, model):
     assert_refused(lambda: model.predict([4, 5], history), TypeError, "'history'")
+
+
+def test_a_series_is_aligned_with_sorted_users(model):
+    frame = pd.DataFrame({"user_id": ["v", "u", "w"], "h": [[10], [12], [11]]})
+    model.fit(LOG.astype({"user_id": str}))
+    expected = model.predict(frame, frame["h"]).ravel()
+    order = [1, 0, 2]
+    for users in (frame.iloc[order], frame["user_id"].iloc[order]):
+        found = model.predict(users, frame["h"]).ravel()
+        assert found.tolist() == expected[order].tolist()
 
 
 # Rows instead of users
@@ -205,6 +220,9 @@ RECORD = next(ROWS.itertuples())
         ([row for _, row in ROWS.iterrows()], "pd.DataFrame(users)"),
         (GROUPED, "users.index"),
         (ROWS["user_id"].value_counts(), "user.index"),
+        (ROWS.groupby("user_id")["timestamp"].max(), "user.index"),
+        (ROWS.groupby("user_id")["item_id"].first(), "user.index"),
+        (ROWS.set_index("user_id")[["item_id"]].iloc[0], "row.name"),
     ],
 )
 def test_rows_are_not_read_as_users(row, remedy, model):
@@ -414,6 +432,7 @@ PER_USER = log([5, 4], [12, 13])
         (pd.DataFrame({"item_id": [12]}), ["without 'user_id'"], "{name}['item_id']"),
         ({12: 1, 13: 4}, ["{user: list}", "Got 1 for 12"], "list({name})"),
         (LOG["item_id"].value_counts(), ["'item_id'"], "{name}.index"),
+        (LOG.set_index("item_id")["timestamp"], ["'item_id'"], "{name}.index"),
         (PER_USER.set_index("user_id"), ["'user_id'"], "{name}.reset_index()"),
         (
             PER_USER.set_index("user_id")["item_id"],

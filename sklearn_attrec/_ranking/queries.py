@@ -145,6 +145,8 @@ def _period(sequences):
 
 def _refuse_rows(users, caller):
     """Refuse rows of a table whose values would be read as users."""
+    if isinstance(users, np.ndarray) and users.dtype.names:
+        refuse_other_tables(users, caller)
     first = users[0] if isinstance(users, list) and users else None
     if hasattr(first, "_fields") or isinstance(first, (Mapping, pd.Series)):
         raise InteractionsError(
