@@ -349,6 +349,13 @@ def test_bad_arguments_end_in_one_line(
     [
         ("uid,movie\n1,2\n", [], "--columns uid=user_id,movie=item_id"),
         ("user_id,item_id,date\n1,2,3\n1,3,4\n", [], "--columns date=timestamp"),
+        ("user_id,item_id,ts (UTC)\n1,2,3\n", [], "by time, remove it from the file."),
+        ("user_id,item_id,ts{'s}\n1,2,3\n", [], "ts{'\"'\"'s}=timestamp'. If"),
+        (
+            "user_id,item_id,date,time\n1,2,2014-01-05,12:00\n",
+            [],
+            "join the parts in the file, in one column 'timestamp'. If",
+        ),
         ("user_id;item_id\n1;2\n", [], "--sep=';'"),
         ("1,2\n1,3\n", [], "--header=no"),
         ("user_id,item_id\n1,2\n", [], "at least 2"),

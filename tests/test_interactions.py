@@ -3,6 +3,7 @@
 The numbers in the markers are the cases of bad input that .ci/evidence.py lists.
 """
 
+import re
 import uuid
 from collections import namedtuple
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -593,7 +594,27 @@ def test_numeric_times_are_exact(values, dtype):
         assert (times.tolist(), times.dtype) == (values, dtype)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        ("float32", [1.4e9, 5]),
+        ("Float32", [1.4e9, 5]),
+        ("float[pyarrow]", [2.0**24 + 2, 5]),
+        ("float32", [-1.4e9, 5]),
+        ("float16", [2_050, 5]),
+    ],
+)
+def test_rounded_times_are_refused(dtype, values):
+    times = pd.Series(values, dtype=dtype)
+    parts = [repr(TIME), "1 rounded", "row 0", "int64 or float64", ".astype('float64')"]
+    assert_refused(lambda: read_times(times), InteractionsError, *parts)
+    assert read_times(times.astype("float64")).tolist() == values
+    array = np.array([[1, 2, 1.4e9]], dtype="f4")
+    assert_refused(lambda: read(array), InteractionsError, "column 2", *parts[:3])
+
+
 def test_narrow_times_are_widened():
+    assert read_times(np.array([0, 2**24], dtype=np.float32)).tolist() == [0, 2**24]
     assert read_times(np.array([1, 2], dtype=np.int8)).dtype == np.int64
     assert read_times(np.array([1, 2], dtype=np.uint32)).dtype == np.int64
     assert read_times(np.array([1, 2], dtype=np.float32)).dtype == np.float64
@@ -718,6 +739,24 @@ def test_several_columns_like_a_time():
     frame = make_frame().drop(columns=TIME).assign(date="x", ts=1)
     parts = [f"{ {'ts': TIME} }", "X.drop(columns=['ts', 'date'])"]
     assert_refused(lambda: read(frame), InteractionsError, *parts)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        make_frame().iloc[:0],
+        make_frame().rename(columns={USER: "uid"}),
+        make_frame().rename(columns={TIME: "ts"}),
+        make_frame(times=["x", "y", "z"]),
+        make_frame(items=[1, "a", 2]),
+        pd.concat([make_frame(), make_frame()[USER]], axis=1),
+        pd.concat({"top": make_frame()}, axis=1),
+    ],
+)
+def test_messages_name_the_argument(frame):
+    with pytest.raises((TypeError, InteractionsError), match=r"history") as raised:
+        read(frame, name="history")
+    assert not re.search(r"\bX\b", str(raised.value))
 
 
 # The order of rows

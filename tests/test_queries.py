@@ -149,7 +149,7 @@ AS_LOG = GROUPED.rename("item_id").reset_index()
             [5, 4],
             LOG.rename(columns={"timestamp": "event_time"}),
             ["'event_time'"],
-            "X.rename(columns={'event_time': 'timestamp'})",
+            "history.rename(columns={'event_time': 'timestamp'})",
         ),
         (
             4,

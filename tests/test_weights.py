@@ -365,7 +365,8 @@ BAD = {
     "mixed": ([1, 2, "x"], "1 str .first at row 2: 'x'.*rename", renamed),
     "boolean": ([True, False, True], "3 bool .*astype",
         lambda X: X.assign(weight=X["weight"].astype("float64"))),
-    "durations": (pd.to_timedelta([1, 2, 3], "D"), "row 0: 86400.*rename", renamed),
+    "durations": (pd.to_timedelta([1, 2, 3], "D"), "row 0: 86400.*rename",
+        lambda X: X.rename(columns={"weight": "duration"})),
     "zeros": ([0, 0, 0], "all 3 weights are 0.*drop",
         lambda X: X.drop(columns="weight")),
 }  # fmt: skip

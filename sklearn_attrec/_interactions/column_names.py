@@ -1,6 +1,6 @@
 """Names of the columns of interactions, and their names in other data sets."""
 
-__all__ = ["ITEM", "TIME", "USER", "WEIGHT", "find_column"]
+__all__ = ["ITEM", "TIME", "USER", "WEIGHT", "find_column", "level_names"]
 
 USER, ITEM, TIME = "user_id", "item_id", "timestamp"
 WEIGHT = "weight"  # optional; read by `fit` only
@@ -23,6 +23,13 @@ def find_column(columns, name):
     found = {_normalise(column): column for column in reversed(columns)}
     synonyms = _SYNONYMS[name].split()
     return next((found[synonym] for synonym in synonyms if synonym in found), None)
+
+
+def level_names(X):
+    """Return the names that the index levels of X get by `X.reset_index()`."""
+    unnamed = "level_{}" if X.index.nlevels > 1 or "index" in X else "index"
+    names = enumerate(X.index.names)
+    return [unnamed.format(i) if name is None else name for i, name in names]
 
 
 def _normalise(column):

@@ -7,15 +7,43 @@ import pandas as pd
 from sklearn.utils import check_array
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec._interactions.foreign_tables import refuse_foreign_table
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["refuse_other_tables"]
+__all__ = ["refuse_foreign_table", "refuse_other_tables"]
+
+# How tables of each library are converted to pandas.
+_CONVERSIONS = {
+    "bigframes": "to_pandas",
+    "cudf": "to_pandas",
+    "dask": "compute",
+    "dask_expr": "compute",
+    "datasets": "to_pandas",
+    "duckdb": "df",
+    "ibis": "to_pandas",
+    "narwhals": "to_pandas",
+    "polars": "to_pandas",
+    "pyarrow": "to_pandas",
+    "pyspark": "toPandas",
+}
 
 _ACCEPTED = (
     f"a pandas DataFrame with the columns {USER!r}, {ITEM!r} and optionally {TIME!r}, "
     "or a 2-D array read by position: user, item, time"
 )
+
+
+def refuse_foreign_table(values, prefix):
+    """Raise an error for tables of other libraries, with the way to convert them.
+
+    The libraries need not be installed.
+    """
+    library, name = type(values).__module__.partition(".")[0], type(values).__name__
+    if library in _CONVERSIONS:
+        collect = "collect()." if name == "LazyFrame" else ""
+        raise TypeError(
+            f"{prefix} is a {library} {name}, which is not supported; convert it to "
+            f"pandas first with .{collect}{_CONVERSIONS[library]}()."
+        )
 
 
 def refuse_other_tables(X, caller):

@@ -5,6 +5,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_names import TIME
+from sklearn_attrec._interactions.time_values import are_clocks
 from sklearn_attrec._interactions.values import (
     INT64,
     UINT64,
@@ -22,10 +24,10 @@ from sklearn_attrec.exceptions import InteractionsError
 __all__ = ["check_times", "in_one_unit"]
 
 
-def check_times(values, prefix):
+def check_times(values, prefix, name="X"):
     """Check timestamps and return them as int64, uint64, float64 or datetime64.
 
-    `prefix` is the start of the error messages.
+    `prefix` is the start of the error messages, and `name` that of the argument.
     """
     if isinstance(values, pd.Series) and isinstance(values.dtype, pd.PeriodDtype):
         values = values.dt.to_timestamp()
@@ -33,11 +35,12 @@ def check_times(values, prefix):
         values = pd.DatetimeIndex(values)
         values = values if values.tz is None else values.tz_convert(None)
     array = to_array(values, prefix, "time")
+    column = f"{name}[{TIME!r}]"
     if array.dtype.kind == "O":
         array = narrow(array)
     types = object_types(array) if array.dtype.kind == "O" else set()
     if types and all(issubclass(t, (date, np.datetime64)) for t in types):
-        array = _dates_to_utc(array, prefix)
+        array = _dates_to_utc(array, prefix, column)
     elif types and all(is_integer_type(t) or is_float_type(t) for t in types):
         finite = np.array([abs(value) != np.inf for value in array])
         out_of_range = finite & ((array < INT64.min) | (array > UINT64.max))
@@ -50,24 +53,50 @@ def check_times(values, prefix):
     if array.dtype.kind == "f":
         remedy = "Times must be finite: drop these rows."
         refuse_values(np.isinf(array), array, prefix, "infinite time", remedy)
+        _refuse_rounded(array, prefix)
         return array.astype(np.float64)
     if array.dtype.kind == "M":
         return native_copy(array)
     raise TypeError(
         f"{prefix}: times must be numbers or datetimes, all of one kind; got "
-        f"{census(array)}. Times are never sorted as text: convert them first, as in "
-        "X['timestamp'] = pd.to_datetime(X['timestamp']), with format= if the dates "
-        "are not ISO 8601, or with .astype('int64')."
+        f"{census(array)}. {_conversion(array, column, name)}"
     )
 
 
-def _dates_to_utc(array, prefix):
+def _conversion(array, column, name):
+    """Return the advice for values that are neither numbers nor datetimes."""
+    if array.dtype.kind == "O" and are_clocks(array):
+        days = f"{name}['<your date>'].astype(str)"
+        return (
+            "A time of day has no date. Join it to the dates, as in "
+            f"{column} = pd.to_datetime({days} + ' ' + {column}.astype(str))."
+        )
+    return (
+        "Times are never sorted as text: convert them first, as in "
+        f"{column} = pd.to_datetime({column}), with format= if the dates are not ISO "
+        "8601, or with .astype('int64')."
+    )
+
+
+def _refuse_rounded(array, prefix):
+    """Refuse times that a float of 16 or 32 bits cannot hold."""
+    limit = 2.0 ** (np.finfo(array.dtype).nmant + 1)
+    if array.dtype.itemsize < 8:
+        remedy = (
+            f"{array.dtype} rounds numbers above {limit:.0f}, so that different times "
+            "become equal. Read them as int64 or float64. If the rounded times are "
+            "exact enough, convert them with .astype('float64')."
+        )
+        refuse_values(np.abs(array) > limit, array, prefix, "rounded time", remedy)
+
+
+def _dates_to_utc(array, prefix, column):
     """Convert an object array of dates and datetimes to datetime64 in UTC."""
     if len({getattr(value, "tzinfo", None) is None for value in array}) == 2:
         raise TypeError(
             f"{prefix}: datetimes must all have a time zone or all have none; got "
             f"{census(array, _zone_name)}. Convert them first, as in "
-            "X['timestamp'] = pd.to_datetime(X['timestamp'], utc=True)."
+            f"{column} = pd.to_datetime({column}, utc=True)."
         )
     try:
         # Times without a time zone are read as UTC, so their values do not change.
@@ -75,7 +104,7 @@ def _dates_to_utc(array, prefix):
     except pd.errors.OutOfBoundsDatetime as error:
         raise InteractionsError(
             f"{prefix}: {error}. Convert all times to one coarser unit first, as in "
-            "X['timestamp'] = X['timestamp'].astype('datetime64[us]')."
+            f"{column} = {column}.astype('datetime64[us]')."
         ) from error
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sklearn_attrec._interactions.foreign_tables import refuse_foreign_table
+from sklearn_attrec._interactions.table_types import refuse_foreign_table
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 

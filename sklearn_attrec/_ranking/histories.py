@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, USER, find_column
-from sklearn_attrec._interactions.foreign_tables import refuse_foreign_table
 from sklearn_attrec._interactions.ids import check_history
 from sklearn_attrec._interactions.sequences import Sequences
+from sklearn_attrec._interactions.table_types import refuse_foreign_table
 from sklearn_attrec._ranking.item_lists import (
     ItemLists,
     encode_lists,

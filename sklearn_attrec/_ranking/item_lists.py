@@ -160,7 +160,7 @@ def _lists_of_frame(frame, codes, queried, name, caller):
     """Group the items of a frame by user, in the order of time."""
     if len(frame) == 0:
         return ItemLists([], [], np.full(len(codes), -1), None)
-    users, items, times = check_interactions(frame, caller=f"{caller}, '{name}'")
+    users, items, times = check_interactions(frame, caller=caller, name=name)
     remedy = f"{name}.astype({{'{USER}': %s}})"
     _check_same_type(users, queried, name, remedy, "", caller)
     owners = _positions(queried, users)

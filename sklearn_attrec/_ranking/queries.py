@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import validate_data
 
-from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, count_until
 from sklearn_attrec._interactions.table_types import refuse_other_tables
@@ -105,7 +105,12 @@ def read_queries(model, users, history, caller):
         _refuse_rows(users, caller)
         if _is_table(model, users):
             check_features(model, users, caller)
-            ids, _, times = check_interactions(users, caller=caller, need_items=False)
+            ids, _, times = check_interactions(
+                users,
+                caller=caller,
+                need_items=False,
+                time_of="query" if _reads_times(model, history) else None,
+            )
         else:
             single = users is None or pd.api.types.is_scalar(users)
             users = [users] if single else users
@@ -128,6 +133,13 @@ def read_queries(model, users, history, caller):
         known = times[rows >= 0]
         warn_of_other_period(known, period, name, caller)
     return Queries(ids, codes, source, rows, count_until(source, rows, times)), single
+
+
+def _reads_times(model, history):
+    """Return whether histories have times, with which times of queries are compared."""
+    if history is None:
+        return model.history_times_ is not None
+    return isinstance(history, pd.DataFrame) and TIME in history
 
 
 def fitted_period(model, fitted):

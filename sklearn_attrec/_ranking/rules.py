@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, USER
-from sklearn_attrec._interactions.foreign_tables import refuse_foreign_table
 from sklearn_attrec._interactions.sequences import Sequences
+from sklearn_attrec._interactions.table_types import refuse_foreign_table
 from sklearn_attrec._ranking.item_lists import (
     encode_lists,
     has_default_index,

@@ -8,6 +8,15 @@ import sys
 
 __all__ = ["note", "one_line", "show_warning"]
 
+# Python literals of names, which may contain any character.
+_NAME = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_LIST = rf"\[{_NAME}(?:, {_NAME})*\]"
+_ENTRY = rf"(?:{_NAME}|\d+): {_NAME}"
+_DICT = rf"\{{{_ENTRY}(?:, {_ENTRY})*\}}"
+
+_REMOVE = "remove it from the file"
+_JOIN = "join the parts in the file, in one column 'timestamp'"
+
 
 def note(text):
     # If standard error is closed, the command still continues.
@@ -36,11 +45,11 @@ def _with_options(text):
             names = [f"{old}={new}" for old, new in names.items()]
         return f"--columns {shlex.quote(','.join(names))}"
 
-    text = re.sub(r"drop it: X\.drop\([^()]*\)", "remove it from the file", text)
-    text = re.sub(r"X\.rename\((columns=\{[^{}]*\})\)", r"\1", text)
+    text = re.sub(rf"drop it: X\.drop\(columns={_LIST}\)", _REMOVE, text)
+    text = re.sub(r"make it this column: X\.assign\(.*?\)(?=\. If |\.?$)", _JOIN, text)
+    text = re.sub(rf"X\.rename\((columns={_DICT})\)", r"\1", text)
     # Only lists of strings: others are Python code for another purpose.
-    lists = r"\['[^']*'(?:, '[^']*')*\]"
-    text = re.sub(rf"\bcolumns=(\{{[^{{}}]*\}}|{lists})", columns_option, text)
+    text = re.sub(rf"\bcolumns=({_DICT}|{_LIST})", columns_option, text)
     text = re.sub(r"\b(sep|encoding|layout|unit|context)=(?=['\"])", r"--\1=", text)
     text = re.sub(r"\btime_format=(?=['\"])", "--time-format=", text)
     text = re.sub(r"\b(header|quotes)=True", r"--\1=yes", text)

@@ -78,7 +78,7 @@ class _Ranking:
         ranks = recommender.target_ranks(X, context=self.context)
         if not self.per_user:
             return ranks, None
-        interactions = check_interactions(X, caller=caller)
+        interactions = check_interactions(X, caller=caller, time_of=None)
         users, items = interactions.users, interactions.items
         # Relevant items are a set: repeated rows of a user and item count once.
         first = ~pd.DataFrame({"user": users, "item": items}).duplicated().to_numpy()

@@ -134,7 +134,10 @@ class EvaluationMixin:
         caller = self._caller(method)
         check_arguments(caller, context=(context, OneOf(*CONTEXTS)))
         check_features(self, X, caller)
-        interactions = check_interactions(X, caller=caller)
+        # Without times, context='earlier' relies on the order of the rows.
+        reads_times = self.history_times_ is not None or context == "earlier"
+        time_of = "interaction" if reads_times else None
+        interactions = check_interactions(X, caller=caller, time_of=time_of)
         rows = read_rows(self, interactions, context, caller)
         if not (rows.targets >= 0).any():
             raise InteractionsError(
