@@ -22,7 +22,12 @@ from sklearn_attrec.datasets._reading.headers import (
 )
 from sklearn_attrec.datasets._reading.history_lines import read_history_lines
 from sklearn_attrec.datasets._reading.json_records import read_json
-from sklearn_attrec.datasets._reading.tables import TABLES, find_table, read_table
+from sklearn_attrec.datasets._reading.tables import (
+    TABLES,
+    ExcelSheet,
+    find_table,
+    read_table,
+)
 from sklearn_attrec.datasets._reading.text import decode
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import (
@@ -62,7 +67,8 @@ _COLUMNS = Predicate(
 )
 _STRING = Predicate("a string", lambda name: isinstance(name, str))
 _TIME_FORMAT = Predicate(
-    "None or a format of pd.to_datetime with a year, for example '%d/%m/%Y %H:%M'",
+    "None or a format of pd.to_datetime with a year, for example '%d/%m/%Y %H:%M' or, "
+    "with AM or PM, '%d/%m/%Y %I:%M %p' (not %H)",
     lambda value: value is None or isinstance(value, str) and is_time_format(value),
 )
 
@@ -128,7 +134,7 @@ def read_interactions(
         an error if another one fits the lines better. For histories, None means the
         one of tab, comma and space that most lines contain.
     header : "infer" or bool, default="infer"
-        Whether the first line of delimited text names the columns. "infer" uses the
+        Whether the first line of text or row of Excel names the columns. "infer" uses the
         value of the table ("no" for histories), and raises an error if the line looks
         like the opposite.
     quotes : "infer" or bool, default="infer"
@@ -215,23 +221,27 @@ def read_interactions(
         _check_histories(source, table or is_json, columns, quotes, time_format)
         text = decode(raw, encoding, source)
         frame, locate = read_history_lines(text, sep, header, source)
-    elif table:
+    elif table and table != "Excel":
         frame, locate = read_table(raw, table, source)
     elif is_json:
         text = decode(raw, encoding, source)
         frame, locate = read_json(text, columns, not drop_blank_ids, source)
     else:
         extension = PurePath(name).suffix.lower()
-        defaults = _find_format(source, extension, sep)
-        text = DelimitedText(
-            source, decode(raw, encoding, source), defaults, sep, quotes
+        defaults = FORMATS[".csv"] if table else _find_format(source, extension, sep)
+        text = (
+            ExcelSheet(source, raw)
+            if table
+            else DelimitedText(
+                source, decode(raw, encoding, source), defaults, sep, quotes
+            )
         )
         frame, locate = _read_fields(
             text, defaults.header, header, columns, time_format
         )
     is_text = not is_json and table in (None, "Excel")
     frame = _rename(frame, columns, source)
-    _check_shape(frame, source)
+    _check_shape(frame, source, is_text)
     if drop_blank_ids:
         frame, locate = without_blank_ids(frame, locate)
     if is_text:
@@ -267,8 +277,10 @@ def _find_format(source, suffix, sep):
 
 
 def _read_fields(text, header_by_default, header, columns, time_format):
-    """Return the fields of delimited text as strings, with names of the columns."""
+    """Return the fields of text or of a sheet as strings, with names of the columns."""
     fields = text.read()
+    if fields.empty:
+        return fields, text.where
     infer = header == "infer"
     names_given = isinstance(columns, (list, tuple))
     has_header = header_by_default and not names_given if infer else header
@@ -279,7 +291,7 @@ def _read_fields(text, header_by_default, header, columns, time_format):
         names = fields.iloc[0].to_list()
         if len(fields) == 1:
             raise InteractionsError(
-                f"{text.source}, line 2: the file has no rows after the header."
+                f"{text.where(0)}: the file has no rows after the header."
             )
         refuse_repeated_header(fields, may_be_record, text.where)
         fields = fields.iloc[1:].reset_index(drop=True)
@@ -318,7 +330,7 @@ def _rename(frame, columns, source):
                 "a dict from old to new names."
             )
         if len(columns) != frame.shape[1]:
-            header = ", or pass header=True if the first line names the columns"
+            header = ", or pass header=True if the first line names them"
             raise InteractionsError(
                 f"{found}, but columns= contains {len(columns)} names. Pass one name "
                 "per column, or a dict to rename some columns"
@@ -328,13 +340,27 @@ def _rename(frame, columns, source):
     return frame
 
 
-def _check_shape(frame, source):
+def _unique_names(frame):
+    """Return the names of the columns, with numbers after repeated ones."""
+    counts = frame.columns.to_series().groupby(level=0).cumcount()
+    return [
+        f"{name}_{count + 1}" if count else str(name)
+        for name, count in zip(frame.columns, counts, strict=True)
+    ]
+
+
+def _check_shape(frame, source, is_text):
     """Raise an error for fewer than two columns, repeated names or no rows."""
-    if frame.shape[1] < 2 or not frame.columns.is_unique:
+    found = f"{source} has the columns {short_repr([*frame.columns], 200)}, but"
+    if frame.shape[1] < 2:
         raise InteractionsError(
-            f"{source} has the columns {short_repr([*frame.columns], 200)}, but at "
-            "least 2 with unique names are required, for users and items. To change "
-            "the names, pass a list of all names as columns=."
+            f"{found} at least 2 are required, for users and items."
+        )
+    if not frame.columns.is_unique:
+        header = ", header=True" if is_text else ""
+        raise InteractionsError(
+            f"{found} their names must be unique. Pass a list of all names, for "
+            f"example columns={_unique_names(frame)}{header}."
         )
     if frame.empty:
         raise InteractionsError(

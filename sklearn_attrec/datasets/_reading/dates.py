@@ -35,6 +35,8 @@ _FORMATS += [
 
 def is_time_format(text):
     """Return whether a text is a format with a year that pandas understands."""
+    if "%H" in text and "%p" in text:  # pandas would ignore PM
+        return False
     try:
         pd.to_datetime(pd.Series(["2000"]), format=text, errors="coerce")
     except ValueError:
