@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec.datasets._reading.blank_ids import without_blank_ids
 from sklearn_attrec.datasets._reading.columns import as_integers, convert_columns
 from sklearn_attrec.datasets._reading.compression import SUFFIXES, decompress
@@ -29,6 +29,7 @@ from sklearn_attrec.datasets._reading.tables import (
     read_table,
 )
 from sklearn_attrec.datasets._reading.text import decode
+from sklearn_attrec.datasets._reading.text_kinds import refuse_other_text
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -134,9 +135,9 @@ def read_interactions(
         an error if another one fits the lines better. For histories, None means the
         one of tab, comma and space that most lines contain.
     header : "infer" or bool, default="infer"
-        Whether the first line of text or row of Excel names the columns. "infer" uses the
-        value of the table ("no" for histories), and raises an error if the line looks
-        like the opposite.
+        Whether the first line of text, or the first row of Excel, names the columns.
+        "infer" uses the value of the table ("no" for histories), and raises an error if
+        the line looks like the opposite.
     quotes : "infer" or bool, default="infer"
         Whether a field of delimited text may be enclosed in quotation marks, to
         contain separators and line breaks. False reads quotation marks like any other
@@ -220,34 +221,39 @@ def read_interactions(
     if layout == "histories":
         _check_histories(source, table or is_json, columns, quotes, time_format)
         text = decode(raw, encoding, source)
-        frame, locate = read_history_lines(text, sep, header, source)
+        refuse_other_text(text, path, header)
+        frame, locate = read_history_lines(text, sep, header, quotes, source)
     elif table and table != "Excel":
         frame, locate = read_table(raw, table, source)
     elif is_json:
         text = decode(raw, encoding, source)
         frame, locate = read_json(text, columns, not drop_blank_ids, source)
     else:
-        extension = PurePath(name).suffix.lower()
-        defaults = FORMATS[".csv"] if table else _find_format(source, extension, sep)
-        text = (
-            ExcelSheet(source, raw)
-            if table
-            else DelimitedText(
-                source, decode(raw, encoding, source), defaults, sep, quotes
-            )
-        )
+        defaults = FORMATS[".csv"] if table else _find_format(source, name, sep)
+        if table:
+            text = ExcelSheet(source, raw)
+        else:
+            text = decode(raw, encoding, source)
+            refuse_other_text(text, path, header)
+            text = DelimitedText(source, text, defaults, sep, quotes)
         frame, locate = _read_fields(
             text, defaults.header, header, columns, time_format
         )
     is_text = not is_json and table in (None, "Excel")
     frame = _rename(frame, columns, source)
     _check_shape(frame, source, is_text)
+    if time_format is not None and TIME not in frame:
+        raise InvalidParameterError(
+            f"read_interactions: 'time_format' is for the column {TIME!r}, but "
+            f"{source} has the columns {short_repr([*frame.columns], 200)}. Name the "
+            f"column of dates {TIME!r} with columns=, or omit 'time_format'."
+        )
     if drop_blank_ids:
         frame, locate = without_blank_ids(frame, locate)
     if is_text:
         # Not before blank ids are dropped: a blank makes the column text.
         frame = frame.apply(as_integers)
-    convert_columns(frame, locate, time_format)
+    convert_columns(frame, locate, time_format, columns)
     return frame
 
 
@@ -265,11 +271,13 @@ def _check_histories(source, has_columns, columns, quotes, time_format):
         )
 
 
-def _find_format(source, suffix, sep):
+def _find_format(source, name, sep):
+    suffix = PurePath(name).suffix.lower()
     if sep is None and suffix not in FORMATS:
+        member = "" if name in source else f" contains {name!r}"
         raise InvalidParameterError(
-            f"{source}: the 'path' argument of read_interactions must end in one of "
-            f"{', '.join([*FORMATS, *_JSON, *TABLES])}, optionally followed by one of "
+            f"{source}{member}: the 'path' argument of read_interactions must end in "
+            f"one of {', '.join([*FORMATS, *_JSON, *TABLES])}, optionally followed by one of "
             f"{', '.join(SUFFIXES)}. Otherwise pass the separator of the fields, for "
             "example sep=','."
         )
