@@ -47,6 +47,8 @@ def _columns_option(match):
 
 def _with_options(text):
     """Replace Python arguments in a message by the options of the command line."""
+    rows = r"To drop such rows, read .*\.dropna\(subset=[^()]*\)"
+    text = re.sub(rows, "Remove such rows from the file", text)
     drop = rf"drop it: X\.drop\((?:\w+=)?(?:{_STRING}|{_LIST})\)"
     text = re.sub(drop, "remove it from the file", text)
     text = re.sub(rf"X\.rename\((columns={_DICT})\)", r"\1", text)

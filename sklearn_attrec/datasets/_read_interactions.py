@@ -183,7 +183,8 @@ def read_interactions(
     Warns
     -----
     UserWarning
-        If rows are dropped because of `drop_blank_ids`.
+        If rows are dropped because of `drop_blank_ids`, or if further sheets of an Excel
+        file contain tables.
 
     Examples
     --------
@@ -277,9 +278,9 @@ def _find_format(source, name, sep):
         member = "" if name in source else f" contains {name!r}"
         raise InvalidParameterError(
             f"{source}{member}: the 'path' argument of read_interactions must end in "
-            f"one of {', '.join([*FORMATS, *_JSON, *TABLES])}, optionally followed by one of "
-            f"{', '.join(SUFFIXES)}. Otherwise pass the separator of the fields, for "
-            "example sep=','."
+            f"one of {', '.join([*FORMATS, *_JSON, *TABLES])}, optionally followed by "
+            f"one of {', '.join(SUFFIXES)}. Otherwise pass the separator of the "
+            "fields, for example sep=','."
         )
     return FORMATS.get(suffix, FORMATS[".csv"])
 

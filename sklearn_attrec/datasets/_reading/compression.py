@@ -36,8 +36,9 @@ def decompress(raw, name, source):
             raw, member = _only_member(raw, name, source)
             if member.endswith(".xlsx"):
                 return raw, member
-            has_suffix = PurePath(member).suffix or not named
-            name = member if has_suffix else name[: -len(named)]
+            outer = name[: -len(named)] if named else name
+            has_suffix = PurePath(member).suffix or not PurePath(outer).suffix
+            name = member if has_suffix else outer
             continue
         if named:
             name = name[: -len(named)]

@@ -12,7 +12,8 @@ __all__ = [
     "parse_iso_dates",
 ]
 
-# Excludes "now" and "today", which pandas replaces with the current time.
+# Excludes "now" and "today", which pandas replaces with the current time, as in
+# `parse_dates`.
 ISO_DATE = r"\d{4}-\d\d-\d\d(?:[T ].*)?"
 _OFFSET = r"[T ].*(?:Z|[+-]\d\d(?::?\d\d)?)$"
 
@@ -62,9 +63,9 @@ def parse_iso_dates(column, first=0):
 def parse_dates(column, time_format):
     """Return datetimes, in UTC if the format has offsets, and NaT for other values."""
     has_offset = "%z" in time_format or "%Z" in time_format
-    return pd.to_datetime(
-        column.astype("str"), format=time_format, errors="coerce", utc=has_offset
-    )
+    text = column.astype("str")
+    text = text.mask(text.isin(["now", "today"]))
+    return pd.to_datetime(text, format=time_format, errors="coerce", utc=has_offset)
 
 
 def guess_formats(column):

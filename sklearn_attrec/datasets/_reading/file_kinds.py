@@ -127,7 +127,7 @@ _KINDS = [
         (),
         _starts(b"\xff\xff\xff\xff"),
         "Convert it: pyarrow.feather.write_feather(pyarrow.ipc.open_stream("
-        "open({source}, 'rb')).read_all(), 'interactions.feather').",
+        "pathlib.Path({source}).read_bytes()).read_all(), 'interactions.feather').",
     ),
     _Kind(
         "a Git LFS pointer",
