@@ -246,6 +246,7 @@ def test_spaces_after_a_given_separator(read, sep, options):
         ("a.csv", b'user_id,item_id\r\n1,"a\rb"\r\n2,c\r\n', [(1, "a\rb"), (2, "c")]),
         ("a.csv", b"user_id,item_id\r1,2\r3,4\r", [(1, 2), (3, 4)]),
         ("a.tsv", 'user_id\titem_id\n1\t"a\tb"\n', [(1, "a\tb")]),
+        ("a.tsv", 'u\ti\tn\n1\t2\t"a\nb\tc"\n', [(1, 2, "a\nb\tc")]),
         (
             "a.tsv",
             "user_id\titem_id\n1\ta,b,c\n2\td,e,f\n",

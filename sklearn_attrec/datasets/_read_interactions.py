@@ -183,8 +183,8 @@ def read_interactions(
     Warns
     -----
     UserWarning
-        If rows are dropped because of `drop_blank_ids`, or if further sheets of an Excel
-        file contain tables.
+        If rows are dropped because of `drop_blank_ids`, or if another sheet of an Excel
+        file contains a table.
 
     Examples
     --------

@@ -187,8 +187,8 @@ class DelimitedText:
             lines = [count for count in counts[start - 1 : end - 1] if count]
             n_records = lines.count(n_fields - 1)
             # Text may contain commas, but rarely tabs.
-            most = 0.5 if self.sep == "\t" else 1
-            if len(lines) > 1 and n_records >= most * len(lines):
+            enough = len(lines) // 2 + 1 if self.sep == "\t" else len(lines)
+            if len(lines) > 1 and n_records >= enough:
                 raise InteractionsError(
                     f"{self.source}, line {start}: a quotation mark begins a field "
                     f"that ends {len(lines) - 1} line(s) later, but {n_records} of "
