@@ -363,6 +363,12 @@ def test_bad_arguments_end_in_one_line(
         ("", [], "empty"),
         ("a,b\n", ["--columns", "a=user_id,b"], "--columns"),
         ("a,b\n1,2\n", ["--columns", "c=user_id"], "['c']"),
+        ("user_id,item_id,date (x)\n1,2,3\n1,3,4\n", [], "remove it from the file"),
+        ("user_id,item_id,{date}\n1,2,3\n1,3,4\n", [], "--columns '{date}=timestamp'"),
+        ("user_id,item_id,it's date\n1,2,3\n", [], "date=timestamp'. If"),
+        ('user_id,item_id,"a,date"\n1,2,3\n', [], "in Python (--columns cannot"),
+        ("user_id,item_id,date=\n1,2,3\n", [], "in Python (--columns cannot"),
+        ("user_id,item_id,timestamp\n1,2,\n", [], "Remove such rows from the file."),
     ],
 )
 def test_advice_on_a_bad_file_names_options(fail, tmp_path, text, options, message):
@@ -413,9 +419,9 @@ def test_columns_are_renamed_or_named(run, tmp_path):
     command = ["recommend", str(path), *POPULARITY, "--users", "1", "--k", "1"]
     path.write_text("userId\tmovieId\n1\t7\n2\t8\n")
     tabs = ["--sep", r"\t", "--header", "yes"]
-    renamed = run(*command, *tabs, "--columns", "userId=user_id,movieId=item_id")
+    renamed = run(*command, *tabs, "--columns", "userId=user_id, movieId=item_id")
     path.write_text("1|7\n2|8\n")
-    named = run(*command, "--sep", "|", "--columns", "user_id,item_id")
+    named = run(*command, "--sep", "|", "--columns", "user_id, item_id")
     assert renamed.out == named.out == "user_id,item_id,score,rank\n1,8,0.5,1\n"
 
 

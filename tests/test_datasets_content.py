@@ -6,6 +6,8 @@ import gzip
 import io
 import json
 import lzma
+import pathlib
+import re
 import zipfile
 from pathlib import Path
 
@@ -78,6 +80,21 @@ HEADERS = [
     ),
     ("a.tsv", "a\t.5\nb\t1\n", "'.5'", "header=False", [("a", ".5"), ("b", "1")]),
     ("a.csv", "a,b\nc,d\na,e\n", "line 3", "header=False", FIRST),
+    *(
+        (
+            "a.csv",
+            f"u,{value}\nv,x\n",
+            value,
+            "header=False",
+            [("u", value), ("v", "x")],
+        )
+        for value in ("05/01/2014", "Jan 5 2014", "2014年1月5日", "10:20 PM")
+        + ("$3.50", "2.5 €", "42%", "True")
+    ),
+    (
+        *("a.csv", "item_id,item_id\ni,u\n", "unique"),
+        *("columns=['item_id', 'item_id_2'], header=True", [("i", "u")]),
+    ),
 ]
 QUOTES = [
     ("a.tsv", TITLES, "line 2", "quotes=False", TITLE_ROWS),
@@ -87,6 +104,14 @@ QUOTES = [
     ("a.tsv", 'u\ti\tn\na\t"B\t1"\n', "line 2", "quotes=False", [("a", '"B', '1"')]),
     ("a.txt", '1 "a b"\n2 "c"\n', "line 2", "quotes=True", [(1, "a b"), (2, "c")]),
     ("a.txt", '1 "a\rb"\n', "carriage return", "quotes=True", [(1, "a\rb")]),
+    (
+        *(
+            "a.tsv",
+            'user_id\titem_id\tn\nu\t"B\t1\nv\t\tw\tx\nw\tS"\t3\n',
+            "2 of these",
+        ),
+        *("quotes=True", [("u", "B\t1\nv\t\tw\tx\nw\tS", 3)]),
+    ),
 ]
 COLUMNS = [
     *(
@@ -117,6 +142,18 @@ COLUMNS = [
         [(pd.Timestamp("2014-04-07"), "u", "i")],
     ),
     (
+        *("a.data", "0912345678\tB1\t7\n", "[7]"),
+        *("columns=['user_id', 'item_id', 'rating']", [("0912345678", "B1", 7)]),
+    ),
+    (
+        *("a.txt", "1 20140105 7\n", "[7]"),
+        *("columns=['user_id', 'timestamp', 'item_id']", [(1, 20140105, 7)]),
+    ),
+    (
+        *("a.txt", "1600000000 1700000000 7\n", "[7]"),
+        *("columns=['user_id', 'timestamp', 'item_id']", [(1600000000, 1700000000, 7)]),
+    ),
+    (
         *("a.txt", "1 2 view\n", "'view'"),
         "columns=['user_id', 'item_id', 'column_3']",
         [(1, 2, "view")],
@@ -144,6 +181,7 @@ def test_refused_with_the_call_that_works(read, name, content, found, advice, ex
 
 NAMES = {"columns": ["user_id", "item_id"]}
 USERS = {"layout": "histories"}
+ABC = {"columns": ["user_id", "item_id", "n"]}
 
 
 @pytest.mark.parametrize(
@@ -157,6 +195,11 @@ USERS = {"layout": "histories"}
         ("a.dat", "userId::movieId\nu::i\n", [("u", "i")], {}),
         ("a.txt", "timestamp i\n2 i\n", [(2, "i")], {}),
         ("a.txt", "user item_id\nu i j\n", [("u", "i"), ("u", "j")], USERS),
+        *(
+            ("a.csv", f"a,b,c\nu,i,{value}\n", [("u", "i", value)], ABC)
+            for value in ("2.5", "2020-01-01", "05/13/2014", "$2", "10:20")
+        ),
+        ("a.csv", "# u,i\nu,i\n", [("u", "i")], {}),
         ("a.txt", "users items\n1 2 3\n", [(1, 2), (1, 3)], USERS),
     ],
 )
@@ -203,6 +246,7 @@ def test_spaces_after_a_given_separator(read, sep, options):
         ("a.csv", b'user_id,item_id\r\n1,"a\rb"\r\n2,c\r\n', [(1, "a\rb"), (2, "c")]),
         ("a.csv", b"user_id,item_id\r1,2\r3,4\r", [(1, 2), (3, 4)]),
         ("a.tsv", 'user_id\titem_id\n1\t"a\tb"\n', [(1, "a\tb")]),
+        ("a.tsv", 'u\ti\tn\n1\t2\t"a\nb\tc"\n', [(1, 2, "a\nb\tc")]),
         (
             "a.tsv",
             "user_id\titem_id\n1\ta,b,c\n2\td,e,f\n",
@@ -218,6 +262,8 @@ def test_spaces_after_a_given_separator(read, sep, options):
         ("a.txt", "u a,b 1600000000\n", [("u", "a,b", 1600000000)]),
         ("a.txt", "20200101 20200102\n", [(20200101, 20200102)]),
         ("a.csv", "%pdf-1,user_id\n1,2\n", [(1, 2)]),
+        ("a.csv", 'user_id,item_id\n1,"a, b"\n2,c\n', [(1, "a, b"), (2, "c")]),
+        ("a.dat", "0912345678::i::1700000000\n", [("0912345678", "i", 1700000000)]),
         ("a.dat", "1::0000031887::1600000000000\n", [(1, "0000031887", 1600000000000)]),
     ],
 )
@@ -234,24 +280,53 @@ def test_a_list_of_names_never_swaps_columns(read):
         read("a.csv", "user_id,item_id\n1,2\nuser_id,item_id\n3,4\n")
 
 
+SEVEN = [(1, 10), (1, 11), (2, 12)]
+PAIR = [(1, "a"), (2, "b")]
+NUL = "user_id,item_id\n1,\x002\n"
+
+
+# text, options, the line that the error names, rows after the file is rewritten
 @pytest.mark.parametrize(
-    ("text", "options"),
+    ("text", "options", "line", "expected"),
     [
-        ("user_id,item_id\n1,2\r3,4\n", {}),
-        ("user_id,item_id\n1,\x002\n", {}),
-        ("5,6\n1,2\r3,4\n", USERS),
-        ('5,6\n1,"2"\r3,4\n', USERS),
+        ("user_id,item_id\n1,2\r3,4\n", {}, "line 2", [(1, 2), (3, 4)]),
+        (NUL, {}, "line 2", [(1, 2)]),
+        ("5,6\n1,2\r3,4\n", USERS, "line 2", [(5, 6), (1, 2), (3, 4)]),
+        ('5,6\n1,"2"\n', USERS, "line 2", [(5, 6), (1, 2)]),
+        ('1,"10,11"\n2,"12"\n', USERS, "line 1", SEVEN),
+        ("1,[10, 11]\n2,[12]\n", USERS, "line 1", SEVEN),
+        ('1,"[10, 11]"\n2,"[12]"\n', USERS, "line 1", SEVEN),
+        ("1, 10, 11\n2,12\n", USERS, "line 2", SEVEN),
+        ("2, 12\n1, 10,11\n", USERS, "line 2", [SEVEN[2], *SEVEN[:2]]),
+        ("user_id,item_id\n1, a\n2, b\n", {}, "below the first", PAIR),
+        ('user_id,item_id\n1, "a"\n2, "b"\n', {}, "'1, \"a\"'", PAIR),
+        ("user_id;item_id\n1; a\n2; b\n", {"sep": ";"}, "'1; a'", PAIR),
+        ('"user_id,item_id"\r\n"1,a"\r\n"2,b"\r\n', {}, "line 1", PAIR),
+        ('"user_id,item_id"\n"1,""a"""\n"2,b"\n', {}, "line 1", PAIR),
+        ("sep=,\nuser_id,item_id\n1,a\n2,b\n", {}, "line 1", PAIR),
+        ("# about, this\nuser_id,item_id\n1,a\n2,b\n", {}, "line 1", PAIR),
+        ("#\n# x\nuser_id,item_id\n1,a\n2,b\n", {}, "line 1", PAIR),
+        ("%% x\nuser_id,item_id\n1,a\n2,b\n", {}, "line 1", PAIR),
     ],
 )
-def test_characters_to_replace(read, text, options):
-    with pytest.raises(InteractionsError, match=r"line 2.*pathlib\.Path") as raised:
+def test_files_to_rewrite(read, text, options, line, expected):
+    with pytest.raises(InteractionsError, match=line) as raised:
         read("a.csv", text, **options)
-    advice = str(raised.value).split(": path = ")[1].rstrip(".")
-    exec("import pathlib; path = " + advice)  # noqa: S102
-    found = rows(read_interactions("a.csv", **options))
-    assert {tuple(str(value).strip('"') for value in row) for row in found} >= {
-        ("1", "2")
-    }
+    code = re.search(r"(path = .*?)(?:[;,] or|\. If|\. Then|\.$)", str(raised.value))[1]
+    exec(code, {"pathlib": pathlib, "re": re})  # noqa: S102
+    assert rows(read_interactions("a.csv", **options)) == expected
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.txt", "a.data"])
+@pytest.mark.parametrize("options", [{}, USERS, {"sep": ","}])
+@pytest.mark.parametrize(
+    "text", ['{"user_id": 1, "item_id": 2}\n', '[\n{"user_id": 1}]']
+)
+def test_json_under_another_name(read, name, options, text):
+    with pytest.raises(InteractionsError, match="JSON. Rename the file to 'a.jsonl'"):
+        read(name, text, **options)
+    with pytest.raises(InteractionsError, match="JSON. Omit sep="):
+        read("a.jsonl", text, sep=",")
 
 
 # -- Histories ---------------------------------------------------------------------
@@ -299,6 +374,11 @@ def test_histories_that_are_unclear(read):
     assert "sep='\\t'" in str(raised.value)
     with pytest.raises(InteractionsError, match="one separator.*sep="):
         read("a.txt", "1;2;3\n", **USERS)
+    for text in ("1\t2\t3\t881250949\n", "1,2,2014-01-05\n1,3,2014-01-06\n"):
+        with pytest.raises(InteractionsError, match=r"line 1.*time.*Omit layout="):
+            read("u.data", text, **USERS)
+    assert len(read("a.txt", "1 1600000000 1700000000\n", **USERS)) == 2
+    assert rows(read("a.csv", '1,"a"\n', **USERS, quotes=False)) == [(1, '"a"')]
     with pytest.raises(InteractionsError, match="named columns"):
         read("a.json", "{}", **USERS)
     for options in ({"columns": ["a", "b"]}, {"time_format": "%Y"}, {"quotes": True}):
@@ -379,6 +459,40 @@ def test_json_keys_that_no_record_has(read, record, columns, advice):
     assert_advised(read, *advised, [tuple(record.values())], columns=columns)
 
 
+JSON_NUMBERS = '{"user_id": 1, "item_id": 2, "rating": 3}\n{"user_id": 1, "item_id": 4}'
+CSV_NUMBERS = "user_id,item_id,{}\n1,2,3\n1,4,\n"
+IDS = ["user_id", "item_id"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "advice", "options"),
+    [
+        ("a.jsonl", JSON_NUMBERS, "columns={'rating': 'other'}", {}),
+        (
+            *("a.jsonl", JSON_NUMBERS.replace("rating", "weight")),
+            *("columns={'weight': 'other'}", {}),
+        ),
+        ("a.csv", CSV_NUMBERS.format("weight"), "columns={'weight': 'other'}", {}),
+        (
+            *("a.csv", CSV_NUMBERS.format("stars"), "columns={'stars': 'other'}"),
+            {"columns": {"stars": "rating"}},
+        ),
+        (
+            *("a.csv", "1,2,3\n1,4,\n", "columns=['user_id', 'item_id', 'other']"),
+            {"columns": [*IDS, "rating"]},
+        ),
+    ],
+)
+def test_ratings_of_some_rows(read, name, text, advice, options):
+    with pytest.raises(InteractionsError, match="line 2|line 3") as raised:
+        read(name, text, **options)
+    assert advice in str(raised.value)
+    options |= eval(f"dict({advice})")  # noqa: S307
+    frame = read(name, text, **options)
+    assert rows(frame[IDS]) == [(1, 2), (1, 4)]
+    assert "other" in frame
+
+
 def test_json_key_that_the_first_record_lacks(read):
     text = '{"user_id": 1}\n{"user_id": 2, "asin": 3}'
     advised = ("a.jsonl", text, "line 1", "drop_blank_ids=True", [(2, 3)])
@@ -437,6 +551,8 @@ def written(suffix):
         (".csv.zip", lambda: zipped("ratings.csv", "__MACOSX/._ratings.csv")),
         (".zip", lambda: zipped("ml/", "ml/ratings.csv")),
         (".csv.zst", lambda: zstandard(CSV)),
+        (".csv.gz", lambda: gzip.compress(gzip.compress(CSV))),
+        (".csv.zip", lambda: zipped("ratings")),
         (".parquet", lambda: written(".parquet")),
         (".feather", lambda: written(".feather")),
         (".arrow", lambda: written(".feather")),
@@ -469,13 +585,126 @@ def test_binary_files_are_known_by_suffix_and_contents(read, suffix, make):
         ("a.csv.xz", CSV, "xz.*remove .xz"),
         ("a.csv.bz2", CSV, "bzip2.*remove .bz2"),
         ("a.csv", bytes(range(256)) * 9, "not text"),
+        ("a.csv", b"404: Not Found", "error message of a web server.*Download"),
+        ("a.csv", b"503 Service Unavailable\n", "error message of a web server"),
+        ("a.csv", b'<?xml version="1.0"?>\n<a/>', "XML.*read_xml"),
+        ("a.txt", b"<Error><Code>x, y</Code></Error>", "XML.*download"),
+        ("a.zip", zipped("ratings"), "contains 'ratings'"),
     ],
 )
 def test_other_formats_are_named(read, name, raw, match):
     for options in ({}, {"sep": ","} if name.endswith(".csv") else {}):
-        with pytest.raises(InteractionsError, match=match) as raised:
+        with pytest.raises(ValueError, match=match) as raised:
             read(name, raw, **options)
         assert "encoding=" not in str(raised.value)
+
+
+def test_an_arrow_stream_is_named(read):
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.table({"user_id": [1], "item_id": [2]})
+    with pyarrow.ipc.new_stream(file := io.BytesIO(), table.schema) as writer:
+        writer.write_table(table)
+    for name in ("a.arrow", "a.csv"):
+        with pytest.raises(InteractionsError, match="Arrow stream") as raised:
+            read(name, file.getvalue())
+        code = str(raised.value).split("Convert it: ")[1].rstrip(".")
+        exec(f"import pathlib, pyarrow.feather; {code}", {"pyarrow": pyarrow})  # noqa: S102
+        assert rows(read_interactions("interactions.feather")) == [(1, 2)]
+
+
+IDS_FRAME = pd.DataFrame({"user_id": [1, 2], "item_id": [3, 4]})
+DATES = pd.to_datetime(["2020-01-02", "2020-01-01"])
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".feather"])
+@pytest.mark.parametrize(
+    ("index", "names"),
+    [
+        (pd.RangeIndex(2), []),
+        (pd.Index([7, 5]), []),
+        (DATES, ["index"]),
+        (pd.Index(["a", "b"]), ["index"]),
+        (pd.Index([0.5, 1.5]), ["index"]),
+        (pd.MultiIndex.from_tuples([(1, 2), (3, 4)]), ["level_0", "level_1"]),
+        (pd.Index([1, 2], name="user_id"), []),
+    ],
+)
+def test_only_row_numbers_of_an_index_are_dropped(read, suffix, index, names):
+    pyarrow = pytest.importorskip("pyarrow")
+    table = pyarrow.Table.from_pandas(IDS_FRAME.set_index(index))
+    file = io.BytesIO()
+    if suffix == ".parquet":
+        pytest.importorskip("pyarrow.parquet").write_table(table, file)
+    else:
+        with pyarrow.ipc.new_file(file, table.schema) as writer:
+            writer.write_table(table)
+    frame = read(f"a{suffix}", file.getvalue())
+    assert list(frame) == [*names, *IDS_FRAME]
+    assert rows(frame[[*IDS_FRAME]]) == [(1, 3), (2, 4)]
+
+
+def test_an_index_and_a_column_of_one_name(read):
+    pytest.importorskip("pyarrow")
+    index = pd.Index([5, 6], name="user_id")
+    IDS_FRAME.set_index(index).to_parquet(file := io.BytesIO())
+    with pytest.raises(InteractionsError, match="both.*'user_id'.*reset_index"):
+        read("a.parquet", file.getvalue())
+
+
+def workbook(*sheets):
+    file = io.BytesIO()
+    with pd.ExcelWriter(file, engine="openpyxl") as writer:
+        for number, sheet in enumerate(sheets):
+            frame = pd.DataFrame(sheet)
+            frame.to_excel(writer, sheet_name=f"S{number}", index=False, header=False)
+    return file.getvalue()
+
+
+RECORDS = [["anna", "B1"], ["bert", "B2"]]
+NAMED = [["user_id", "item_id"], ["anna", "B1"]]
+
+
+@pytest.mark.parametrize(
+    ("sheets", "options", "expected"),
+    [
+        ([RECORDS], {"columns": ["user_id", "item_id"]}, [*map(tuple, RECORDS)]),
+        ([RECORDS], {"header": False}, [*map(tuple, RECORDS)]),
+        ([NAMED, [["note"], ["x"]]], {}, [("anna", "B1")]),
+        ([[*NAMED, [None, None], ["c", "d"]]], {}, [("anna", "B1"), ("c", "d")]),
+        (
+            [[["item_id", "user_id"], ["i", "u"]]],
+            {**NAMES, "header": True},
+            [("u", "i")],
+        ),
+    ],
+)
+def test_rows_of_a_sheet(read, sheets, options, expected):
+    assert rows(read("a.xlsx", workbook(*sheets), **options)) == expected
+
+
+@pytest.mark.parametrize(
+    ("sheets", "found", "advice", "expected"),
+    [
+        ([[[1, "B1"], [2, "B2"]]], "row 1", "header=False", [(1, "B1"), (2, "B2")]),
+        (
+            *([[["item_id", "item_id"], [1, 2]]], "unique"),
+            *("columns=['item_id', 'item_id_2'], header=True", [(1, 2)]),
+        ),
+    ],
+)
+def test_sheets_that_are_unclear(read, sheets, found, advice, expected):
+    assert_advised(read, "a.xlsx", workbook(*sheets), found, advice, expected)
+
+
+def test_other_sheets_are_not_ignored_without_a_word(read):
+    with pytest.raises(InteractionsError, match="'S0' and 'S1'") as raised:
+        read("a.xlsx", workbook(NAMED, NAMED))
+    exec(str(raised.value).split("Join them: ")[1].rstrip("."), {"pd": pd})  # noqa: S102
+    assert len(read_interactions("interactions.csv")) == 2
+    with pytest.warns(UserWarning, match="'S0', is read, but 'S1' has 2 rows"):
+        assert len(read("a.xlsx", workbook(NAMED, RECORDS))) == 1
+    with pytest.raises(InteractionsError, match="row 4.*'item_id'.*blank"):
+        read("a.xlsx", workbook([*NAMED, [None, None], ["c", None]]))
 
 
 def test_excel(read, monkeypatch):
@@ -521,6 +750,18 @@ def test_excel(read, monkeypatch):
         ("1/31/2018 3:04 PM", "%m/%d/%Y %I:%M %p", "2018-01-31 15:04"),
         ("05 31, 2018", "%m %d, %Y", "2018-05-31"),
         ("2018/05/31", "%Y/%m/%d", "2018-05-31"),
+        ("2014-1-5 3:04", "%Y-%m-%d %H:%M", "2014-01-05 03:04"),
+        ("2014-1-5", "%Y-%m-%d", "2014-01-05"),
+        ("2012-04", "%Y-%m", "2012-04-01"),
+        ("2014年1月5日", "%Y年%m月%d日", "2014-01-05"),
+        ("15/01/2014 10:20:30 +0100", "%d/%m/%Y %H:%M:%S %z", "2014-01-15 09:20:30Z"),
+        ("Sun, 05 Jan 2014", "%a, %d %b %Y", "2014-01-05"),
+        (
+            "Sun, 05 Jan 2014 10:20:30 GMT",
+            "%a, %d %b %Y %H:%M:%S %Z",
+            "2014-01-05 10:20:30Z",
+        ),
+        ("2014-01-05 03:04 PM", "%Y-%m-%d %I:%M %p", "2014-01-05 15:04"),
     ],
 )
 def test_other_dates(read, text, time_format, expected):
@@ -536,7 +777,8 @@ def test_other_dates(read, text, time_format, expected):
         ("1/2/2018", {}, ["'%m/%d/%Y'", "'%d/%m/%Y'", "not clear"]),
         ("soon", {}, ["'soon'", "time_format='%d/%m/%Y %H:%M'", "to_datetime"]),
         ("31/12/2018", {"time_format": "%m/%d/%Y"}, ["time_format='%d/%m/%Y'"]),
-        ("", {"time_format": "%m/%d/%Y"}, ["line 2", "must match"]),
+        ("now", {"time_format": "%m/%d/%Y"}, ["line 2", "must match"]),
+        ("today", {"time_format": "%m/%d/%Y"}, ["line 2", "must match"]),
         ("31/12/2018 ", {"time_format": "%d/%m/%Y"}, ["must match"]),
     ],
 )
@@ -547,10 +789,47 @@ def test_unclear_dates(read, text, options, parts):
         assert part in str(raised.value)
 
 
-@pytest.mark.parametrize("value", ["", "%", "%Q", "mixed", "%H:%M", 3])
-def test_time_format_needs_a_year(read, value):
-    with pytest.raises(InvalidParameterError, match=r"'time_format'.*%d/%m/%Y"):
+@pytest.mark.parametrize(
+    ("present", "missing", "options"),
+    [
+        ("1700000000", "", {}),
+        ("1700000000.5", "NULL", {}),
+        ("2020-01-02", "0000-00-00", {}),
+        ("2020-01-02T03:04Z", "n/a", {}),
+        ("13/01/2020", r"\N", {"time_format": "%d/%m/%Y"}),
+    ],
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_rows_without_a_time_can_be_dropped(read, present, missing, options, first):
+    header, columns = "user_id,item_id,t", {"columns": {"t": "timestamp"}}
+    values = [missing, present] if first else [present, missing]
+    text = "\n".join([header, *(f"7,{i},{v}" for i, v in enumerate(values))])
+    with pytest.raises(InteractionsError, match=f"line {3 - first}.*a time") as raised:
+        read("a.csv", text, **columns, **options)
+    code = re.search(r"(frame = .*)\. There are 1 such", str(raised.value))[1]
+    names = {"pd": pd, "read_interactions": read_interactions}
+    exec(code.replace("...", "'a.csv'"), names)  # noqa: S102
+    (row,) = rows(names["frame"][TIMED])
+    kept = header + f"\n7,{int(first)},{present}\n"
+    assert row == rows(read("a.csv", kept, **columns, **options))[0]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "%", "%Q", "mixed", "%H:%M", 3, "%d/%m/%Y %H:%M %p"]
+)
+def test_time_format_needs_a_year_and_a_clear_hour(read, value):
+    with pytest.raises(InvalidParameterError, match=r"'time_format'.*%d/%m/%Y.*%I"):
         read("a.csv", CSV, time_format=value)
+
+
+@pytest.mark.parametrize("columns", [None, {"when": "t"}, ["user_id", "item_id", "t"]])
+def test_time_format_without_a_timestamp(read, columns):
+    text = "user_id,item_id,when\n1,2,31/12/2018\n"
+    options = {"time_format": "%d/%m/%Y", "header": True}
+    with pytest.raises(InvalidParameterError, match="'time_format'.*a.csv.*columns="):
+        read("a.csv", text, columns=columns, **options)
+    frame = read("a.csv", text, columns={"when": "timestamp"}, **options)
+    assert rows(frame) == [(1, 2, pd.Timestamp("2018-12-31"))]
 
 
 @pytest.mark.parametrize(

@@ -178,7 +178,8 @@ def test_encodings(encoding, read):
 def test_other_encodings_are_named_in_the_error(refuse):
     text = "user_id,item_id\n1,2\nJosé,1\n"
     refuse("a.csv", text.encode("latin-1"), "line 3", "encoding='latin-1'")
-    for encoding in ("utf-16", "utf-16-le", "utf-16-be"):
+    names = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be")
+    for encoding in names:
         refuse("a.csv", text.encode(encoding), f"encoding={encoding!r}")
     refuse("a.jsonl", '{"user_id":"é"}'.encode("latin-1"), "line 1", "encoding=")
 
@@ -249,8 +250,8 @@ def test_blank_ids(blank, row, refuse):
         (IDS + b'1,"' + b"2\n" * 100_000, ["line 2", "quotation mark"]),
         (IDS + b'1,2\n"3"x,4,5\n', ["line 3"]),
         (IDS + b"1,2\n3,\x004\n", ["line 3", "NUL"]),
-        (IDS, ["line 2", "no row"]),
-        (b"a,b\n", ["line 2", "no row"]),
+        (IDS, ["line 1", "no row"]),
+        (b"a,b\n", ["line 1", "no row"]),
         (IDS + b"\n  \n", ["no row"]),
         (b"", ["line 1", "empty"]),
         (codecs.BOM_UTF8, ["line 1", "empty"]),

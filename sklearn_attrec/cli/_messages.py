@@ -8,10 +8,10 @@ import sys
 
 __all__ = ["note", "one_line", "show_warning"]
 
-# Python literals of names, which may contain any character.
-_NAME = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
-_LIST = rf"\[{_NAME}(?:, {_NAME})*\]"
-_ENTRY = rf"(?:{_NAME}|\d+): {_NAME}"
+# Python literals: a string, a list and a dict of strings.
+_STRING = r"""(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+_LIST = rf"\[{_STRING}(?:, {_STRING})*\]"
+_ENTRY = rf"(?:{_STRING}|\d+): {_STRING}"
 _DICT = rf"\{{{_ENTRY}(?:, {_ENTRY})*\}}"
 
 _REMOVE = "remove it from the file"
@@ -36,20 +36,29 @@ def one_line(error):
     return _with_options(" ".join(text.split()))
 
 
+def _columns_option(match):
+    """Return the option for the argument columns=, a list or a dict of names."""
+    names = ast.literal_eval(match[1])
+    if isinstance(names, dict):
+        pairs, names = names.items(), [*names, *names.values()]
+        value = ",".join(f"{old}={new}" for old, new in pairs)
+    else:
+        value = ",".join(names)
+    if any(name != name.strip() or {",", "="} & {*name} for name in map(str, names)):
+        return f"{match[0]} in Python (--columns cannot contain these names)"
+    return f"--columns {shlex.quote(value)}"
+
+
 def _with_options(text):
     """Replace Python arguments in a message by the options of the command line."""
-
-    def columns_option(match):
-        names = ast.literal_eval(match[1])
-        if isinstance(names, dict):
-            names = [f"{old}={new}" for old, new in names.items()]
-        return f"--columns {shlex.quote(','.join(names))}"
-
-    text = re.sub(rf"drop it: X\.drop\(columns={_LIST}\)", _REMOVE, text)
+    rows = r"To drop such rows, read .*\.dropna\(subset=[^()]*\)"
+    text = re.sub(rows, "Remove such rows from the file", text)
+    drop = rf"drop it: X\.drop\((?:\w+=)?(?:{_STRING}|{_LIST})\)"
+    text = re.sub(drop, _REMOVE, text)
     text = re.sub(r"make it this column: X\.assign\(.*?\)(?=\. If |\.?$)", _JOIN, text)
     text = re.sub(rf"X\.rename\((columns={_DICT})\)", r"\1", text)
     # Only lists of strings: others are Python code for another purpose.
-    text = re.sub(rf"\bcolumns=({_DICT}|{_LIST})", columns_option, text)
+    text = re.sub(rf"\bcolumns=({_DICT}|{_LIST})", _columns_option, text)
     text = re.sub(r"\b(sep|encoding|layout|unit|context)=(?=['\"])", r"--\1=", text)
     text = re.sub(r"\btime_format=(?=['\"])", "--time-format=", text)
     text = re.sub(r"\b(header|quotes)=True", r"--\1=yes", text)

@@ -30,7 +30,7 @@ def _positives(text):
 
 def _columns(text):
     """Convert 'a,b' to a list of all names, 'a=b,c=d' to a dict of renames."""
-    names = [name.split("=", 1) for name in text.split(",")]
+    names = [name.strip().split("=", 1) for name in text.split(",")]
     if len(lengths := {len(name) for name in names}) > 1:
         raise argparse.ArgumentTypeError(
             f"{text!r} contains both names and renames: use '=' for all columns or for "

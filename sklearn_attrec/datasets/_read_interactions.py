@@ -7,7 +7,7 @@ from typing import Literal
 
 import pandas as pd
 
-from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec.datasets._reading.blank_ids import without_blank_ids
 from sklearn_attrec.datasets._reading.columns import as_integers, convert_columns
 from sklearn_attrec.datasets._reading.compression import SUFFIXES, decompress
@@ -22,8 +22,14 @@ from sklearn_attrec.datasets._reading.headers import (
 )
 from sklearn_attrec.datasets._reading.history_lines import read_history_lines
 from sklearn_attrec.datasets._reading.json_records import read_json
-from sklearn_attrec.datasets._reading.tables import TABLES, find_table, read_table
+from sklearn_attrec.datasets._reading.tables import (
+    TABLES,
+    ExcelSheet,
+    find_table,
+    read_table,
+)
 from sklearn_attrec.datasets._reading.text import decode
+from sklearn_attrec.datasets._reading.text_kinds import refuse_other_text
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -62,7 +68,8 @@ _COLUMNS = Predicate(
 )
 _STRING = Predicate("a string", lambda name: isinstance(name, str))
 _TIME_FORMAT = Predicate(
-    "None or a format of pd.to_datetime with a year, for example '%d/%m/%Y %H:%M'",
+    "None or a format of pd.to_datetime with a year, for example '%d/%m/%Y %H:%M' or, "
+    "with AM or PM, '%d/%m/%Y %I:%M %p' (not %H)",
     lambda value: value is None or isinstance(value, str) and is_time_format(value),
 )
 
@@ -128,9 +135,9 @@ def read_interactions(
         an error if another one fits the lines better. For histories, None means the
         one of tab, comma and space that most lines contain.
     header : "infer" or bool, default="infer"
-        Whether the first line of delimited text names the columns. "infer" uses the
-        value of the table ("no" for histories), and raises an error if the line looks
-        like the opposite.
+        Whether the first line of text, or the first row of Excel, names the columns.
+        "infer" uses the value of the table ("no" for histories), and raises an error if
+        the line looks like the opposite.
     quotes : "infer" or bool, default="infer"
         Whether a field of delimited text may be enclosed in quotation marks, to
         contain separators and line breaks. False reads quotation marks like any other
@@ -176,7 +183,8 @@ def read_interactions(
     Warns
     -----
     UserWarning
-        If rows are dropped because of `drop_blank_ids`.
+        If rows are dropped because of `drop_blank_ids`, or if another sheet of an Excel
+        file contains a table.
 
     Examples
     --------
@@ -214,30 +222,39 @@ def read_interactions(
     if layout == "histories":
         _check_histories(source, table or is_json, columns, quotes, time_format)
         text = decode(raw, encoding, source)
-        frame, locate = read_history_lines(text, sep, header, source)
-    elif table:
+        refuse_other_text(text, path, header)
+        frame, locate = read_history_lines(text, sep, header, quotes, source)
+    elif table and table != "Excel":
         frame, locate = read_table(raw, table, source)
     elif is_json:
         text = decode(raw, encoding, source)
         frame, locate = read_json(text, columns, not drop_blank_ids, source)
     else:
-        extension = PurePath(name).suffix.lower()
-        defaults = _find_format(source, extension, sep)
-        text = DelimitedText(
-            source, decode(raw, encoding, source), defaults, sep, quotes
-        )
+        defaults = FORMATS[".csv"] if table else _find_format(source, name, sep)
+        if table:
+            text = ExcelSheet(source, raw)
+        else:
+            text = decode(raw, encoding, source)
+            refuse_other_text(text, path, header)
+            text = DelimitedText(source, text, defaults, sep, quotes)
         frame, locate = _read_fields(
             text, defaults.header, header, columns, time_format
         )
     is_text = not is_json and table in (None, "Excel")
     frame = _rename(frame, columns, source)
-    _check_shape(frame, source)
+    _check_shape(frame, source, is_text)
+    if time_format is not None and TIME not in frame:
+        raise InvalidParameterError(
+            f"read_interactions: 'time_format' is for the column {TIME!r}, but "
+            f"{source} has the columns {short_repr([*frame.columns], 200)}. Name the "
+            f"column of dates {TIME!r} with columns=, or omit 'time_format'."
+        )
     if drop_blank_ids:
         frame, locate = without_blank_ids(frame, locate)
     if is_text:
         # Not before blank ids are dropped: a blank makes the column text.
         frame = frame.apply(as_integers)
-    convert_columns(frame, locate, time_format)
+    convert_columns(frame, locate, time_format, columns)
     return frame
 
 
@@ -255,20 +272,24 @@ def _check_histories(source, has_columns, columns, quotes, time_format):
         )
 
 
-def _find_format(source, suffix, sep):
+def _find_format(source, name, sep):
+    suffix = PurePath(name).suffix.lower()
     if sep is None and suffix not in FORMATS:
+        member = "" if name in source else f" contains {name!r}"
         raise InvalidParameterError(
-            f"{source}: the 'path' argument of read_interactions must end in one of "
-            f"{', '.join([*FORMATS, *_JSON, *TABLES])}, optionally followed by one of "
-            f"{', '.join(SUFFIXES)}. Otherwise pass the separator of the fields, for "
-            "example sep=','."
+            f"{source}{member}: the 'path' argument of read_interactions must end in "
+            f"one of {', '.join([*FORMATS, *_JSON, *TABLES])}, optionally followed by "
+            f"one of {', '.join(SUFFIXES)}. Otherwise pass the separator of the "
+            "fields, for example sep=','."
         )
     return FORMATS.get(suffix, FORMATS[".csv"])
 
 
 def _read_fields(text, header_by_default, header, columns, time_format):
-    """Return the fields of delimited text as strings, with names of the columns."""
+    """Return the fields of text or of a sheet as strings, with names of the columns."""
     fields = text.read()
+    if fields.empty:
+        return fields, text.where
     infer = header == "infer"
     names_given = isinstance(columns, (list, tuple))
     has_header = header_by_default and not names_given if infer else header
@@ -279,7 +300,7 @@ def _read_fields(text, header_by_default, header, columns, time_format):
         names = fields.iloc[0].to_list()
         if len(fields) == 1:
             raise InteractionsError(
-                f"{text.source}, line 2: the file has no rows after the header."
+                f"{text.where(0)}: the file has no rows after the header."
             )
         refuse_repeated_header(fields, may_be_record, text.where)
         fields = fields.iloc[1:].reset_index(drop=True)
@@ -318,7 +339,7 @@ def _rename(frame, columns, source):
                 "a dict from old to new names."
             )
         if len(columns) != frame.shape[1]:
-            header = ", or pass header=True if the first line names the columns"
+            header = ", or pass header=True if the first line names them"
             raise InteractionsError(
                 f"{found}, but columns= contains {len(columns)} names. Pass one name "
                 "per column, or a dict to rename some columns"
@@ -328,13 +349,27 @@ def _rename(frame, columns, source):
     return frame
 
 
-def _check_shape(frame, source):
+def _unique_names(frame):
+    """Return the names of the columns, with numbers after repeated ones."""
+    counts = frame.columns.to_series().groupby(level=0).cumcount()
+    return [
+        f"{name}_{count + 1}" if count else str(name)
+        for name, count in zip(frame.columns, counts, strict=True)
+    ]
+
+
+def _check_shape(frame, source, is_text):
     """Raise an error for fewer than two columns, repeated names or no rows."""
-    if frame.shape[1] < 2 or not frame.columns.is_unique:
+    found = f"{source} has the columns {short_repr([*frame.columns], 200)}, but"
+    if frame.shape[1] < 2:
         raise InteractionsError(
-            f"{source} has the columns {short_repr([*frame.columns], 200)}, but at "
-            "least 2 with unique names are required, for users and items. To change "
-            "the names, pass a list of all names as columns=."
+            f"{found} at least 2 are required, for users and items."
+        )
+    if not frame.columns.is_unique:
+        header = ", header=True" if is_text else ""
+        raise InteractionsError(
+            f"{found} their names must be unique. Pass a list of all names, for "
+            f"example columns={_unique_names(frame)}{header}."
         )
     if frame.empty:
         raise InteractionsError(

@@ -1,5 +1,6 @@
 """Lossless conversion of the columns of a file to ids, numbers and times."""
 
+from collections.abc import Mapping
 from functools import partial
 
 import numpy as np
@@ -18,21 +19,24 @@ from sklearn_attrec.utils._short_repr import short_repr
 __all__ = ["RATING", "as_integers", "convert_columns"]
 
 RATING = "rating"
+# Text that stands for a missing time.
+_MISSING = ["", "null", "na", "n/a", "nan", "nat", "none", "\\n", "-"]
+_MISSING += ["0000-00-00", "0000-00-00 00:00:00"]
 _DROP = "or pass drop_blank_ids=True to drop such rows"
 
 
-def convert_columns(frame, locate, time_format=None):
+def convert_columns(frame, locate, time_format=None, columns=None):
     """Convert the ids, ratings, times and weights of a frame in place.
 
-    Raises an error for invalid values. Without `time_format`, times are numbers or ISO
-    8601 dates.
+    Raises an error for invalid values, whose remedy changes `columns`. Without
+    `time_format`, times are numbers or ISO 8601 dates.
     """
     converters = {
         USER: _ids,
         ITEM: _ids,
-        RATING: _numbers,
-        TIME: partial(_times, time_format=time_format),
-        WEIGHT: _numbers,
+        RATING: partial(_numbers, columns=columns),
+        TIME: partial(_times, time_format=time_format, columns=columns),
+        WEIGHT: partial(_numbers, columns=columns),
     }
     for name, convert in converters.items():
         if name in frame:
@@ -76,18 +80,28 @@ def _ids(column, locate):
     return column
 
 
-def _numbers(column, locate):
+def _as_other(name, columns):
+    """Return the argument that reads a column under the name 'other'."""
+    if isinstance(columns, Mapping):
+        new = {k: "other" if v == name else v for k, v in columns.items()}
+        return f"columns={new if name in columns.values() else new | {name: 'other'}}"
+    if columns is None:
+        return f"columns={{{name!r}: 'other'}}"
+    return f"columns={['other' if old == name else old for old in columns]}"
+
+
+def _numbers(column, locate, columns):
     """Return int64 or float64; raise an error if a value is not a finite number."""
     expected = (
         "it must be a finite number; correct it, or give the column another name with "
-        f"columns={{{column.name!r}: 'other'}}"
+        + _as_other(column.name, columns)
     )
     numbers = _to_numbers(column)
     _raise_if_invalid(column, ~np.isfinite(numbers), locate, expected)
     return numbers
 
 
-def _times(column, locate, time_format):
+def _times(column, locate, time_format, columns):
     """Return the column as numbers or as dates, whichever the first row contains.
 
     Raises an error for other values.
@@ -99,13 +113,42 @@ def _times(column, locate, time_format):
     else:
         times = _to_numbers(column)
         if infer_dtype(column, skipna=True) in ("string", "date") and pd.isna(times[0]):
-            times = parse_iso_dates(column)
+            first = int(_is_missing(column).argmin())
+            if pd.isna(times[first]):
+                times = parse_iso_dates(column, first)
     infinite = np.isinf(times) if times.dtype.kind == "f" else False
     invalid = times.isna() | infinite
     if invalid.any():
-        expected = _expected_times(column, times, time_format)
+        missing = _is_missing(column)
+        if missing[invalid].all():
+            expected = _drop_missing(times, time_format, columns)
+        else:
+            expected = _expected_times(column[~missing], times, time_format)
         _raise_if_invalid(column, invalid, locate, expected)
     return times
+
+
+def _is_missing(column):
+    """Return whether the values stand for missing times."""
+    text = column.astype("str").str.strip().str.lower()
+    return (column.isna() | text.isin(_MISSING)).to_numpy(bool)
+
+
+def _drop_missing(times, time_format, columns):
+    """Return how to drop the rows without a time."""
+    call = "pd.to_numeric(frame.pop('other'), errors='coerce')"
+    if times.dtype.kind == "M":
+        utc = ", utc=True" if times.dt.tz is not None else ""
+        call = (
+            f"pd.to_datetime(frame.pop('other'), format={time_format or 'ISO8601'!r}, "
+            f"errors='coerce'{utc})"
+        )
+    without = " without time_format=" if time_format else ""
+    return (
+        f"each row must have a time. To drop such rows, read the column{without} under "
+        f"another name: frame = read_interactions(..., {_as_other(TIME, columns)}); "
+        f"frame[{TIME!r}] = {call}; frame = frame.dropna(subset={TIME!r})"
+    )
 
 
 def _expected_times(column, times, time_format):
@@ -119,7 +162,7 @@ def _expected_times(column, times, time_format):
         return f"{expected}; pass {remedy}" if guesses else expected
     expected = (
         "all timestamps must be finite numbers, or all must be ISO 8601 dates, like "
-        "the first row; UTC offsets must be present in all rows or in none"
+        "the first one; UTC offsets must be present in all rows or in none"
     )
     if guesses:
         return f"{expected}. For dates like these, pass {remedy}"

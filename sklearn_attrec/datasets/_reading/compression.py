@@ -26,16 +26,24 @@ def decompress(raw, name, source):
     """Return the contents of a file and its name without the suffix of a compression.
 
     A compressed file whose name does not say so is decompressed, too. The name of a zip
-    file becomes the name of its only member.
+    file becomes the name of its only member, if that has a suffix.
     """
-    suffix = PurePath(name).suffix.lower()
-    named = suffix if suffix in _KINDS else None
-    found = _find_compression(raw)
-    if found == ".zip":
-        return _only_member(raw, name, source)
-    if named:
-        name = name[: -len(named)]
-    if named or found:
+    for _ in range(3):  # a file may be compressed twice, for example in a zip file
+        suffix = PurePath(name).suffix.lower()
+        named = suffix if suffix in _KINDS else None
+        found = _find_compression(raw)
+        if found == ".zip":
+            raw, member = _only_member(raw, name, source)
+            if member.endswith(".xlsx"):
+                return raw, member
+            outer = name[: -len(named)] if named else name
+            has_suffix = PurePath(member).suffix or not PurePath(outer).suffix
+            name = member if has_suffix else outer
+            continue
+        if named:
+            name = name[: -len(named)]
+        if not (named or found):
+            break
         raw = _decompress(raw, found or named, named, source)
     return raw, name
 

@@ -14,7 +14,7 @@ from sklearn_attrec.datasets._reading.sample import SAMPLE
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["names_by_position", "suggest_names"]
+__all__ = ["are_times", "names_by_position", "suggest_names"]
 
 _BY_POSITION = {2: [USER, ITEM], 3: [USER, ITEM, TIME], 4: [USER, ITEM, RATING, TIME]}
 # 1973 to 2128 in seconds, milliseconds, microseconds and nanoseconds.
@@ -39,7 +39,7 @@ def names_by_position(fields, time_format, locate):
     names = _BY_POSITION[n_columns]
     for position, name in enumerate(names):
         column = frame.iloc[:, position]
-        times = _are_times(column, time_format)
+        times = are_times(column, time_format)
         if name in (USER, ITEM) and times and column.dtype != np.int64:
             expected = "ids, not times"
         elif name == TIME and not times:
@@ -65,9 +65,11 @@ def names_by_position(fields, time_format, locate):
 def suggest_names(frame, time_format=None):
     """Guess the names of all columns from their first values, for error messages."""
     columns = [frame.iloc[:, position] for position in range(frame.shape[1])]
-    times = [i for i, c in enumerate(columns) if _are_times(c, time_format)]
-    # The ids come first; of several columns of times, take one that leaves two ids.
-    time = min(times, key=lambda i: columns[i].dtype == np.int64, default=None)
+    times = [i for i, c in enumerate(columns) if are_times(c, time_format)]
+    times = times or [i for i, column in enumerate(columns) if _are_days(column)]
+    # The ids come first; of several columns of times, take the last, dates before
+    # numbers, which can be ids.
+    time = max(times, key=lambda i: (columns[i].dtype != np.int64, i), default=None)
     time = time if len(columns) > 2 else None
     names = [f"column_{i + 1}" for i in range(len(columns))]
     rest = [i for i in range(len(columns)) if i != time]
@@ -81,7 +83,7 @@ def suggest_names(frame, time_format=None):
     return names
 
 
-def _are_times(sample, time_format):
+def are_times(sample, time_format=None):
     """Return whether most values are dates or Unix times."""
     if sample.dtype != np.int64:
         sample = sample[sample.str.strip() != ""]
@@ -93,8 +95,17 @@ def _are_times(sample, time_format):
         if parse_iso_dates(sample).notna().mean() > 0.5:
             return True
         return bool(guess_formats(sample))
+    if sample.dtype != np.int64 and sample.str.match(r"0\d").any():
+        return False  # leading zeros: an id
     numbers = pd.to_numeric(sample)
     return any(numbers.between(low, high).mean() > 0.5 for low, high in _TIME_RANGES)
+
+
+def _are_days(sample):
+    """Return whether all values are days such as 20140105."""
+    days = sample.astype("str")
+    is_day = days.str.fullmatch(r"(?:19|20)\d{6}") & parse_dates(days, "%Y%m%d").notna()
+    return len(days) > 0 and bool(is_day.all())
 
 
 def _are_numbers(column):

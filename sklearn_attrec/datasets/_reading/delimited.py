@@ -72,6 +72,7 @@ class DelimitedText:
         self.source, self.text, self.original = source, text, text
         self.sep = format.sep if sep is None else sep
         self._is_default_sep = sep is None
+        self._may_be_histories = not format.header
         self._infer_quotes = quotes == "infer"
         self._replaced = None
         has_quotes = format.quotes if self._infer_quotes else quotes
@@ -184,11 +185,14 @@ class DelimitedText:
         for start, end in pairwise([*starts, len(counts) + 1]):
             # Blank lines are no records.
             lines = [count for count in counts[start - 1 : end - 1] if count]
-            if len(lines) > 1 and set(lines) == {n_fields - 1}:
+            n_records = lines.count(n_fields - 1)
+            # Text may contain commas, but rarely tabs.
+            enough = len(lines) // 2 + 1 if self.sep == "\t" else len(lines)
+            if len(lines) > 1 and n_records >= enough:
                 raise InteractionsError(
                     f"{self.source}, line {start}: a quotation mark begins a field "
-                    f"that ends {len(lines) - 1} line(s) later, but each of these "
-                    f"lines is a record of {n_fields} fields itself. Pass "
+                    f"that ends {len(lines) - 1} line(s) later, but {n_records} of "
+                    f"these lines are records of {n_fields} fields themselves. Pass "
                     "quotes=False if quotation marks are part of the text, or "
                     "quotes=True if the field contains line breaks."
                 )
@@ -230,6 +234,6 @@ class DelimitedText:
             )
         elif '"' in self.text:
             remedy += ", or pass quotes=True if quotation marks enclose its fields"
-        if '"' not in self.text and 0 not in plain:
+        if self._may_be_histories and '"' not in self.text and 0 not in plain:
             remedy += ", or pass layout='histories' if a line is a user and its items"
         return f"{remedy}."

@@ -1,5 +1,6 @@
 """Files of other formats, recognised so that an error can say what they are."""
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,6 +20,11 @@ class _Kind(NamedTuple):
 
 def _starts(*magic):
     return lambda raw: raw.startswith(magic)
+
+
+def _is_error_page(raw):
+    text = rb"\s*[45]\d\d:? [A-Z][a-z]+(?: [A-Z][a-z]+)*\.?\s*"
+    return len(raw) < 100 and re.fullmatch(text, raw) is not None
 
 
 def _is_web_page(raw):
@@ -102,6 +108,26 @@ _KINDS = [
         (".html", ".htm"),
         _is_web_page,
         "Download the file again: the link may need a login.",
+    ),
+    _Kind(
+        "the error message of a web server",
+        (),
+        _is_error_page,
+        "Download the file again.",
+    ),
+    _Kind(
+        "an XML document",
+        (".xml",),
+        lambda raw: raw[:100].lstrip().startswith((b"<?xml", b"<Error>")),
+        "Convert it: pd.read_xml({source}).to_csv('interactions.csv', index=False); "
+        "or, if it is an error message, download the file again.",
+    ),
+    _Kind(
+        "an Arrow stream",
+        (),
+        _starts(b"\xff\xff\xff\xff"),
+        "Convert it: pyarrow.feather.write_feather(pyarrow.ipc.open_stream("
+        "pathlib.Path({source}).read_bytes()).read_all(), 'interactions.feather').",
     ),
     _Kind(
         "a Git LFS pointer",

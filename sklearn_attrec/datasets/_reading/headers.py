@@ -3,11 +3,10 @@
 import re
 
 import numpy as np
-import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, find_column
+from sklearn_attrec._interactions.date_text import is_date
 from sklearn_attrec.datasets._reading.columns import as_integers
-from sklearn_attrec.datasets._reading.dates import ISO_DATE
 from sklearn_attrec.datasets._reading.default_names import suggest_names
 from sklearn_attrec.datasets._reading.sample import SAMPLE
 from sklearn_attrec.exceptions import InteractionsError
@@ -19,8 +18,19 @@ __all__ = [
     "refuse_values_as_header",
 ]
 
-_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-_VALUE = re.compile(rf"\s*({_NUMBER}|{ISO_DATE})\s*")
+_NUMBER = r"[+-]?(\d+[.,]?\d*|\.\d+)(e[+-]?\d+)?"
+_VALUE = re.compile(
+    rf"[$€£¥]? ?{_NUMBER} ?[$€£¥%]?"
+    r"|\d\d?:\d\d(:\d\d(\.\d+)?)?( ?[ap]m)?"  # 10:20
+    "|true|false",
+    re.IGNORECASE,
+)
+
+
+def _is_value(text):
+    """Return whether a text is a number, a date, a time of day or a boolean."""
+    text = text.strip()
+    return _VALUE.fullmatch(text) is not None or is_date(text)
 
 
 def refuse_values_as_header(fields, only_if_all, locate):
@@ -29,14 +39,14 @@ def refuse_values_as_header(fields, only_if_all, locate):
     With `only_if_all`, the error is raised only if all its names are.
     """
     names = fields.iloc[0].to_list()
-    values = [name for name in names if _VALUE.fullmatch(name)]
+    values = [name for name in names if _is_value(name)]
     if values and (len(values) == len(names) or not only_if_all):
         only = "only " if len(values) == len(names) else ""
         example = suggest_names(fields.iloc[:SAMPLE].apply(as_integers))
         remedy = "" if only else " If it is the header, pass header=True."
         raise InteractionsError(
-            f"{locate(0)}: the header {short_repr(names, 200)} contains {only}numbers "
-            f"or dates, for example {values[0]!r}. If it is the first record, pass "
+            f"{locate(0)}: the header {short_repr(names, 200)} contains {only}values, "
+            f"not names, for example {values[0]!r}. If it is the first record, pass "
             f"header=False, or name the columns, for example columns={example}."
             f"{remedy}"
         )
@@ -46,7 +56,7 @@ def refuse_names_as_record(fields, names, locate):
     """Raise an error if the first row looks like a header.
 
     It does if it contains one of `names` or a usual name, the names of users and of
-    items in other data sets, or the only value of a column that is not an integer.
+    items in other data sets, or the only text in a column of numbers or dates.
     """
     values = fields.iloc[0].to_list()
     known = {USER, ITEM, TIME, *names}.intersection(values)
@@ -57,7 +67,7 @@ def refuse_names_as_record(fields, names, locate):
         reason = "looks like the name of a column"
     elif odd := [values[i] for i in rows if _is_odd(values[i], rows[i])]:
         value = odd[0]
-        reason = "is not an integer, but the later values of its column are"
+        reason = "is text, but the later values of its column are numbers or dates"
     else:
         return
     raise InteractionsError(
@@ -67,9 +77,9 @@ def refuse_names_as_record(fields, names, locate):
 
 
 def _is_odd(value, rest):
-    """Return whether a value is text, and the rest of its column are integers."""
-    is_text = as_integers(pd.Series([value])).dtype != np.int64 and value.strip()
-    return is_text and len(rest) and as_integers(rest).dtype == np.int64
+    """Return whether a value is text, but each later value of its column is not."""
+    is_text = value.strip() and not _is_value(value)
+    return is_text and len(rest) and all(map(_is_value, rest.unique()))
 
 
 def refuse_repeated_header(fields, may_be_record, locate):

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
+from sklearn_attrec.datasets._reading.columns import RATING
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -107,8 +108,9 @@ def _required_keys(first, columns, need_ids):
     if isinstance(columns, (list, tuple)):
         names = {key: key for key in columns}
     else:
-        names = dict(columns or {})
-        new = set(names.values())
+        new = (USER, ITEM, TIME, RATING, WEIGHT)
+        names = {k: name for k, name in (columns or {}).items() if name in new}
+        new = set((columns or {}).values())
         names |= {k: k for k in (USER, ITEM, TIME) if k in first and k not in new}
     return [key for key, name in names.items() if need_ids or name not in (USER, ITEM)]
 

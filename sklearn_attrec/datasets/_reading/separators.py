@@ -42,12 +42,15 @@ def refuse_other_separator(source, text, sep, n_fields):
         if sep == " ":
             enough = n_others >= most or other == "\t"
         if enough:
+            # Ids that begin with a space are refused, too.
+            otherwise = "" if other == f"{sep} " else f", or sep={sep!r} if it is right"
             raise InteractionsError(
                 f"{source}: the fields are separated by {sep!r} according to the "
                 f"extension, but {other!r} separates each line into {n_others} "
                 f"fields, for example {short_repr(sample_lines(text)[0])}. Pass "
-                f"{_call(other, text)}, or sep={sep!r} if that is right."
+                f"{_call(other, text)}{otherwise}."
             )
+    refuse_spaces(source, text, sep)
     if sep == " " and any("  " in line.strip() for line in sample_lines(text)):
         raise InteractionsError(
             f"{source}: some fields are separated by several spaces. Read it with "
@@ -57,10 +60,22 @@ def refuse_other_separator(source, text, sep, n_fields):
 
 
 def refuse_spaces(source, text, sep):
-    """Raise an error if a space follows each separator that the user chose."""
+    """Raise an error if a space follows each separator, below the first line."""
     lines, spaced = sample_lines(text), f"{sep} "
-    sample = "\n".join(lines)
-    if sep != " " and 0 < sample.count(sep) == sample.count(spaced):
+    if sep == " " or not lines:
+        return
+    first, *rest = lines
+    sample = "\n".join(rest or lines)
+    if not 0 < sample.count(sep) == sample.count(spaced):
+        return
+    if first.count(sep) != first.count(spaced):
+        raise InteractionsError(
+            f"{source}: each {sep!r} below the first line is followed by a space, for "
+            f"example {short_repr(rest[0])}, so that ids would begin with it. Remove "
+            f"the spaces: path = pathlib.Path({source}); path.write_text("
+            f"path.read_text().replace({spaced!r}, {sep!r}))."
+        )
+    if first.count(sep):
         raise InteractionsError(
             f"{source}: each {sep!r} is followed by a space, for example "
             f"{short_repr(lines[0])}, so that ids would begin with it. "

@@ -55,7 +55,7 @@ def lone_carriage_return(source, line, may_be_quoted=False):
 
 def _encoding_remedy(raw, encoding, source):
     """Return what to do about text that has another encoding, or is not text."""
-    guess = _utf_16(raw)
+    guess = _utf_16_or_32(raw)
     if guess is None and not _is_binary(raw):
         guess = "latin-1" if 0 not in raw else None
     if guess is not None and guess != encoding:
@@ -69,15 +69,22 @@ def _encoding_remedy(raw, encoding, source):
     )
 
 
-def _utf_16(raw):
-    """Return the name of the UTF-16 encoding that bytes have, or None."""
+def _utf_16_or_32(raw):
+    """Return the name of the UTF-16 or UTF-32 encoding that bytes have, or None."""
+    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+        return "utf-32"
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
-    # Without a byte order mark: the other byte of most characters is zero.
+    # Without a byte order mark: the other bytes of most characters are zero.
     sample = raw[:10_000]
-    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        other = sample[start::2]
-        if other.count(0) > 0.8 * len(other) > 0:
+    zeros = [sample[i::4].count(0) > 0.2 * len(sample) for i in range(4)]
+    for encoding, others in (
+        ("utf-32-le", (2, 3)),
+        ("utf-32-be", (0, 1)),
+        ("utf-16-le", (1, 3)),
+        ("utf-16-be", (0, 2)),
+    ):
+        if all(zeros[i] for i in others):
             return encoding
     return None
 
