@@ -58,6 +58,24 @@ class Queries(NamedTuple):
         ends = self.source.indptr[self.rows + 1] if self.ends is None else self.ends
         return np.where(known, ends - self.source.indptr[self.rows], 0)
 
+    def unique(self):
+        """Find equal queries, for example those of the rows of a basket.
+
+        Returns
+        -------
+        queries : Queries
+            m different queries, in the order of their first occurrence.
+        numbers : ndarray of shape (n,)
+            Which of them each query equals.
+        """
+        ends = self.rows if self.ends is None else self.ends
+        keys = pd.DataFrame({"user": self.users, "row": self.rows, "end": ends})
+        numbers = keys.groupby([*keys], sort=False).ngroup().to_numpy()
+        first = np.flatnonzero(~keys.duplicated())
+        ends = None if self.ends is None else self.ends[first]
+        users, rows = self.users[first], self.rows[first]
+        return Queries(self.ids[first], users, self.source, rows, ends), numbers
+
     def block(self, start, size):
         """Return a block of queries, padded with unknown users without history.
 

@@ -94,19 +94,27 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
     -------
     RankedTargets
     """
-    n = len(targets)
-    k = min(k, len(model.items_))
+    n, k = len(targets), min(k, len(model.items_))
     ranks, is_repeat = np.empty(n), np.empty(n, dtype=bool)
     best = np.empty((n, k), dtype=np.int64)
-    for rows, histories, scores in _score_blocks(model, queries, exclude_seen):
-        ranks[rows] = ranks_of(scores, targets[rows])
-        bounds = histories.indptr[: len(scores) + 1]
-        is_repeat[rows] = find_items(
-            histories.items, bounds[:-1], bounds[1:], targets[rows]
-        )
+    queries, numbers = queries.unique()
+    order = np.argsort(numbers, kind="stable")
+    starts = np.searchsorted(numbers[order], np.arange(len(queries.users) + 1))
+    for block, histories, scores in _score_blocks(model, queries, exclude_seen):
+        rows = order[starts[block.start] : starts[block.stop]]
+        within = numbers[rows] - block.start
+        begin, end = histories.indptr[within], histories.indptr[within + 1]
+        is_repeat[rows] = find_items(histories.items, begin, end, targets[rows])
+        for part in _parts(len(rows), len(scores)):
+            ranks[rows[part]] = ranks_of(scores[within[part]], targets[rows[part]])
         if k:
-            best[rows] = top_k(scores, k)[0]
+            best[rows] = top_k(scores, k)[0][within]
     return RankedTargets(ranks, is_repeat, best)
+
+
+def _parts(n, size):
+    """Divide n rows into slices of a given size."""
+    return [slice(start, start + size) for start in range(0, n, size)]
 
 
 def _score_blocks(model, queries, exclude_seen):
