@@ -799,7 +799,7 @@ def assert_fails(run, name, *parts, out="out.csv"):
         numbered(
             104, "a.csv", IDS + b"1,2\n3,\x004\n", ["NUL", r"replace(b'\0', b'')"]
         ),
-        numbered(104, "a.csv", IDS, ["line 2", "no row"]),
+        numbered(104, "a.csv", IDS, ["line 1", "no row"]),
         numbered(104, "a.csv", b"", ["line 1", "empty"]),
         numbered(105, "a.csv", SOUND.encode("utf-16"), ["--encoding='utf-16'"]),
         numbered(105, "a.csv", SOUND.encode("latin-1"), ["--encoding='latin-1'"]),
