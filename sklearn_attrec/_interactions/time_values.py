@@ -14,6 +14,7 @@ from sklearn_attrec._interactions.date_text import (
     is_day,
     mentions_date,
 )
+from sklearn_attrec._interactions.unix_units import UNIX_UNITS
 
 __all__ = [
     "are_clock_numbers",
@@ -31,9 +32,8 @@ __all__ = [
 # Number of rows and of texts to look at.
 _N_ROWS, _N_TEXTS = 1_000, 10
 
-# Unix times from 1995 to 2036, in seconds, milliseconds, microseconds, nanoseconds.
+# Unix times from 1995 to 2036, in seconds.
 _FIRST, _LAST = 8e8, 2.1e9
-_UNITS = (1, 1e3, 1e6, 1e9)
 _SECONDS_PER_DAY = 86_400
 
 _NUMBER = re.compile(r"\d{1,20}(?:\.\d*)?")
@@ -104,7 +104,8 @@ def _unix_unit(numbers):
     if not len(numbers):
         return None
     low, high = numbers.min(), numbers.max()
-    return next((u for u in _UNITS if _FIRST * u <= low and high <= _LAST * u), None)
+    units = UNIX_UNITS.values()
+    return next((u for u in units if _FIRST * u <= low and high <= _LAST * u), None)
 
 
 def are_dates(values):

@@ -15,7 +15,7 @@ from sklearn_attrec._interactions.values import (
 )
 from sklearn_attrec.exceptions import InteractionsError
 
-__all__ = ["check_weights"]
+__all__ = ["check_weights", "largest_weight"]
 
 _LARGEST = float(np.finfo(np.float64).max)
 _RENAME = (
@@ -55,7 +55,7 @@ def check_weights(X, caller):
         f"weight to 0: X.assign({WEIGHT}=X[{WEIGHT!r}].clip(lower=0)). {_RENAME}"
     )
     refuse_values(weights < 0, column, prefix, "negative weight", remedy)
-    largest = _LARGEST / len(weights)  # so that their sum is finite
+    largest = largest_weight(len(weights))
     remedy = (
         "Weights and their sum must be finite. Limit them: "
         f"X.assign({WEIGHT}=X[{WEIGHT!r}].clip(upper=1e6)). {_RENAME}"
@@ -70,6 +70,11 @@ def check_weights(X, caller):
             f"X.drop(columns={WEIGHT!r})."
         )
     return weights
+
+
+def largest_weight(n):
+    """Return the largest weight with which the sum of n weights is finite."""
+    return _LARGEST / n
 
 
 def _to_floats(column, prefix):

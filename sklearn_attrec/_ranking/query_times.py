@@ -6,13 +6,15 @@ import numpy as np
 
 from sklearn_attrec._interactions.column_names import TIME
 from sklearn_attrec._interactions.times import in_one_unit
+from sklearn_attrec._interactions.unix_units import UNIX_UNITS
 from sklearn_attrec.exceptions import InteractionsError, TimeUnitWarning
 
 __all__ = ["comparable_times", "warn_of_other_period"]
 
-# Units of Unix times and their size: 1e8 to 1e11 seconds are the years 1973 to 5138,
-# and the same years in milliseconds are 1e11 to 1e14.
-_UNITS = {"s": 1e8, "ms": 1e11, "us": 1e14, "ns": 1e17}
+# In seconds: Unix times from 1973. Those of the year 5138 are as large as the first
+# ones in milliseconds.
+_FIRST = 1e8
+
 _NAMES = {
     "s": "seconds",
     "ms": "milliseconds",
@@ -117,7 +119,8 @@ def _unit(time):
         if np.datetime64("1970-02") <= time < np.datetime64("1973-04"):
             return None
         time = time.astype("M8[us]").astype(np.int64) * 1e3
-    return next((unit for unit in reversed(_UNITS) if time >= _UNITS[unit]), None)
+    units = reversed(UNIX_UNITS)
+    return next((unit for unit in units if time >= _FIRST * UNIX_UNITS[unit]), None)
 
 
 def _advice(times, unit, other, source):
@@ -126,7 +129,7 @@ def _advice(times, unit, other, source):
             f"The numbers seem to be {_NAMES[unit]}, but were converted to dates as "
             f"{_NAMES[other]}. Convert them: pd.to_datetime(numbers, unit='{unit}')."
         )
-    factor = round(_UNITS[other] / _UNITS[unit], 9)
+    factor = UNIX_UNITS[other] / UNIX_UNITS[unit]
     operation = f"* {factor:.0f}" if factor > 1 else f"// {1 / factor:.0f}"
     return (
         f"Its unit seems to be {_NAMES[unit]}, but the times in {source} are in "

@@ -22,9 +22,7 @@ from sklearn_attrec.exceptions import (
 )
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["CONTEXTS", "ScoredRows", "read_rows", "warn_of_rows", "warn_of_seen_items"]
-
-CONTEXTS = ("fit", "earlier")
+__all__ = ["ScoredRows", "read_rows", "warn_of_rows", "warn_of_seen_items"]
 
 
 class ScoredRows(NamedTuple):
@@ -34,6 +32,7 @@ class ScoredRows(NamedTuple):
     targets: np.ndarray  # (n,) item codes, −1 for an item not seen in fit
     times: np.ndarray | None  # (n,)
     fitted: Sequences  # the training rows, with times in the same unit
+    fitted_ends: np.ndarray | None  # (n,) end of the user's training rows up to times
     context: str
 
 
@@ -79,7 +78,7 @@ def read_rows(model, interactions, context, caller):
         queries = _with_earlier_rows(queries, targets, times)
     is_unknown = (users < 0) & (queries.lengths() == 0)
     check_unknown_users(model, ids, np.where(is_unknown, -1, 0), caller)
-    return ScoredRows(queries, targets, times, fitted, context)
+    return ScoredRows(queries, targets, times, fitted, ends, context)
 
 
 def _with_earlier_rows(queries, targets, times):
@@ -191,10 +190,12 @@ def _leaks_and_ties(rows):
     if rows.times is None:
         return np.empty(0, int), np.empty(0, int)
     known = np.flatnonzero(rows.queries.users >= 0)
-    users, times = rows.queries.users[known], rows.times[known]
-    fitted = rows.fitted
-    starts = count_until(fitted, users, times, inclusive=False)
-    ends = count_until(fitted, users, times)
+    users, fitted, ends = (
+        rows.queries.users[known],
+        rows.fitted,
+        rows.fitted_ends[known],
+    )
+    starts = count_until(fitted, users, rows.times[known], inclusive=False)
     is_older = ends < fitted.indptr[users + 1]
     is_training_row = find_items(fitted.items, starts, ends, rows.targets[known])
     is_leak = is_older | is_training_row

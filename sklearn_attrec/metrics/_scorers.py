@@ -30,9 +30,9 @@ from sklearn_attrec.utils._param_validation import (
 from sklearn_attrec.utils._short_repr import short_repr
 from sklearn_attrec.utils._types import Table
 
-__all__ = ["evaluate", "make_multi_ranking_scorer", "make_ranking_scorer"]
+__all__ = ["CONTEXTS", "evaluate", "make_multi_ranking_scorer", "make_ranking_scorer"]
 
-_CONTEXTS = ("fit", "earlier")
+CONTEXTS = ("fit", "earlier")  # of `target_ranks`
 _METRICS = {
     "hit_rate": hit_rate,
     "mrr": mrr,
@@ -131,7 +131,7 @@ class _MultiRankingScorer:
 
 def _make_ranking(caller, per_user, context):
     check_arguments(
-        caller, per_user=(per_user, Boolean()), context=(context, OneOf(*_CONTEXTS))
+        caller, per_user=(per_user, Boolean()), context=(context, OneOf(*CONTEXTS))
     )
     if per_user and context != "fit":
         raise InvalidParameterError(
@@ -335,7 +335,7 @@ def evaluate(
     ks = _to_tuple("evaluate", "k", k)
     for value in ks:
         check_arguments("evaluate", k=(value, Integer(1)))
-    check_arguments("evaluate", context=(context, OneOf(*_CONTEXTS)))
+    check_arguments("evaluate", context=(context, OneOf(*CONTEXTS)))
     recommender, X = _unwrap(estimator, X)
     ranks, is_repeat, lists = recommender._rank_rows(
         X, "target_ranks", context, max(ks)

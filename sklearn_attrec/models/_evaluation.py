@@ -9,13 +9,13 @@ from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._ranking.known_ids import describe_ids
 from sklearn_attrec._ranking.queries import check_features
 from sklearn_attrec._ranking.scored_rows import (
-    CONTEXTS,
     read_rows,
     warn_of_rows,
     warn_of_seen_items,
 )
 from sklearn_attrec._ranking.search import rank_targets
 from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.metrics._scorers import CONTEXTS
 from sklearn_attrec.utils._param_validation import OneOf, check_arguments
 from sklearn_attrec.utils._short_repr import short_repr
 from sklearn_attrec.utils._types import Table

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_attrec._interactions.weights import largest_weight
 from sklearn_attrec.exceptions import ModelFileError
 from sklearn_attrec.utils._csr import row_mates
 from sklearn_attrec.utils._short_repr import short_repr
@@ -110,7 +111,7 @@ def check_values(tensors, times):
             raise ModelFileError("'history.times' must not decrease within a user")
     if "history.weights" in tensors:
         weights = tensors["history.weights"]
-        largest = np.finfo(np.float64).max / len(weights)  # so that the sum is finite
+        largest = largest_weight(len(weights))
         if not ((weights >= 0) & (weights <= largest)).all() or not weights.any():
             raise ModelFileError(
                 "'history.weights' must contain numbers of at least 0, one of them "

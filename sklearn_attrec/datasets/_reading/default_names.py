@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.unix_units import UNIX_UNITS
 from sklearn_attrec.datasets._reading.columns import RATING, as_integers
 from sklearn_attrec.datasets._reading.dates import (
     guess_formats,
@@ -17,8 +18,8 @@ from sklearn_attrec.utils._short_repr import short_repr
 __all__ = ["are_times", "names_by_position", "suggest_names"]
 
 _BY_POSITION = {2: [USER, ITEM], 3: [USER, ITEM, TIME], 4: [USER, ITEM, RATING, TIME]}
-# 1973 to 2128 in seconds, milliseconds, microseconds and nanoseconds.
-_TIME_RANGES = [(10**digits, 5 * 10 ** (digits + 1)) for digits in (8, 11, 14, 17)]
+# Unix times from 1973 to 2128 in each unit.
+_TIME_RANGES = [(1e8 * unit, 5e9 * unit) for unit in UNIX_UNITS.values()]
 
 
 def names_by_position(fields, time_format, locate):
