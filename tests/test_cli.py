@@ -333,6 +333,7 @@ def test_values_are_literals_or_text():
         ("recommend --users 1", "FILE.*--model-file"),
         ("recommend --model-file {model} --users x", "--users.*integers.*'x'"),
         ("recommend --model-file {model} --all-users --set smoothing=1", "only k"),
+        ("evaluate {csv} --model-file {model} --unit time", "--unit.*--model-file"),
         ("inspect no.attrec", "No such file.*no.attrec"),
     ],
 )

@@ -14,7 +14,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from sklearn_attrec import PopularityRecommender
+from sklearn_attrec import MarkovRecommender, PopularityRecommender
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.preprocessing import DropRepeats, KCoreFilter, RatingThreshold
 
@@ -142,6 +142,18 @@ def test_set_output_keeps_frames_and_queries(step, output, ratings):
         for same in (step, clone(step)):
             pd.testing.assert_frame_equal(same.fit_transform(ratings), plain)
     assert same.get_feature_names_out().tolist() == ratings.columns.tolist()
+
+
+def test_other_outputs_are_refused(ratings):
+    step = KCoreFilter(min_per_user=1).set_output(transform="polars")
+    with pytest.raises(InvalidParameterError, match="KCoreFilter.*'pandas'.*'polars'"):
+        step.fit_transform(ratings)
+
+
+def test_lists_of_users_pass_a_filter_of_arrays():
+    X = np.array([[1, 5, 1], [1, 6, 2], [2, 5, 1], [2, 6, 2], [3, 5, 1], [3, 7, 2]])
+    pipeline = make_pipeline(DropRepeats(), MarkovRecommender(k=1)).fit(X)
+    assert pipeline.predict([1, 2]).tolist() == [[7], [7]]
 
 
 @pytest.mark.parametrize(

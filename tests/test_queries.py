@@ -511,6 +511,11 @@ def test_no_item_is_left_by_the_rules(exclude_seen, exclude, message, model):
     assert len(table) == 0
 
 
+def test_the_index_of_a_table_of_rules_is_not_read(model):
+    bought = LOG.set_index("timestamp")
+    assert model.predict(7, [10], exclude=bought).shape == (1,)
+
+
 def test_candidates_of_similar_items(thirty_items):
     everything = thirty_items.similar_items([3, 5], k=30)
     candidates = [5, 7, 9, 7]

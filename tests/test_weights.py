@@ -244,6 +244,13 @@ def test_rows_of_weight_zero_stay_in_the_history(name):
         assert_array_equal(answer, model.predict(user, history, k=10))
 
 
+def test_neighbours_do_not_depend_on_the_scale_of_weights():
+    X = pd.DataFrame({"user_id": [1, 1, 2, 2, 3], "item_id": list("ABABC")})
+    model = RECOMMENDERS["item-knn"]().fit(X.assign(weight=[1e-24] * 4 + [1]))
+    assert model.predict("new", ["A"], k=1) == "B"
+    assert model.similar_items("A", k=1)["score"].item() == pytest.approx(1)
+
+
 def test_a_grid_search_hands_weights_on():
     X = random_weights(make_interactions(30, random_state=0))
     pipeline = make_pipeline(KCoreFilter(), AttRecRecommender(**SMALL))
