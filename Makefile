@@ -4,6 +4,7 @@
 PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
+RELEASE := .venv-release
 
 # The first of these that is Python 3.11 or newer and has venv is used.
 PYTHONS := $(PYTHON) python3.13 python3.12 python3.11
@@ -11,7 +12,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 INSTALL := -m pip --disable-pip-version-check install --quiet
 INSTALLING = @echo "Installing into $(@D). TensorFlow is large: this takes minutes."
 
-.PHONY: test demo lint format test-oldest evidence soak clean
+.PHONY: test demo lint format test-oldest evidence soak dist clean
 
 test: lint
 	$(VENV)/bin/python -m pytest
@@ -49,14 +50,22 @@ soak: $(VENV)/installed-soak
 	$(VENV)/bin/python benchmarks/load.py --all
 	$(VENV)/bin/python .ci/evidence.py --print .reports/soak.xml
 
+# Both distributions, of the same version: sklearn-attrec-core and sklearn-attrec.
+dist: $(RELEASE)/installed
+	rm -rf dist
+	$(RELEASE)/bin/python -m build --outdir dist .
+	$(RELEASE)/bin/python -m build --outdir dist packaging/sklearn-attrec
+	$(RELEASE)/bin/twine check --strict dist/*
+
 clean:
-	rm -rf $(VENV) $(OLDEST) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) build dist *.egg-info
+	rm -rf packaging/sklearn-attrec/*.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .reports
 	find sklearn_attrec tests examples benchmarks -name __pycache__ -prune \
 	    -exec rm -rf {} +
 
 # The venv module writes pip last, so an interrupted venv is created again.
-$(VENV)/bin/pip $(OLDEST)/bin/pip: %/bin/pip:
+$(VENV)/bin/pip $(OLDEST)/bin/pip $(RELEASE)/bin/pip: %/bin/pip:
 	@for python in $(PYTHONS); do \
 	    if $$python -c '$(USABLE)' >/dev/null 2>&1; then \
 	        echo "Creating $* with $$($$python --version)"; \
@@ -69,10 +78,14 @@ $(VENV)/bin/pip $(OLDEST)/bin/pip: %/bin/pip:
 
 $(VENV)/installed-%: setup.cfg pyproject.toml | $(VENV)/bin/pip
 	$(INSTALLING)
-	$(VENV)/bin/python $(INSTALL) --editable '.[$*]'
+	$(VENV)/bin/python $(INSTALL) --editable '.[training,$*]'
 	@touch $@
 
 $(OLDEST)/installed: setup.cfg pyproject.toml .ci/oldest.txt | $(OLDEST)/bin/pip
 	$(INSTALLING)
-	$(OLDEST)/bin/python $(INSTALL) --constraint .ci/oldest.txt --editable '.[test]'
+	$(OLDEST)/bin/python $(INSTALL) --constraint .ci/oldest.txt --editable '.[training,test]'
+	@touch $@
+
+$(RELEASE)/installed: | $(RELEASE)/bin/pip
+	$(RELEASE)/bin/python $(INSTALL) build twine
 	@touch $@

@@ -415,7 +415,9 @@ def test_damaged_parquet(tmp_path, refuse):
 def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     (tmp_path / "a.parquet").write_bytes(b"PAR1")
-    with pytest.raises(ImportError, match=r"pip install sklearn_attrec\[parquet\]"):
+    with pytest.raises(
+        ImportError, match=r"pip install 'sklearn-attrec-core\[parquet\]'"
+    ):
         read_interactions(tmp_path / "a.parquet")
 
 

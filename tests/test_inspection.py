@@ -215,7 +215,7 @@ def test_heat_map_needs_a_fitted_search():
 def test_import_optional_gives_the_module_or_says_how_to_install():
     options = {"extra": "plot", "needed_for": "Display"}
     assert import_optional("matplotlib.pyplot", **options) is plt
-    with pytest.raises(ImportError, match=r"Display.*no_such\b.*attrec\[plot\]"):
+    with pytest.raises(ImportError, match=r"Display.*no_such\b.*core\[plot\]'"):
         import_optional("no_such.module", **options)
 
 
@@ -229,4 +229,4 @@ def test_without_matplotlib_only_plotting_fails():
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "LossCurveDisplay needs matplotlib" in run.stdout, run.stderr
-    assert "pip install sklearn_attrec[plot]" in run.stdout
+    assert "pip install 'sklearn-attrec-core[plot]'" in run.stdout

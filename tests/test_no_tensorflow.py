@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import re
 import subprocess
 import sys
 import textwrap
@@ -75,6 +76,9 @@ USE = """
 import pickle
 import sys
 import numpy as np
+from sklearn_attrec import load_model, save_model
+from sklearn_attrec.cli import main
+from sklearn_attrec.metrics import evaluate
 
 models, train, test, answers = pickle.load(open(sys.argv[1], "rb"))
 for model, expected in zip(models, answers):
@@ -87,6 +91,11 @@ for model, expected in zip(models, answers):
     model.target_ranks(test)
     assert len(model.similar_items(10, k=2)) == 2
     model.query_vectors() @ model.item_vectors().T
+    evaluate(model, test)
+    save_model(model, path := sys.argv[1] + ".attrec")
+    assert np.array_equal(load_model(path).predict([1, 2, 99]), expected)
+    recommend = ["recommend", "--model-file", path, "--users", "1", "--out"]
+    assert main([*recommend, sys.argv[1] + ".csv"]) == 0
 """
 
 LOADED = """
@@ -127,8 +136,32 @@ for model, expected in zip(models, answers):
     message = run(WITHOUT_TENSORFLOW + USE + fit, saved)
     lines = message.splitlines()
     assert len(lines) == 3  # the baselines fit without it
-    assert all("fit needs TensorFlow" in line for line in lines)
-    assert all("pip install tensorflow" in line for line in lines)
+    assert all("fit of a network needs TensorFlow" in line for line in lines)
+    assert all("pip install sklearn-attrec, or" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("prepare", "message"),
+    [
+        ("sys.modules['keras'] = None", "Keras 3.*sklearn-attrec-core.training-cpu"),
+        ("sys.modules['keras'] = ModuleType('keras')", "Keras 3.*pip install"),
+        ("os.environ['KERAS_BACKEND'] = 'jax'", "'jax'.*KERAS_BACKEND=tensorflow"),
+    ],
+    ids=["no Keras", "Keras 2", "other backend"],
+)
+def test_keras_that_cannot_train_is_reported(prepare, message):
+    script = f"""
+        import os
+        import sys
+        from types import ModuleType
+        {prepare}
+        from sklearn_attrec.utils._tensorflow import import_tensorflow
+        try:
+            import_tensorflow()
+        except ImportError as error:
+            print(error)
+    """
+    assert re.search(message, run(script))
 
 
 def test_errors_come_before_tensorflow():

@@ -14,6 +14,7 @@ import pytest
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
 
+from sklearn_attrec import __version__
 from sklearn_attrec.models import RECOMMENDERS
 
 ROOT = Path(__file__).parents[1]
@@ -300,7 +301,7 @@ def test_code_is_safe(module):
 
 def text_files():
     """List the repository's own text files, by folder: no build, cache or venv."""
-    folders = ["sklearn_attrec", "tests", "examples", "benchmarks", ".ci"]
+    folders = ["sklearn_attrec", "tests", "examples", "benchmarks", "packaging", ".ci"]
     paths = [path for path in ROOT.iterdir() if path.suffix != ".log"]
     paths = [path for path in paths if path.name != ".git"]  # a file in a worktree
     for folder in folders:
@@ -330,6 +331,8 @@ def test_text_names_no_folder_of_one_machine():
 
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
+EXTRAS = SETUP["options.extras_require"]
+USER_EXTRAS = ("plot", "parquet", "excel", "progress")
 
 
 def declared(text):
@@ -338,19 +341,37 @@ def declared(text):
     return dict(line.replace("==", ">=").split(">=") for line in lines if line)
 
 
+def lower_bounds():
+    bounds = declared(SETUP["options"]["install_requires"])
+    for extra in ("training", *USER_EXTRAS):
+        bounds |= declared(EXTRAS[extra])
+    return bounds
+
+
 @pytest.mark.case("S19")
 def test_what_is_imported_is_declared():
-    known = declared(SETUP["options"]["install_requires"])
-    known |= {"scikit_learn": 0, "sklearn": known["scikit-learn"]}
-    for extra in ("plot", "parquet", "excel", "progress"):
-        known |= declared(SETUP["options.extras_require"][extra])
+    known = {*lower_bounds(), "sklearn_attrec", "sklearn"}  # scikit-learn's module
     wanted = {target.split(".")[0] for name in MODULES for target, _ in imports(name)}
-    assert wanted - set(sys.stdlib_module_names) - {"sklearn_attrec"} <= set(known)
+    assert wanted - set(sys.stdlib_module_names) <= known
 
 
 @pytest.mark.case("S19")
 def test_lower_bounds_are_the_versions_that_are_tested():
-    bounds = declared(SETUP["options"]["install_requires"])
-    for extra in ("plot", "parquet", "excel", "progress"):
-        bounds |= declared(SETUP["options.extras_require"][extra])
-    assert bounds == declared((ROOT / ".ci" / "oldest.txt").read_text("utf-8"))
+    tested = (ROOT / ".ci" / "oldest.txt").read_text("utf-8")
+    assert lower_bounds() == declared(tested)
+    assert EXTRAS["training-cpu"].replace("-cpu", "") == EXTRAS["training"]
+
+
+def test_metapackage_installs_this_version_with_tensorflow():
+    path = ROOT / "packaging" / "sklearn-attrec" / "pyproject.toml"
+    project = tomllib.loads(path.read_text("utf-8"))["project"]
+    core = SETUP["metadata"]
+    assert core["name"] == "sklearn-attrec-core"
+    assert project["version"] == __version__
+    assert project["dependencies"] == [f"{core['name']}[training]=={__version__}"]
+    assert project["optional-dependencies"] == {
+        extra: [f"{core['name']}[{extra}]"] for extra in USER_EXTRAS
+    }
+    assert project["requires-python"] == SETUP["options"]["python_requires"]
+    urls = [f"{name} = {url}" for name, url in project["urls"].items()]
+    assert urls == core["project_urls"].strip().splitlines()

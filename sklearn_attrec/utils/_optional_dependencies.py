@@ -32,5 +32,5 @@ def import_optional(name: str, *, extra: str, needed_for: str) -> ModuleType:
     except ImportError as error:
         raise ImportError(
             f"{needed_for} needs {name.partition('.')[0]}, which cannot be imported "
-            f"({error}). Install it: pip install sklearn_attrec[{extra}]"
+            f"({error}). Install it: pip install 'sklearn-attrec-core[{extra}]'"
         ) from error

@@ -67,6 +67,12 @@ OTHER_FORMATS = {
 }
 
 
+_UPGRADE = (
+    "Upgrade with pip install -U sklearn-attrec (without TensorFlow: "
+    "sklearn-attrec-core)"
+)
+
+
 def write_tensors(path, manifest, tensors):
     """Write a file; if this fails, an existing file is unchanged.
 
@@ -302,14 +308,13 @@ def _check_version(manifest):
     if found[0] != FORMAT[0]:
         raise ModelVersionError(
             f"has file format {file_version}, but this version of sklearn_attrec reads "
-            f"{FORMAT[0]}.x. Upgrade with pip install -U sklearn-attrec, or fit the "
-            "model again and save it with this version."
+            f"{FORMAT[0]}.x. {_UPGRADE}, or fit the model again and save it with this "
+            "version."
         )
     if found[1] > FORMAT[1]:
         warnings.warn(
             f"a model file has format {file_version}, newer than the {version} of this "
-            "version of sklearn_attrec; unknown entries are ignored. Upgrade with pip "
-            "install -U sklearn-attrec.",
+            f"version of sklearn_attrec; unknown entries are ignored. {_UPGRADE}.",
             stacklevel=5,
         )
 

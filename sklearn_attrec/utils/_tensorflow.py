@@ -25,7 +25,7 @@ def import_tensorflow():
         If TensorFlow was imported before this process was forked. TensorFlow's threads
         do not exist in the fork, and its first operation would wait for them forever.
     ImportError
-        If TensorFlow cannot be imported, or Keras uses another backend.
+        If TensorFlow or Keras 3 cannot be imported, or Keras uses another backend.
     """
     global _started_in
     if _started_in not in (None, os.getpid()):
@@ -41,22 +41,30 @@ def import_tensorflow():
     with _silence() if first else contextlib.nullcontext():
         try:
             import tensorflow
+            from keras import backend, ops  # noqa: F401  (Keras 2 has no ops)
         except ImportError as error:
+            _check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
             raise ImportError(
-                f"fit needs TensorFlow, which cannot be imported ({error}). Install "
-                "it: pip install tensorflow. Fitted models predict without it."
+                "fit of a network needs TensorFlow and Keras 3, which cannot be "
+                f"imported ({error}). Install them: pip install sklearn-attrec, or, "
+                "for the smaller TensorFlow without GPU support, pip install "
+                "'sklearn-attrec-core[training-cpu]'. Fitted models predict without "
+                "them."
             ) from error
-        import keras
 
         tensorflow.zeros(())  # the first operation detects devices and prints notices
-    if keras.backend.backend() != "tensorflow":
-        raise ImportError(
-            "fit needs Keras with the backend 'tensorflow'. Got "
-            f"{keras.backend.backend()!r} instead. Set the environment variable "
-            "KERAS_BACKEND=tensorflow before Keras is first imported."
-        )
+    _check_backend(backend.backend())
     _started_in = os.getpid()
     return tensorflow
+
+
+def _check_backend(name):
+    if name != "tensorflow":
+        raise ImportError(
+            f"fit needs Keras with the backend 'tensorflow'. Got {name!r} instead. Set "
+            "the environment variable KERAS_BACKEND=tensorflow before Keras is first "
+            "imported."
+        )
 
 
 def _set_defaults():

@@ -134,7 +134,7 @@ class ExcelSheet:
         except ImportError as error:
             raise ImportError(
                 f"{self.source}: reading Excel files needs openpyxl: pip install "
-                "sklearn_attrec[excel]. Or save the sheet as CSV."
+                "'sklearn-attrec-core[excel]'. Or save the sheet as CSV."
             ) from error
         except _DAMAGED_EXCEL as error:
             raise _invalid("Excel", self.source, error) from error
