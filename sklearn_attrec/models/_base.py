@@ -13,7 +13,7 @@ from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
-from sklearn_attrec._ranking.known_ids import missing_id
+from sklearn_attrec._ranking.known_ids import is_text, missing_id
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_rules
 from sklearn_attrec._ranking.search import best_items
@@ -476,8 +476,8 @@ class BaseRecommender(
         row, column = np.nonzero(codes >= 0)
         return pd.DataFrame(
             {
-                USER: queries.ids[row],
-                ITEM: self.items_[codes[row, column]],
+                USER: _id_column(queries.ids[row]),
+                ITEM: _id_column(self.items_[codes[row, column]]),
                 "score": scores[row, column],
                 "rank": column + 1,
             },
@@ -509,6 +509,12 @@ class BaseRecommender(
         k = self.k if k is None else k
         check_arguments(self._caller(method), k=(k, Integer(1)))
         return int(k)
+
+
+def _id_column(ids):
+    """Return ids for a DataFrame; pandas infers the dtype of text from values only."""
+    is_undefined = len(ids) == 0 and is_text(ids)
+    return pd.Series([""]).array[:0] if is_undefined else ids
 
 
 def _encoded_state(sequences, users, items):
