@@ -1,4 +1,4 @@
-"""The code of the documentation runs."""
+"""The code of the documentation runs, and prints what it shows."""
 
 import re
 import warnings
@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from sklearn_attrec._training.loop import TrainingRun
 from sklearn_attrec.datasets import make_interactions
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
 # The packages that the code of a page needs beyond those of the tests.
@@ -26,3 +28,35 @@ def test_code_of_a_page_runs(page):
     with warnings.catch_warnings():  # a page may filter warnings
         for block in blocks:
             exec(block, names)  # noqa: S102
+
+
+def parts_of(line):
+    """Divide a printed line into its text and numbers, without the training speed."""
+    line = re.sub(r"[\d,]+ windows/s", "", line)
+    numbers = [float(number) for number in re.findall(r"[\d.]+", line)]
+    return re.sub(r"[\d.]+", "#", line).split(), numbers
+
+
+@pytest.mark.usefixtures("movielens_100k")
+def test_readme_shows_what_its_code_prints(times, capsys, monkeypatch):
+    text = (ROOT / "README.md").read_text("utf-8")
+    fenced = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    _, code, output, queries = fenced[:4]
+    n_epochs, is_done = times(1, 5), TrainingRun.is_done
+    monkeypatch.setattr(
+        TrainingRun,
+        "is_done",
+        lambda run: is_done(run) or len(run.progress.loss_curve) == n_epochs,
+    )
+    names = {}
+    exec(code, names)  # noqa: S102
+    exec(queries, names)  # noqa: S102
+    printed, shown = capsys.readouterr().out.splitlines(), output.splitlines()
+    if n_epochs < 5:  # without the other epochs and the last score
+        printed, shown = printed[:-1], shown[: n_epochs - 6]
+    for line, expected in zip(printed, shown, strict=True):
+        (text, numbers), (expected_text, expected_numbers) = map(
+            parts_of, (line, expected)
+        )
+        assert text == expected_text
+        assert numbers == pytest.approx(expected_numbers, rel=0.02)

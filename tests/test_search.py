@@ -204,12 +204,15 @@ def test_pipeline(interactions):
     assert pipeline.score(test) == alone.score(test)  # no row of test is dropped
     for users in (test, [1, 2], 1):
         assert_array_equal(pipeline.predict(users), alone.predict(users))
+        assert_frame_equal(pipeline[-1].recommend(users), alone.recommend(users))
 
     grid = {"ratingthreshold__threshold": [1, 4]}
     search = GridSearchCV(pipeline, grid, cv=LeaveLastOut()).fit(interactions)
     for row, params in enumerate(search.cv_results_["params"]):
         expected = clone(pipeline).set_params(**params).fit(train).score(test)
         assert search.cv_results_["mean_test_score"][row] == expected
+    best = search.best_estimator_[-1]
+    assert_array_equal(best.recommend([1], k=2)["item_id"], search.predict(1))
 
 
 # scikit-learn's callbacks
