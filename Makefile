@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 RELEASE := .venv-release
+MLFLOW := .venv-mlflow
 
 # The first of these that is Python 3.11 or newer and has venv is used.
 PYTHONS := $(PYTHON) python3.13 python3.12 python3.11
@@ -12,7 +13,7 @@ USABLE := import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))
 INSTALL := -m pip --disable-pip-version-check install --quiet
 INSTALLING = @echo "Installing into $(@D). TensorFlow is large: this takes minutes."
 
-.PHONY: test demo lint format test-oldest evidence soak dist clean
+.PHONY: test demo lint format test-oldest test-mlflow evidence soak dist clean
 
 test: lint
 	$(VENV)/bin/python -m pytest
@@ -32,6 +33,9 @@ format: $(VENV)/installed-test
 
 test-oldest: $(OLDEST)/installed
 	$(OLDEST)/bin/python -m pytest -W default tests
+
+test-mlflow: $(MLFLOW)/installed
+	$(MLFLOW)/bin/python -m pytest -n 0 tests/test_mlflow.py
 
 # The page is also written if tests fail, and lists the failures.
 evidence: $(VENV)/installed-test
@@ -58,14 +62,14 @@ dist: $(RELEASE)/installed
 	$(RELEASE)/bin/twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(MLFLOW) build dist *.egg-info
 	rm -rf packaging/sklearn-attrec/*.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .reports
 	find sklearn_attrec tests examples benchmarks -name __pycache__ -prune \
 	    -exec rm -rf {} +
 
 # The venv module writes pip last, so an interrupted venv is created again.
-$(VENV)/bin/pip $(OLDEST)/bin/pip $(RELEASE)/bin/pip: %/bin/pip:
+$(VENV)/bin/pip $(OLDEST)/bin/pip $(RELEASE)/bin/pip $(MLFLOW)/bin/pip: %/bin/pip:
 	@for python in $(PYTHONS); do \
 	    if $$python -c '$(USABLE)' >/dev/null 2>&1; then \
 	        echo "Creating $* with $$($$python --version)"; \
@@ -79,6 +83,11 @@ $(VENV)/bin/pip $(OLDEST)/bin/pip $(RELEASE)/bin/pip: %/bin/pip:
 $(VENV)/installed-%: setup.cfg pyproject.toml | $(VENV)/bin/pip
 	$(INSTALLING)
 	$(VENV)/bin/python $(INSTALL) --editable '.[training,$*]'
+	@touch $@
+
+$(MLFLOW)/installed: setup.cfg pyproject.toml | $(MLFLOW)/bin/pip
+	$(INSTALLING)
+	$(MLFLOW)/bin/python $(INSTALL) --editable '.[test-mlflow]'
 	@touch $@
 
 $(OLDEST)/installed: setup.cfg pyproject.toml .ci/oldest.txt | $(OLDEST)/bin/pip

@@ -76,10 +76,12 @@ for threshold in (4, 1):
 # ## Recommendations
 #
 # The `predict` of the Pipeline is that of the recommender. Its other methods, such as
-# `recommend`, are available on the last step.
+# `recommend`, are available on the last step: filters do not change queries. The best
+# Pipeline of a search is its `best_estimator_`.
 
 # %%
 users = test["user_id"].head(3).tolist()
 print(f"\nFive items for each of the users {users}:")
 print(pipeline.predict(users, k=5))
 print(pipeline[-1].recommend(users, k=2))
+print(search.best_estimator_[-1].recommend(users, k=2))

@@ -48,9 +48,9 @@ def rankings(monkeypatch):
     """Record in a list the number of rows that each call ranks."""
     rank, calls = PopularityRecommender._rank_rows, []
 
-    def count(self, X, *args):
+    def count(self, X, *args, **kwargs):
         calls.append(len(X))
-        return rank(self, X, *args)
+        return rank(self, X, *args, **kwargs)
 
     monkeypatch.setattr(PopularityRecommender, "_rank_rows", count)
     return calls

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from numpydoc.docscrape import ClassDoc
 from numpydoc.validate import validate
+from sklearn.base import BaseEstimator
 
 from sklearn_attrec import __version__
 from sklearn_attrec.models import RECOMMENDERS
@@ -218,6 +219,20 @@ def test_docstring_is_numpydoc(name):
         ignored |= {"EX01", "PR01"}  # nobody but the package makes one
     errors = [error for error in validate(name)["errors"] if error[0] not in ignored]
     assert not errors
+
+
+ESTIMATORS = [
+    value
+    for value in PUBLIC.values()
+    if inspect.isclass(value) and issubclass(value, BaseEstimator)
+]
+ADDRESS = "https://github.com/sklearn-attrec/sklearn-attrec/blob/main/"
+
+
+@pytest.mark.parametrize("cls", ESTIMATORS)
+def test_html_representation_links_to_the_docstring(cls):
+    (path,) = set(re.findall(rf'href="{ADDRESS}([^"#]+)', cls()._repr_html_()))
+    assert f"class {cls.__name__}(" in (ROOT / path).read_text("utf-8")
 
 
 # Parameters and attributes whose text depends on the model.

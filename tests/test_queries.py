@@ -231,6 +231,48 @@ def test_rows_are_not_read_as_users(row, remedy, model):
     assert model.predict(pd.Series([5, 4], index=["a", "b"])).shape == (2, 1)
 
 
+# Queries without rows, such as empty partitions of Dask and Spark
+
+
+@pytest.mark.parametrize("text", [False, True])
+@pytest.mark.parametrize(
+    "empty",
+    [
+        lambda X: X[:0],
+        lambda X: X[:0].astype(object),
+        lambda X: X[:0].astype({"user_id": float, "timestamp": "M8[us]"}),
+        lambda X: X[:0].to_numpy(),
+        lambda X: X["user_id"][:0],
+        lambda X: pd.Series([], dtype=object),
+        lambda X: np.array([]),
+        lambda X: [],
+    ],
+)
+def test_no_rows_get_no_rows(empty, text, small_interactions):
+    X = small_interactions
+    X = X.astype({"user_id": str, "item_id": str}) if text else X
+    model, users = MarkovRecommender(k=2).fit(X), empty(X)
+    everything = model.recommend(X)
+    for options in ({}, {"exclude": {}}, {"candidates": X}, {"history": X}):
+        items = model.predict(users, **options)
+        assert (items.shape, items.dtype) == ((0, 2), model.items_.dtype)
+        assert_frame_equal(model.recommend(users, **options), everything[:0])
+    assert model.query_vectors(users).shape == (0, model.item_vectors().shape[1])
+    if np.ndim(users) == 2:
+        assert model.target_ranks(users, context="earlier").shape == (0,)
+    if not hasattr(users, "index"):
+        array_model = MarkovRecommender(k=2).fit(X.to_numpy())
+        assert array_model.predict(users).shape == (0, 2)
+
+
+def test_text_that_is_not_recommended_has_its_dtype(small_interactions):
+    text = small_interactions.astype({"item_id": str})
+    model = MarkovRecommender().fit(text)
+    with pytest.warns(UserWarning, match="no item is left"):
+        table = model.recommend(1, exclude=model.items_)
+    assert_frame_equal(table, model.recommend(1)[:0])
+
+
 # The time of queries
 
 SECONDS = 1_600_000_000

@@ -204,12 +204,15 @@ def test_pipeline(interactions):
     assert pipeline.score(test) == alone.score(test)  # no row of test is dropped
     for users in (test, [1, 2], 1):
         assert_array_equal(pipeline.predict(users), alone.predict(users))
+        assert_frame_equal(pipeline[-1].recommend(users), alone.recommend(users))
 
     grid = {"ratingthreshold__threshold": [1, 4]}
     search = GridSearchCV(pipeline, grid, cv=LeaveLastOut()).fit(interactions)
     for row, params in enumerate(search.cv_results_["params"]):
         expected = clone(pipeline).set_params(**params).fit(train).score(test)
         assert search.cv_results_["mean_test_score"][row] == expected
+    best = search.best_estimator_[-1]
+    assert_array_equal(best.recommend([1], k=2)["item_id"], search.predict(1))
 
 
 # scikit-learn's callbacks
@@ -235,6 +238,7 @@ class Recorder:
         self.ended.append((context.task_name, context.task_id))
         if context.task_name != "epoch":
             return False
+        assert fitted_estimator.n_iter_ == context.task_id + 1
         self.answers.append(fitted_estimator.recommend(k=1))
         return context.task_id + 1 >= self.max_epochs
 
@@ -262,6 +266,42 @@ def test_callback_sees_each_epoch_and_may_stop(model, callback, interactions):
     assert not fits[1].equals(fits[3])
     for n_epochs, answers in enumerate(recorder.answers, start=1):
         assert_frame_equal(answers, fits[n_epochs])
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_scoring_monitor(early_stopping, callback, interactions):
+    train, test = leave_last_out_split(interactions)
+
+    def ndcg(fitted, X, y):
+        assert X is train
+        assert_array_equal(y, train["item_id"])
+        return make_ranking_scorer("ndcg")(fitted, test)
+
+    model = attrec(max_iter=3, early_stopping=early_stopping, n_iter_no_change=3)
+    monitor = callback.ScoringMonitor(scoring={"ndcg": ndcg})
+    fitted = clone(model).set_callbacks(monitor).fit(train)
+    log = monitor.get_logs().data_as_pandas
+    assert log["task_name"].tolist() == ["fit", "epoch", "epoch", "epoch"]
+    scores = log["ndcg"].tolist()
+    assert scores[0] == ndcg(fitted, train, train["item_id"])
+    assert scores[0] in scores[1:] if early_stopping else scores[0] == scores[3]
+    assert len(set(scores)) > 1
+    for name, weights in model.fit(train).weights_.items():
+        assert_array_equal(fitted.weights_[name], weights)
+
+
+@pytest.mark.parametrize("n_jobs", [1, 2])
+def test_scoring_monitor_in_a_grid_search(n_jobs, callback, interactions):
+    train, test = leave_last_out_split(interactions)
+    scoring = {"hits": lambda fitted, X, y: fitted.score(test)}
+    monitor = callback.ScoringMonitor(scoring=scoring)
+    model = attrec(max_iter=2).set_callbacks(monitor)
+    grid, cv = {"omega": [0.2, 0.8]}, LeaveLastOut()
+    search = GridSearchCV(model, grid, cv=cv, n_jobs=n_jobs).fit(train)
+    log = monitor.get_logs().data_as_pandas
+    assert (log["task_name"] == "epoch").sum() == 2 * 3  # two candidates and the best
+    assert log["hits"].notna().all()
+    assert log["hits"].iloc[0] == search.score(test)
 
 
 def test_progress_bar(callback, interactions, capsys):

@@ -15,12 +15,18 @@ from sklearn_attrec.utils._short_repr import short_repr
 __all__ = ["read_array_columns"]
 
 
-def read_array_columns(X, caller, need_items):
+def read_array_columns(X, caller, need_items, allow_empty):
     """Return the user, item and time columns of an array; None if not used."""
     is_list = isinstance(X, (list, tuple))
     # By default NumPy converts the list [1, "a"] to "1" and "a".
     dtype = object if is_list else None
-    X = check_array(X, dtype=dtype, ensure_all_finite=False, input_name="X")
+    X = check_array(
+        X,
+        dtype=dtype,
+        ensure_all_finite=False,
+        ensure_min_samples=0 if allow_empty else 1,
+        input_name="X",
+    )
     if X.shape[1] == 1:
         raise InteractionsError(
             f"{caller}: X has 1 feature(s) (shape={X.shape}) while at least 2 are "

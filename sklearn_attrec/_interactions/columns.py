@@ -47,7 +47,15 @@ class Interactions(NamedTuple):
     times: np.ndarray | None
 
 
-def check_interactions(X, *, caller, name="X", need_items=True, time_of="interaction"):
+def check_interactions(
+    X,
+    *,
+    caller,
+    name="X",
+    need_items=True,
+    time_of="interaction",
+    allow_empty=False,
+):
     """Check interactions and return their columns as plain arrays.
 
     Parameters
@@ -67,6 +75,9 @@ def check_interactions(X, *, caller, name="X", need_items=True, time_of="interac
     time_of : {'interaction', 'query', None}, default='interaction'
         What a row is, for the error message about columns that look like times. None
         ignores them: times are not used.
+    allow_empty : bool, default=False
+        Whether X may have no rows. The dtypes of its columns then mean nothing, so
+        `users` and `items` may have any dtype, and there are no times.
 
     Returns
     -------
@@ -75,15 +86,22 @@ def check_interactions(X, *, caller, name="X", need_items=True, time_of="interac
     refuse_other_tables(X, caller)
     if isinstance(X, pd.DataFrame):
         users, items, times = _frame_columns(X, caller, name, need_items, time_of)
+        if len(X) == 0 and not allow_empty:
+            raise InteractionsError(
+                f"{caller}: {name} has 0 rows, but at least 1 is required. Check "
+                "whether a filter removed all rows."
+            )
         owner = "" if name == "X" else f" of {name}"
         names = [f"column {column!r}{owner}" for column in (USER, ITEM, TIME)]
     else:
-        users, items, times = read_array_columns(X, caller, need_items)
+        users, items, times = read_array_columns(X, caller, need_items, allow_empty)
         names = [f"column {i} ({name!r})" for i, name in enumerate((USER, ITEM, TIME))]
     return Interactions(
         check_ids(users, name=names[0], caller=caller),
         None if items is None else check_ids(items, name=names[1], caller=caller),
-        None if times is None else check_times(times, f"{caller}: {names[2]}", name),
+        None
+        if times is None or len(times) == 0
+        else check_times(times, f"{caller}: {names[2]}", name),
     )
 
 
@@ -108,11 +126,6 @@ def _frame_columns(X, caller, name, need_items, time_of):
         _refuse_missing_columns(X, missing, found, name, caller)
     if found:
         refuse_time_columns(X, found, name, time_of, caller)
-    if len(X) == 0:
-        raise InteractionsError(
-            f"{caller}: {name} has 0 rows, but at least 1 is required. Check whether a "
-            "filter removed all rows."
-        )
     return X[USER], X[ITEM] if need_items else None, X.get(TIME)
 
 

@@ -128,12 +128,15 @@ def read_queries(model, users, history, caller):
                 caller=caller,
                 need_items=False,
                 time_of="query" if _reads_times(model, history) else None,
+                allow_empty=True,
             )
         else:
             single = users is None or pd.api.types.is_scalar(users)
             users = [users] if single else users
             refuse_values_by_id(users, USER, "user", caller)
             ids = check_like_fitted(model.users_, users, "user", caller)
+        if len(ids) == 0 and is_text(ids) != is_text(model.users_):
+            ids = np.empty(0, model.users_.dtype)  # the dtype of no ids means nothing
         codes = lookup(model, "users_", ids)
     if history is None:
         check_unknown_users(model, ids, codes, caller)
@@ -214,7 +217,7 @@ def check_features(model, X, caller):
         is_table = len({len(row) for row in X if hasattr(row, "__len__")}) == 1
     else:
         is_table = not isinstance(X, pd.DataFrame) and np.ndim(X) == 2
-    if is_table:  # check_interactions has the messages for other input
+    if is_table and len(X):  # check_interactions has the messages for other input
         validate_data(model, X, reset=False, skip_check_array=True)
 
 
@@ -225,7 +228,7 @@ def _is_table(model, users):
     if isinstance(users, np.ndarray):
         # If fit got a plain array, a 1-D array is probably one row of a table: it then
         # gets scikit-learn's advice to reshape it.
-        return users.ndim != 1 or not hasattr(model, "feature_names_in_")
+        return users.ndim != 1 or len(users) and not hasattr(model, "feature_names_in_")
     return (
         isinstance(users, (list, tuple))
         and len(users) > 0

@@ -10,10 +10,10 @@ class EpochReports:
     ----------
     estimator : BaseNetworkRecommender
         The estimator that is fitted.
-    task : callback context
-        Context of its `fit`.
+    task : FitTask
+        The task of its `fit`.
     state : dict
-        Fitted attributes except the weights, for callbacks that score the model.
+        The fitted attributes that training does not change.
     """
 
     def __init__(self, estimator, task, state):
@@ -23,18 +23,14 @@ class EpochReports:
 
     def begin_epoch(self):
         """Report the start of an epoch."""
-        self.epoch_task = self.task.subcontext(task_name="epoch")
-        self.epoch_task.call_on_fit_task_begin(estimator=self.estimator)
+        self.epoch_task = self.task.begin_subtask("epoch")
 
     def end_epoch(self, run, windows_per_second):
         """Report the end of an epoch; return whether a callback stops the fit."""
         if self.estimator.verbose:
             self._print(run.progress, windows_per_second)
-        return self.epoch_task.call_on_fit_task_end(
-            estimator=self.estimator,
-            reconstruction_attributes=lambda: (
-                self.state | {"weights_": run.weights(), "_cache": {}}
-            ),
+        return self.epoch_task.end(
+            lambda: self.state | run.attributes_with(run.weights()) | {"_cache": {}}
         )
 
     def _print(self, progress, windows_per_second):

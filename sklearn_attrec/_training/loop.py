@@ -198,9 +198,13 @@ class TrainingRun:
     def attributes(self):
         """Return the fitted attributes after training."""
         best = self.early_stopping and self.early_stopping.best_weights
+        return self.attributes_with(best or self.weights())
+
+    def attributes_with(self, weights):
+        """Return the fitted attributes with the given weights."""
         scores = self.progress.validation_scores if self.early_stopping else None
         return {
-            "weights_": best or self.weights(),
+            "weights_": weights,
             "loss_curve_": self.progress.loss_curve,
             "validation_scores_": scores,
             "n_iter_": self.progress.epoch,

@@ -75,7 +75,7 @@ class _Ranking:
     def ranks(self, estimator, X, caller):
         """Return the rank of the item of each row, and the users if `per_user`."""
         recommender, X = _unwrap(estimator, X)
-        ranks = recommender.target_ranks(X, context=self.context)
+        ranks = recommender._rank_rows(X, "target_ranks", self.context).ranks
         if not self.per_user:
             return ranks, None
         interactions = check_interactions(X, caller=caller, time_of=None)

@@ -13,14 +13,19 @@ from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
-from sklearn_attrec._ranking.known_ids import missing_id
+from sklearn_attrec._ranking.known_ids import is_text, missing_id
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_rules
 from sklearn_attrec._ranking.search import best_items
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.models._evaluation import EvaluationMixin
 from sklearn_attrec.models._vectors import VectorsMixin
-from sklearn_attrec.utils._callbacks import CallbackSupportMixin, with_callbacks
+from sklearn_attrec.utils._callbacks import (
+    CallbackSupportMixin,
+    FitTask,
+    with_callbacks,
+)
+from sklearn_attrec.utils._doc_link import DocLinkMixin
 from sklearn_attrec.utils._param_validation import (
     Boolean,
     Integer,
@@ -49,7 +54,7 @@ class InterruptedFit(Exception):
 
 
 class BaseRecommender(
-    EvaluationMixin, VectorsMixin, CallbackSupportMixin, BaseEstimator
+    EvaluationMixin, VectorsMixin, CallbackSupportMixin, DocLinkMixin, BaseEstimator
 ):
     """Base class of all recommenders.
 
@@ -139,7 +144,7 @@ class BaseRecommender(
         sequences : Sequences
         state : dict
             The fitted attributes that do not depend on the model.
-        task : callback context
+        task : FitTask
             For scikit-learn's callbacks.
         strict : bool
             Whether to raise an error if nothing can be learned from the data, instead
@@ -276,8 +281,12 @@ class BaseRecommender(
         state["settings_"] = self._settings(len(items), sequences.longest)
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
         features = X[names] if isinstance(X, pd.DataFrame) else X
-        task = self._init_callback_context(max_subtasks=self._n_epochs())
-        task.call_on_fit_task_begin(estimator=self, X=X, y=interactions.items)
+        feature_record = BaseEstimator()  # gets n_features_in_ and feature_names_in_
+        validate_data(feature_record, features, reset=True, skip_check_array=True)
+        state |= vars(feature_record)
+        context = self._init_callback_context(max_subtasks=self._n_epochs())
+        task = FitTask(context, self, X, interactions.items)
+        task.begin()
         # Attributes are set at the end, all at once, so that an error leaves an earlier
         # fit unchanged.
         strict = isinstance(X, pd.DataFrame)
@@ -287,17 +296,13 @@ class BaseRecommender(
         except InterruptedFit as interrupted:
             state |= interrupted.attributes
             interruption = interrupted.__cause__
-        feature_record = BaseEstimator()  # gets n_features_in_ and feature_names_in_
-        validate_data(feature_record, features, reset=True, skip_check_array=True)
-        self.__dict__.update(state, **vars(feature_record), _cache={})
-        if not hasattr(feature_record, "feature_names_in_"):
+        self.__dict__.update(state, _cache={})
+        if "feature_names_in_" not in state:
             self.__dict__.pop("feature_names_in_", None)  # of an earlier fit
         if interruption is not None:
             raise interruption
         self._after_fit()
-        task.call_on_fit_task_end(
-            estimator=self, X=X, y=interactions.items, reconstruction_attributes={}
-        )
+        task.end({})
         return self
 
     def predict(
@@ -476,8 +481,8 @@ class BaseRecommender(
         row, column = np.nonzero(codes >= 0)
         return pd.DataFrame(
             {
-                USER: queries.ids[row],
-                ITEM: self.items_[codes[row, column]],
+                USER: _id_column(queries.ids[row]),
+                ITEM: _id_column(self.items_[codes[row, column]]),
                 "score": scores[row, column],
                 "rank": column + 1,
             },
@@ -509,6 +514,12 @@ class BaseRecommender(
         k = self.k if k is None else k
         check_arguments(self._caller(method), k=(k, Integer(1)))
         return int(k)
+
+
+def _id_column(ids):
+    """Return ids for a DataFrame; pandas infers the dtype of text from values only."""
+    is_undefined = len(ids) == 0 and is_text(ids)
+    return pd.Series([""]).array[:0] if is_undefined else ids
 
 
 def _encoded_state(sequences, users, items):

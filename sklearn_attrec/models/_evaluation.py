@@ -121,9 +121,9 @@ class EvaluationMixin:
             If the timestamps of all rows seem to be in another unit than those seen in
             fit.
         """
-        return self._rank_rows(X, "target_ranks", context).ranks
+        return self._rank_rows(X, "target_ranks", context, allow_empty=True).ranks
 
-    def _rank_rows(self, X, method, context="fit", k=0):
+    def _rank_rows(self, X, method, context="fit", k=0, allow_empty=False):
         """Rank the item of each row; `evaluate` also needs the k best items.
 
         Returns
@@ -137,9 +137,11 @@ class EvaluationMixin:
         # Without times, context='earlier' relies on the order of the rows.
         reads_times = self.history_times_ is not None or context == "earlier"
         time_of = "interaction" if reads_times else None
-        interactions = check_interactions(X, caller=caller, time_of=time_of)
+        interactions = check_interactions(
+            X, caller=caller, time_of=time_of, allow_empty=allow_empty
+        )
         rows = read_rows(self, interactions, context, caller)
-        if not (rows.targets >= 0).any():
+        if len(rows.targets) and not (rows.targets >= 0).any():
             raise InteractionsError(
                 f"{caller}: 0 of {len(rows.targets)} rows can be scored, because none "
                 "of their items was seen in fit. The first item is "

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.utils._doc_link import DocLinkMixin
 from sklearn_attrec.utils._param_validation import validate_parameters
 from sklearn_attrec.utils._types import Table, Users
 
@@ -20,7 +21,11 @@ __all__ = ["InteractionFilter", "RowFilter"]
 # scikit-learn does not wrap the methods of this class, because that would rename the
 # columns of queries. Its subclasses have scikit-learn's method `set_output`.
 class RowFilter(  # type: ignore[call-arg]
-    OneToOneFeatureMixin, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None
+    OneToOneFeatureMixin,
+    TransformerMixin,
+    DocLinkMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,
 ):
     """Base class of transformers that drop rows in `fit_transform` only."""
 

@@ -5,7 +5,7 @@ The replacements are used if scikit-learn is older than 1.9.
 This is the only module that imports them, because they are experimental.
 """
 
-__all__ = ["CallbackSupportMixin", "with_callbacks"]
+__all__ = ["CallbackSupportMixin", "FitTask", "with_callbacks"]
 
 try:
     from sklearn.callback import CallbackSupportMixin, with_callbacks
@@ -32,3 +32,42 @@ except ImportError:
     def with_callbacks(method):
         """Return the method unchanged."""
         return method
+
+
+class FitTask:
+    """A task of a fit, which is reported to scikit-learn's callbacks.
+
+    Parameters
+    ----------
+    context : callback context
+    estimator : estimator
+        The estimator that is fitted.
+    X : DataFrame or array-like
+        The argument of `fit`.
+    y : ndarray of shape (n_rows,)
+        The item of each row of X.
+    """
+
+    def __init__(self, context, estimator, X, y):
+        self.context = context
+        self.data = {"estimator": estimator, "X": X, "y": y}
+
+    def begin(self):
+        """Report the start of the task."""
+        self.context.call_on_fit_task_begin(**self.data)
+
+    def end(self, attributes):
+        """Report the end of the task; return whether a callback stops the fit.
+
+        `attributes` are the fitted attributes that the estimator does not have yet, or
+        a function that returns them. It is called only if a callback needs them.
+        """
+        return self.context.call_on_fit_task_end(
+            **self.data, reconstruction_attributes=attributes
+        )
+
+    def begin_subtask(self, name):
+        """Begin a task within this task and return it."""
+        task = FitTask(self.context.subcontext(task_name=name), **self.data)
+        task.begin()
+        return task
