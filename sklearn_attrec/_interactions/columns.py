@@ -14,6 +14,7 @@ from sklearn_attrec._interactions.column_names import (
     find_column,
     level_names,
 )
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.ids import check_ids
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec._interactions.time_advice import refuse_time_columns, time_renames
@@ -53,7 +54,7 @@ def check_interactions(X, *, caller, name="X", need_items=True, time_of="interac
     Parameters
     ----------
     X : DataFrame or array-like of shape (n, n_columns)
-        A frame with the columns `user_id`, `item_id` and optionally `timestamp`, or an
+        A frame of pandas, polars or pyarrow with the columns `user_id`, `item_id` and optionally `timestamp`, or an
         array whose first columns are user, item and optionally time, in this order.
         Other columns are not read here (`check_weights` reads `weight`), but if there
         is no `timestamp`, neither they nor the index may look like times.
@@ -72,6 +73,7 @@ def check_interactions(X, *, caller, name="X", need_items=True, time_of="interac
     -------
     Interactions
     """
+    X = to_pandas(X)
     refuse_other_tables(X, caller)
     if isinstance(X, pd.DataFrame):
         users, items, times = _frame_columns(X, caller, name, need_items, time_of)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.table_types import refuse_foreign_table
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
@@ -31,6 +32,7 @@ def to_array(values, prefix, element):
     Raises an error for missing values. `prefix` is the start of the error messages,
     and `element` the name of one value, for example "id".
     """
+    values = to_pandas(values)
     refuse_foreign_table(values, prefix)
     if isinstance(values, (str, bytes)):
         raise TypeError(

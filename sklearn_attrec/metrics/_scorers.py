@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import library_of, make_frame, to_pandas
 from sklearn_attrec.exceptions import InvalidParameterError
 from sklearn_attrec.metrics._lists import catalogue_coverage, novelty
 from sklearn_attrec.metrics._ranks import (
@@ -75,6 +76,7 @@ class _Ranking:
     def ranks(self, estimator, X, caller):
         """Return the rank of the item of each row, and the users if `per_user`."""
         recommender, X = _unwrap(estimator, X)
+        X = to_pandas(X)
         ranks = recommender.target_ranks(X, context=self.context)
         if not self.per_user:
             return ranks, None
@@ -336,6 +338,7 @@ def evaluate(
     for value in ks:
         check_arguments("evaluate", k=(value, Integer(1)))
     check_arguments("evaluate", context=(context, OneOf(*CONTEXTS)))
+    library = library_of(X)
     recommender, X = _unwrap(estimator, X)
     ranks, is_repeat, lists = recommender._rank_rows(
         X, "target_ranks", context, max(ks)
@@ -352,4 +355,9 @@ def evaluate(
         | {f"coverage@{k}": catalogue_coverage(lists[:, :k], items) for k in ks}
         | {f"novelty@{k}": novelty(lists[:, :k], items, counts) for k in ks}
     )
-    return pd.DataFrame(values, index=[type(recommender).__name__])
+    library, name = library or recommender.frame_library_, type(recommender).__name__
+    if library == "pandas":
+        return pd.DataFrame(values, index=[name])
+    table = {"recommender": np.array([name], dtype=object)}
+    table |= {name: np.array([value]) for name, value in values.items()}
+    return make_frame(table, library, "evaluate", "X")

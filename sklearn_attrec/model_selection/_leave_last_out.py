@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import collect, library_of, take_rows
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.model_selection._forward_split import ForwardSplit
 from sklearn_attrec.utils._param_validation import Integer, OneOf
@@ -183,9 +184,9 @@ def leave_last_out_split(
     3       a       x
     4       b       y
     """
+    X = collect(X)
     ((train, test),) = LeaveLastOut(n_last, unit=unit).split(X)
-    if isinstance(X, pd.DataFrame):
-        return X.iloc[train], X.iloc[test]
-    # By default NumPy converts the list [1, "a"] to "1" and "a".
-    rows = np.asarray(X, dtype=object if isinstance(X, list | tuple) else None)
-    return rows[train], rows[test]
+    if library_of(X) is None:
+        # By default NumPy converts the list [1, "a"] to "1" and "a".
+        X = np.asarray(X, dtype=object if isinstance(X, list | tuple) else None)
+    return take_rows(X, train), take_rows(X, test)

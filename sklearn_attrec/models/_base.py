@@ -11,6 +11,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import (
+    library_of,
+    make_frame,
+    to_pandas,
+)
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
 from sklearn_attrec._ranking.known_ids import missing_id
@@ -85,6 +90,7 @@ class BaseRecommender(
     settings_: dict[str, Any]
     n_features_in_: int
     feature_names_in_: np.ndarray
+    frame_library_: str
 
     _parameter_constraints = {
         "k": Integer(1),
@@ -264,6 +270,7 @@ class BaseRecommender(
         """
         validate_parameters(self)
         caller = self._caller("fit")
+        X = to_pandas(X)
         interactions = check_interactions(X, caller=caller)
         sequences, users, items = encode(interactions, check_weights(X, caller))
         if len(items) < 2:
@@ -273,6 +280,7 @@ class BaseRecommender(
                 f"{len(sequences.items)}). Pass interactions with more items."
             )
         state = _encoded_state(sequences, users, items)
+        state["frame_library_"] = library_of(X) or "pandas"
         state["settings_"] = self._settings(len(items), sequences.longest)
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
         features = X[names] if isinstance(X, pd.DataFrame) else X
@@ -468,21 +476,20 @@ class BaseRecommender(
         k = self._check_k(k, "recommend")
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         check_arguments(caller, exclude_seen=(exclude_seen, Boolean()))
-        queries, _ = read_queries(
-            self, ALL_USERS if users is None else users, history, caller
-        )
+        users = ALL_USERS if users is None else to_pandas(users)
+        queries, _ = read_queries(self, users, history, caller)
         rules = read_rules(self, candidates, exclude, queries.ids, caller)
         codes, scores = best_items(self, queries, k, exclude_seen, rules)
         row, column = np.nonzero(codes >= 0)
-        return pd.DataFrame(
-            {
-                USER: queries.ids[row],
-                ITEM: self.items_[codes[row, column]],
-                "score": scores[row, column],
-                "rank": column + 1,
-            },
-            index=users.index[row] if isinstance(users, pd.DataFrame) else None,
-        )
+        table = {
+            USER: queries.ids[row],
+            ITEM: self.items_[codes[row, column]],
+            "score": scores[row, column],
+            "rank": column + 1,
+        }
+        index = users.index[row] if isinstance(users, pd.DataFrame) else None
+        library = library_of(users) or self.frame_library_
+        return make_frame(table, library, caller, "users", index)
 
     # Helpers --------------------------------------------------------------------
 

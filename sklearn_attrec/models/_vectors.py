@@ -9,6 +9,7 @@ from scipy.sparse import csr_array, issparse, vstack
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.column_names import ITEM
+from sklearn_attrec._interactions.frames import library_of, make_frame
 from sklearn_attrec._ranking.known_ids import known_items
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_candidates
@@ -29,6 +30,7 @@ class VectorsMixin:
 
     # Defined by BaseRecommender.
     items_: np.ndarray
+    frame_library_: str
     _caller: Callable[[str], str]
     _check_k: Callable[[int | None, str], int]
     _similarity_vectors: Callable[[], Any]
@@ -72,14 +74,14 @@ class VectorsMixin:
             excluded = ~read_candidates(self, candidates, caller)
         similar, scores = most_similar(vectors, codes, k, excluded)
         row, column = np.nonzero(similar >= 0)
-        return pd.DataFrame(
-            {
-                ITEM: ids[row],
-                f"similar_{ITEM}": self.items_[similar[row, column]],
-                "score": scores[row, column],
-                "rank": column + 1,
-            }
-        )
+        table = {
+            ITEM: ids[row],
+            f"similar_{ITEM}": self.items_[similar[row, column]],
+            "score": scores[row, column],
+            "rank": column + 1,
+        }
+        library = library_of(items) or self.frame_library_
+        return make_frame(table, library, caller, "items")
 
     def query_vectors(
         self, users: Users | None = None, history: History | None = None

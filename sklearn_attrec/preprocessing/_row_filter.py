@@ -9,6 +9,12 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_attrec._interactions.frames import (
+    collect,
+    library_of,
+    take_rows,
+    to_pandas,
+)
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import validate_parameters
@@ -43,11 +49,13 @@ class RowFilter(  # type: ignore[call-arg]
 
     def _fit(self, X):
         validate_parameters(self)
-        X = self._validate(X, reset=True)
-        kept = self._kept_rows(X)
+        X = collect(X)
+        checked = self._validate(to_pandas(X, all_columns=True), reset=True)
+        kept = self._kept_rows(checked)
         self.n_rows_in_ = len(kept)
         self.n_rows_out_ = int(kept.sum())
-        return self._as_configured(X[kept])
+        rows = take_rows(checked if library_of(X) is None else X, np.flatnonzero(kept))
+        return self._as_configured(rows)
 
     def _as_configured(self, X):
         """Return X, as a frame if it is an array and the output is set to 'pandas'."""
@@ -144,7 +152,7 @@ class RowFilter(  # type: ignore[call-arg]
         # Queries may have fewer columns than interactions, or none.
         fitted_on_frame = hasattr(self, "feature_names_in_")
         is_list_of_ids = isinstance(X, list | tuple) and all(map(np.isscalar, X))
-        is_query = isinstance(X, pd.DataFrame) or np.isscalar(X) or is_list_of_ids
+        is_query = library_of(X) is not None or np.isscalar(X) or is_list_of_ids
         if fitted_on_frame or is_query:
             return self._as_configured(X)
         return self._as_configured(self._validate(X, reset=False))
