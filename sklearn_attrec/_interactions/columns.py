@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.array_columns import read_array_columns
-from sklearn_attrec._interactions.column_calls import rename_call
+from sklearn_attrec._interactions.column_calls import rename_call, unique_call
 from sklearn_attrec._interactions.column_names import (
     ITEM,
     TIME,
@@ -103,7 +103,7 @@ def _frame_columns(X, caller, name, need_items, time_of):
             raise InteractionsError(
                 f"{caller}: column {column!r} appears {repeated.shape[1]} times in "
                 f"{name}, but must appear once. Keep the first: "
-                f"{name}.loc[:, ~{name}.columns.duplicated()]."
+                f"{unique_call(X, name)}."
             )
     found = [] if TIME in X or time_of is None else find_time_columns(X)
     if missing := [column for column in needed if column not in X]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import pandas_name
 from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.sequences import Sequences
@@ -188,7 +189,7 @@ def _check_candidates(found, lists, ids, value, caller):
         user = short_repr(found.owners[empty[0]])
     if isinstance(value, pd.DataFrame):
         rows = f"pd.DataFrame({{'{USER}': {user}, '{ITEM}': model.items_}})"
-        remedy = f"pd.concat([candidates, {rows}])"
+        remedy = f"pd.concat([{pandas_name(value, 'candidates')}, {rows}])"
     else:
         remedy = f"dict(candidates) | {{{user}: model.items_}}"
     raise InteractionsError(

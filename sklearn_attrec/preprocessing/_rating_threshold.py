@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import drop_missing_advice
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.preprocessing._row_filter import RowFilter
 from sklearn_attrec.utils._param_validation import Integer, Real
@@ -76,8 +77,8 @@ class RatingThreshold(RowFilter):
         if len(missing):
             raise InteractionsError(
                 f"RatingThreshold finds {len(missing)} missing rating(s) in column "
-                f"{self.column!r} of X, first at row {missing[0]}. Drop these rows, as "
-                "in .dropna(subset=...), or fill them in, as in .fillna."
+                f"{self.column!r} of X, first at row {missing[0]}. "
+                f"{drop_missing_advice(ratings)}"
             )
         return (ratings >= self.threshold).to_numpy(dtype=bool)
 
