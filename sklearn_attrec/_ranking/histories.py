@@ -173,10 +173,11 @@ def _refuse_missing_users(history, found, ids, single, caller):
         return
     user, is_frame = short_repr(ids[missing[0]]), isinstance(history, pd.DataFrame)
     if is_frame:
+        frame = pandas_name(history, "history")
         remedy = (
-            f"Query only users of its rows, as in history['{USER}'].unique(), or pass "
-            f"a dict: dict.fromkeys(users, []) | {pandas_name(history, 'history')}"
-            f".groupby('{USER}')['{ITEM}'].agg(list).to_dict()."
+            f"Query only users of its rows, as in {frame}['{USER}'].unique(), or pass "
+            f"a dict: dict.fromkeys(users, []) | {frame}.groupby('{USER}')['{ITEM}']"
+            ".agg(list).to_dict()."
         )
     elif single:
         remedy = f"For an empty history pass history.get({user}, [])."

@@ -62,7 +62,8 @@ class RatingThreshold(RowFilter):
         self.column = column
 
     def _kept_rows(self, X):
-        ratings = pd.Series(self._ratings(X)).reset_index(drop=True)
+        given = self._ratings(X)
+        ratings = pd.Series(given).reset_index(drop=True)
         try:
             ratings = pd.to_numeric(ratings)
         except (TypeError, ValueError) as error:
@@ -78,7 +79,7 @@ class RatingThreshold(RowFilter):
             raise InteractionsError(
                 f"RatingThreshold finds {len(missing)} missing rating(s) in column "
                 f"{self.column!r} of X, first at row {missing[0]}. "
-                f"{drop_missing_advice(ratings)}"
+                f"{drop_missing_advice(given)}"
             )
         return (ratings >= self.threshold).to_numpy(dtype=bool)
 
@@ -95,7 +96,7 @@ class RatingThreshold(RowFilter):
         if not Integer(low, high).allows(self.column):
             raise InvalidParameterError(
                 "The 'column' parameter of RatingThreshold must be the position of the "
-                f"ratings if X is not a pandas DataFrame, {Integer(low, high)}. "
+                f"ratings if X is not a DataFrame, {Integer(low, high)}. "
                 f"Got {self.column!r} instead."
             )
         return X[:, self.column]

@@ -64,8 +64,8 @@ class RowFilter(  # type: ignore[call-arg]
         if output not in ("default", "pandas"):
             raise InvalidParameterError(
                 f"The 'transform' output of {type(self).__name__} must be 'default' or "
-                f"'pandas', because recommenders read pandas frames. Got {output!r} "
-                "instead."
+                "'pandas': only arrays are converted, to frames of pandas. Got "
+                f"{output!r} instead."
             )
         is_array = isinstance(X, np.ndarray) and X.ndim == 2
         # Queries may have other columns than interactions.
