@@ -40,8 +40,6 @@ def refuse_foreign_table(values, prefix):
     polars and pyarrow; this refuses their other objects.
     """
     library, name = type(values).__module__.partition(".")[0], type(values).__name__
-    if library == "pyarrow" and name.endswith("Scalar"):
-        raise TypeError(f"{prefix} is a pyarrow {name}; pass its value: .as_py().")
     if library in _CONVERSIONS:
         collect = "collect()." if name == "LazyFrame" else ""
         raise TypeError(
