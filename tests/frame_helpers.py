@@ -68,8 +68,8 @@ def in_each_library(values):
     except (pa.ArrowException, ValueError, OverflowError, TypeError):
         return [values]  # for example objects of several types
     is_series = isinstance(values, pd.Series)
-    pairs = [(values, table)] if is_series else zip(columns_of(values), table.columns)
-    if not all(have_equal_types(*pair) for pair in pairs):
+    columns = [values] if is_series else columns_of(values)
+    if not all(map(have_equal_types, columns, [table] if is_series else table.columns)):
         return [values]
     try:
         return [values, table, in_library(values, "polars")]

@@ -11,7 +11,7 @@ from sklearn_attrec.datasets import make_interactions
 DOCS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["evaluation.md"])
+@pytest.mark.parametrize("page", ["evaluation.md", "frames.md"])
 def test_code_of_a_page_runs(page):
     text = (DOCS / page).read_text("utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

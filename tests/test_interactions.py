@@ -212,8 +212,6 @@ def test_unusable_frames(change, error, parts):
 )
 def test_one_rename_call_fixes_all_columns(user, item, time):
     frame = make_frame().set_axis([user, item, time], axis=1)
-    names = {user: USER, item: ITEM, time: TIME}
-    renames = {old: new for old, new in names.items() if old != new}
     for X in in_each_library(frame):
         with pytest.raises(InteractionsError, match=CALLER) as caught:
             read(X)

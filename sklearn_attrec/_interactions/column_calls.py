@@ -12,6 +12,18 @@ __all__ = [
     "unique_call",
 ]
 
+# By library, and whether the values are floats: NaN then counts as missing, which it
+# does not in these libraries.
+_DROP_AND_FILL = {
+    ("polars", False): (".drop_nulls(subset=...)", ".fill_null"),
+    ("polars", True): (".fill_nan(None).drop_nulls()", ".fill_null"),
+    ("pyarrow", False): (".drop_null()", "pyarrow.compute.fill_null"),
+    ("pyarrow", True): (
+        ".filter(pyarrow.compute.is_finite(...))",
+        "pyarrow.compute.fill_null",
+    ),
+}
+
 
 def pandas_name(X, name):
     """Return an expression of the argument `name` as an object of pandas."""
@@ -59,17 +71,10 @@ def unique_call(X, name):
 
 def drop_missing_advice(values, subset="..."):
     """Return the advice to drop or fill in the rows of missing values."""
-    library, has_nan = library_of(values), getattr(values.dtype, "kind", "O") == "f"
-    drop, fill = {
-        "polars": (
-            ".fill_nan(None).drop_nulls()" if has_nan else f".drop_nulls(subset={subset})",
-            ".fill_null",
-        ),
-        "pyarrow": (
-            ".filter(pyarrow.compute.is_finite(...))" if has_nan else ".drop_null()",
-            "pyarrow.compute.fill_null",
-        ),
-    }.get(library, (f".dropna(subset={subset})", ".fillna"))
+    library, is_float = library_of(values), values.dtype.kind == "f"
+    of_pandas = ".dropna(subset=...)", ".fillna"
+    drop, fill = _DROP_AND_FILL.get((library, is_float), of_pandas)
+    drop = drop.replace("subset=...", f"subset={subset}")
     return f"Drop these rows, as in {drop}, or fill them in, as in {fill}."
 
 

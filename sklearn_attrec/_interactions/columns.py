@@ -54,10 +54,11 @@ def check_interactions(X, *, caller, name="X", need_items=True, time_of="interac
     Parameters
     ----------
     X : DataFrame or array-like of shape (n, n_columns)
-        A frame of pandas, polars or pyarrow with the columns `user_id`, `item_id` and optionally `timestamp`, or an
-        array whose first columns are user, item and optionally time, in this order.
-        Other columns are not read here (`check_weights` reads `weight`), but if there
-        is no `timestamp`, neither they nor the index may look like times.
+        A frame of pandas, polars or pyarrow with the columns `user_id`, `item_id` and
+        optionally `timestamp`, or an array whose first columns are user, item and
+        optionally time, in this order. Other columns are not read here (`check_weights`
+        reads `weight`), but if there is no `timestamp`, neither they nor the index may
+        look like times.
     caller : str
         Name of the calling method, for example "AttRecRecommender.fit". Error messages
         begin with it.

@@ -99,7 +99,9 @@ def _to_floats(column, frame, prefix, rename):
         with suppress(TypeError, ValueError):
             column.astype(np.float64)
             converted = f"{frame}[{WEIGHT!r}].astype('float64')"
-            remedy = f"Convert them first: {frame}.assign({WEIGHT}={converted}). {rename}"
+            remedy = (
+                f"Convert them first: {frame}.assign({WEIGHT}={converted}). {rename}"
+            )
         raise InteractionsError(
             f"{prefix}: weights must be numbers; got {census(array)}. {remedy}"
         )

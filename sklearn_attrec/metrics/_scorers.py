@@ -29,7 +29,7 @@ from sklearn_attrec.utils._param_validation import (
     check_arguments,
 )
 from sklearn_attrec.utils._short_repr import short_repr
-from sklearn_attrec.utils._types import Table
+from sklearn_attrec.utils._types import ResultFrame, Table
 
 __all__ = ["CONTEXTS", "evaluate", "make_multi_ranking_scorer", "make_ranking_scorer"]
 
@@ -275,7 +275,7 @@ def evaluate(
     k: int | Sequence[int] = (10, 50),
     *,
     context: str = "fit",
-) -> pd.DataFrame:
+) -> ResultFrame:
     """Evaluate a recommender on held-out interactions; each row is one query.
 
     Parameters
@@ -299,6 +299,9 @@ def evaluate(
         also given as the sum of two parts: `repeat_hits`, the fraction of rows that are
         hits with an item of the row's history, and `new_hits`, the fraction that are
         hits with another item. Use `pandas.concat` to compare several recommenders.
+        The DataFrame belongs to the library of X, or to that of the frame passed to
+        `fit` if X is an array. In polars and pyarrow, which have no labels, the class
+        of the recommender is the first column, `recommender`.
 
     Raises
     ------
@@ -309,6 +312,8 @@ def evaluate(
     InvalidParameterError
         If k is not one or several integers of at least 1, `context` is not one of its
         values, or the estimator is not a recommender.
+    ImportError
+        If the library of the result is not installed.
 
     Warns
     -----

@@ -11,7 +11,7 @@ from sklearn_attrec._interactions.frames import collect, library_of, take_rows
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.model_selection._forward_split import ForwardSplit
 from sklearn_attrec.utils._param_validation import Integer, OneOf
-from sklearn_attrec.utils._types import Table
+from sklearn_attrec.utils._types import Frame, Table
 
 __all__ = ["LeaveLastOut", "leave_last_out_split"]
 
@@ -135,6 +135,10 @@ def leave_last_out_split(
 ) -> tuple[pd.DataFrame, pd.DataFrame]: ...
 @overload
 def leave_last_out_split(
+    X: Frame, n_last: int = 1, *, unit: str = "row"
+) -> tuple[Any, Any]: ...
+@overload
+def leave_last_out_split(
     X: npt.ArrayLike, n_last: int = 1, *, unit: str = "row"
 ) -> tuple[np.ndarray, np.ndarray]: ...
 def leave_last_out_split(
@@ -158,9 +162,10 @@ def leave_last_out_split(
     Returns
     -------
     train : DataFrame or ndarray
-        The earlier rows, in the order of X and with its index labels.
+        The earlier rows, in the order of X and with its index labels. A DataFrame is
+        one of the library of X.
     test : DataFrame or ndarray
-        The held-out rows, in the order of X and with its index labels.
+        The held-out rows, likewise.
 
     Raises
     ------

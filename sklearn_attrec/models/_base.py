@@ -36,7 +36,13 @@ from sklearn_attrec.utils._param_validation import (
 )
 from sklearn_attrec.utils._plain_values import plain_parameters
 from sklearn_attrec.utils._short_repr import short_repr
-from sklearn_attrec.utils._types import History, ItemRule, Table, Users
+from sklearn_attrec.utils._types import (
+    History,
+    ItemRule,
+    ResultFrame,
+    Table,
+    Users,
+)
 from sklearn_attrec.utils._version import package_version
 
 __all__ = ["BaseRecommender", "InterruptedFit"]
@@ -241,6 +247,9 @@ class BaseRecommender(
             `timestamp` the rows must be sorted by time, and no other column or index
             level may look like a time. Rows with equal times keep their order. The
             first three columns of an array are user, item and time.
+            Here and in all other methods, a DataFrame is one of pandas or polars, which
+            may be lazy, or a Table of pyarrow; a Series is one of pandas or polars, or
+            an array of pyarrow.
             A DataFrame may have a column `weight`, with numbers of at least 0: how much
             a row counts in popularity, transitions and similarities, and as a target of
             the training loss. Only the ratios of the weights matter. A row of weight 0
@@ -407,7 +416,7 @@ class BaseRecommender(
         exclude: ItemRule | None = None,
         candidates: ItemRule | None = None,
         exclude_seen: bool | None = None,
-    ) -> pd.DataFrame:
+    ) -> ResultFrame:
         """Recommend items as a table.
 
         Parameters
@@ -430,9 +439,12 @@ class BaseRecommender(
         -------
         DataFrame
             Columns `user_id`, `item_id`, `score` (larger is better) and `rank` (from
-            1). A user with fewer than k remaining items has fewer rows. If `users` is a
-            DataFrame, the index of the result holds the label of the row of `users`
-            that a row answers; otherwise it is 0, 1, 2, ...
+            1). A user with fewer than k remaining items has fewer rows. The rows are in
+            the order of `users`. If `users` is a DataFrame of pandas, the index of the
+            result holds the label of the row of `users` that a row answers; otherwise
+            it is 0, 1, 2, ...
+            The DataFrame belongs to the library of `users`, or to that of the frame
+            passed to `fit` if `users` is None, an id, a list or an array of NumPy.
 
         Raises
         ------
@@ -442,6 +454,8 @@ class BaseRecommender(
             As in `predict`.
         InvalidParameterError
             If k or `exclude_seen` has an invalid value.
+        ImportError
+            If the library of the result is not installed.
 
         Warns
         -----
@@ -476,8 +490,8 @@ class BaseRecommender(
         k = self._check_k(k, "recommend")
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         check_arguments(caller, exclude_seen=(exclude_seen, Boolean()))
-        users = ALL_USERS if users is None else to_pandas(users)
-        queries, _ = read_queries(self, users, history, caller)
+        queried = ALL_USERS if users is None else to_pandas(users)
+        queries, _ = read_queries(self, queried, history, caller)
         rules = read_rules(self, candidates, exclude, queries.ids, caller)
         codes, scores = best_items(self, queries, k, exclude_seen, rules)
         row, column = np.nonzero(codes >= 0)
@@ -487,8 +501,8 @@ class BaseRecommender(
             "score": scores[row, column],
             "rank": column + 1,
         }
-        index = users.index[row] if isinstance(users, pd.DataFrame) else None
-        library = library_of(users) or self.frame_library_
+        index = queried.index[row] if isinstance(queried, pd.DataFrame) else None
+        library = library_of(queried) or self.frame_library_
         return make_frame(table, library, caller, "users", index)
 
     # Helpers --------------------------------------------------------------------

@@ -20,7 +20,14 @@ from sklearn_attrec._ranking.vectors import (
     join_parts,
     query_blocks,
 )
-from sklearn_attrec.utils._types import History, Id, Ids, Items, Users
+from sklearn_attrec.utils._types import (
+    History,
+    Id,
+    Ids,
+    Items,
+    ResultFrame,
+    Users,
+)
 
 __all__ = ["VectorsMixin"]
 
@@ -37,7 +44,7 @@ class VectorsMixin:
 
     def similar_items(
         self, items: Id | Ids, *, k: int | None = None, candidates: Items | None = None
-    ) -> pd.DataFrame:
+    ) -> ResultFrame:
         """Find the items that are most similar to each of the given items.
 
         Parameters
@@ -54,7 +61,9 @@ class VectorsMixin:
         DataFrame
             Columns `item_id`, `similar_item_id`, `score` (cosine similarity, −1 to 1)
             and `rank` (from 1). An item is not similar to itself. An item with fewer
-            than k other candidates has fewer rows.
+            than k other candidates has fewer rows. The DataFrame belongs to the library
+            of `items`, or to that of the frame passed to `fit` if `items` is an id, a
+            list or an array of NumPy.
 
         Raises
         ------
@@ -62,6 +71,8 @@ class VectorsMixin:
             If an item was not seen in fit, or `candidates` is empty.
         InvalidParameterError
             If k is not an integer of at least 1.
+        ImportError
+            If the library of the result is not installed.
         """
         check_is_fitted(self)
         caller = self._caller("similar_items")

@@ -18,7 +18,7 @@ from sklearn_attrec._interactions.frames import (
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._param_validation import validate_parameters
-from sklearn_attrec.utils._types import Table, Users
+from sklearn_attrec.utils._types import Frame, Table, Users
 
 __all__ = ["InteractionFilter", "RowFilter"]
 
@@ -98,7 +98,7 @@ class RowFilter(  # type: ignore[call-arg]
         self._fit(X)
         return self
 
-    def fit_transform(self, X: Table, y: object = None) -> pd.DataFrame | np.ndarray:
+    def fit_transform(self, X: Table, y: object = None) -> Frame | np.ndarray:
         """Fit the filter and drop rows of training data.
 
         Parameters
@@ -111,7 +111,8 @@ class RowFilter(  # type: ignore[call-arg]
         Returns
         -------
         DataFrame or ndarray of shape (n_rows_out_, n_columns)
-            The rows kept, in the order of X and with its index labels.
+            The rows kept, in the order of X and with its index labels. A DataFrame is
+            one of the library of X, and not lazy.
 
         Raises
         ------
