@@ -679,7 +679,9 @@ def test_dates_are_times():
         numbered(40, [1.0, np.nan], ["1 missing", "row 1: nan", "dropna"]),
         ([1, None, None], ["2 missing", "row 1"]),
         (pd.Series([1, None], dtype="Int64"), ["1 missing", "row 1"]),
-        numbered(40, [datetime(2020, 1, 1), pd.NaT], ["1 missing", "row 1: NaT"]),
+        numbered(
+            40, [datetime(2020, 1, 1), pd.NaT], ["1 missing", "row 1: NaT", "dropna"]
+        ),
         numbered(41, [1.0, np.inf], ["1 infinite", "row 1: inf", "finite"]),
         numbered(41, [-np.inf, -np.inf], ["2 infinite", "row 0: -inf"]),
         numbered(41, pd.Series([7, -np.inf], dtype=object), ["row 1: -inf"]),

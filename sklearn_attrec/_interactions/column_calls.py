@@ -4,7 +4,7 @@ from sklearn_attrec._interactions.column_names import level_names
 from sklearn_attrec._interactions.frames import is_lazy, library_of
 
 __all__ = [
-    "cast_calls",
+    "cast_call",
     "drop_call",
     "drop_missing_advice",
     "pandas_name",
@@ -22,6 +22,24 @@ _DROP_AND_FILL = {
         ".filter(pyarrow.compute.is_finite(...))",
         "pyarrow.compute.fill_null",
     ),
+}
+
+_CASTS = {
+    "pandas": {
+        "text": ".astype(str)",
+        "integers": ".astype('Int64')",
+        "floats": ".astype('float64')",
+    },
+    "polars": {
+        "text": ".cast(polars.String)",
+        "integers": ".cast(polars.Int64)",
+        "floats": ".cast(polars.Float64)",
+    },
+    "pyarrow": {
+        "text": ".cast('string')",
+        "integers": ".cast('int64')",
+        "floats": ".cast('float64')",
+    },
 }
 
 
@@ -78,9 +96,6 @@ def drop_missing_advice(values, subset="..."):
     return f"Drop these rows, as in {drop}, or fill them in, as in {fill}."
 
 
-def cast_calls(values):
-    """Return the calls that convert a column to text, and to integers."""
-    return {
-        "polars": (".cast(polars.String)", ".cast(polars.Int64)"),
-        "pyarrow": (".cast('string')", ".cast('int64')"),
-    }.get(library_of(values), (".astype(str)", ".astype('Int64')"))
+def cast_call(values, kind):
+    """Return a call that converts a column to 'text', 'integers' or 'floats'."""
+    return _CASTS[library_of(values) or "pandas"][kind]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sklearn_attrec._interactions.column_calls import cast_calls
+from sklearn_attrec._interactions.column_calls import cast_call
 from sklearn_attrec._interactions.frames import library_of
 from sklearn_attrec._interactions.values import (
     INT64,
@@ -67,12 +67,12 @@ def check_ids(values, *, name, caller):
         out_of_range = (array < INT64.min) | (array > high)
         remedy = "Ids must fit in 64 bits: cast them all to str."
         refuse_values(out_of_range, array, prefix, "out-of-range id", remedy)
-    to_text, _ = cast_calls(values)
     is_bytes_of_pandas = bytes in types and library_of(values) in (None, "pandas")
     # scikit-learn's checks expect the phrase "argument must be ... string ... number".
     raise TypeError(
         f"{prefix}: each id of this argument must be a string or a whole number, all "
-        f"of one type; got {census(array)}. Cast them all, as in {to_text}"
+        f"of one type; got {census(array)}. Cast them all, as in "
+        f"{cast_call(values, 'text')}"
         + (" (bytes: .str.decode('utf-8'))." if is_bytes_of_pandas else ".")
     )
 
@@ -115,7 +115,8 @@ def _check_float_ids(array, prefix, values):
         f"{prefix}: {len(array)} float id{'s' * (len(array) > 1)}, first at row 0: "
         f"{short_repr(array[0])}; ids must be integers or strings. "
         f"{reason if is_of_pandas else 'Cast'} them to integers with "
-        f"{cast_calls(values)[1]}, or to strings, preferably when the data is read."
+        f"{cast_call(values, 'integers')}, or to strings, preferably when the data is "
+        "read."
     )
 
 

@@ -5,7 +5,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from sklearn_attrec._interactions.column_calls import pandas_name
+from sklearn_attrec._interactions.column_calls import cast_call, pandas_name
 from sklearn_attrec._interactions.column_names import TIME
 from sklearn_attrec._interactions.frames import library_of
 from sklearn_attrec._interactions.time_values import are_clocks
@@ -35,8 +35,9 @@ def check_times(values, prefix, name="X"):
     if isinstance(values, pd.Series) and isinstance(values.dtype, pd.PeriodDtype):
         values = values.dt.to_timestamp()
     if isinstance(values, pd.Series) and values.dtype.kind == "M":
-        values = pd.DatetimeIndex(values)
-        values = values if values.tz is None else values.tz_convert(None)
+        dates = pd.DatetimeIndex(values)
+        values = pd.Series(dates if dates.tz is None else dates.tz_convert(None))
+        values.attrs = given.attrs
     array = to_array(values, prefix, "time")
     if array.dtype.kind == "O":
         array = narrow(array)
@@ -55,7 +56,7 @@ def check_times(values, prefix, name="X"):
     if array.dtype.kind == "f":
         remedy = "Times must be finite: drop these rows."
         refuse_values(np.isinf(array), array, prefix, "infinite time", remedy)
-        _refuse_rounded(array, prefix)
+        _refuse_rounded(array, prefix, cast_call(given, "floats"))
         return array.astype(np.float64)
     if array.dtype.kind == "M":
         return native_copy(array)
@@ -95,14 +96,14 @@ def _assignment(values, name, expression):
     return f"{name} = {frame}.assign({TIME}={expression})"
 
 
-def _refuse_rounded(array, prefix):
+def _refuse_rounded(array, prefix, to_floats):
     """Refuse times that a float of 16 or 32 bits cannot hold."""
     limit = 2.0 ** (np.finfo(array.dtype).nmant + 1)
     if array.dtype.itemsize < 8:
         remedy = (
             f"{array.dtype} rounds numbers above {limit:.0f}, so that different times "
             "become equal. Read them as int64 or float64. If the rounded times are "
-            "exact enough, convert them with .astype('float64')."
+            f"exact enough, convert them with {to_floats}."
         )
         refuse_values(np.abs(array) > limit, array, prefix, "rounded time", remedy)
 
