@@ -40,8 +40,33 @@ def frames(n):
         yield f"{name}, dates", ids.assign(timestamp=dates)
 
 
-def seconds(function, repeats):
-    return statistics.median(timeit.repeat(function, number=1, repeat=repeats))
+def seconds(function, frames, repeats):
+    """Return the median for each frame; they take turns, as load may change."""
+    found = [
+        [timeit.timeit(lambda X=X: function(X), number=1) for X in frames]
+        for _ in range(repeats)
+    ]
+    return [statistics.median(times) for times in zip(*found, strict=True)]
+
+
+def compare(frame, repeats):
+    """Yield the calls, the libraries and the seconds for a frame of pandas."""
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    libraries = {"pandas": frame, "polars": pl.from_arrow(table), "pyarrow": table}
+    calls = {
+        "check_interactions": lambda X: check_interactions(X, caller="frames.py"),
+        "PopularityRecommender.fit": PopularityRecommender().fit,
+    }
+    for call, function in calls.items():
+        medians = seconds(function, libraries.values(), repeats)
+        for library, median in zip(libraries, medians, strict=True):
+            yield {
+                "call": call,
+                "library": library,
+                "s": f"{median:.3f}",
+                "ratio": f"{median / medians[0]:.2f}",
+                "difference, s": f"{median - medians[0]:+.3f}",
+            }
 
 
 if __name__ == "__main__":
@@ -49,27 +74,9 @@ if __name__ == "__main__":
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
-    rows = []
-    for name, frame in frames(arguments.rows):
-        table = pa.Table.from_pandas(frame, preserve_index=False)
-        libraries = {"pandas": frame, "polars": pl.from_arrow(table), "pyarrow": table}
-        calls = {
-            "check_interactions": lambda X: check_interactions(X, caller="frames.py"),
-            "PopularityRecommender.fit": PopularityRecommender().fit,
-        }
-        for call, function in calls.items():
-            of_pandas = None
-            for library, X in libraries.items():
-                found = seconds(lambda X=X, f=function: f(X), arguments.repeats)
-                of_pandas = of_pandas or found
-                rows.append(
-                    {
-                        "ids": name,
-                        "call": call,
-                        "library": library,
-                        "s": f"{found:.3f}",
-                        "ratio": f"{found / of_pandas:.2f}",
-                        "difference, s": f"{found - of_pandas:+.3f}",
-                    }
-                )
+    rows = [
+        {"ids": name} | row
+        for name, frame in frames(arguments.rows)
+        for row in compare(frame, arguments.repeats)
+    ]
     print(markdown(pd.DataFrame(rows)))

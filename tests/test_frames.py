@@ -393,3 +393,9 @@ def test_columns_that_are_not_read_may_hold_anything(small_interactions):
     other = pl.Series("other", [object()] * len(frame), dtype=pl.Object)
     assert to_pandas(frame.with_columns(other)).shape[1] == 3
     assert PopularityRecommender().fit(frame.with_columns(other)).n_features_in_ == 3
+
+
+def test_lists_of_arrow_must_be_converted(small_interactions):
+    model = PopularityRecommender(k=1).fit(small_interactions)
+    with pytest.raises(TypeError, match=r"pyarrow ListScalar.*\.as_py\(\)"):
+        model.predict(1, {1: pa.array([[10]])[0]})

@@ -42,9 +42,10 @@ def refuse_foreign_table(values, prefix):
     library, name = type(values).__module__.partition(".")[0], type(values).__name__
     if library in _CONVERSIONS:
         collect = "collect()." if name == "LazyFrame" else ""
+        method = "as_py" if name.endswith("Scalar") else _CONVERSIONS[library]
         raise TypeError(
-            f"{prefix} is a {library} {name}, which is not supported; convert it to "
-            f"pandas first with .{collect}{_CONVERSIONS[library]}()."
+            f"{prefix} is a {library} {name}, which is not supported; convert it "
+            f"first with .{collect}{method}()."
         )
 
 
