@@ -80,7 +80,7 @@ def in_each_library(values):
 
 
 def have_equal_types(series, column):
-    """Return whether a column of Arrow holds the types of objects, and no others."""
+    """Return whether a column of Arrow returns values of the same types."""
     types = set(map(type, series.dropna().tolist()))
     held = tuple(map(type, column.drop_null().to_pylist()))
     return all(issubclass(t, held) for t in types)

@@ -84,7 +84,9 @@ def assert_interactions_equal(actual, expected):
 
 
 def test_frame_is_split_into_columns_in_row_order():
-    for frame in in_each_library(make_frame()):
+    frames = in_each_library(make_frame())
+    assert len(frames) == 3
+    for frame in frames:
         users, items, times = read(frame)
         assert (users.tolist(), users.dtype) == ([1, 1, 2], np.int64)
         assert (items.tolist(), items.dtype) == (["a", "b", "a"], object)
