@@ -32,7 +32,7 @@ def run_code(page):
     return names
 
 
-@pytest.mark.parametrize("page", ["callbacks.md", "evaluation.md"])
+@pytest.mark.parametrize("page", ["callbacks.md", "evaluation.md", "frames.md"])
 def test_code_of_a_page_runs(page):
     run_code(page)
 

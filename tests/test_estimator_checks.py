@@ -2,8 +2,11 @@
 
 from unittest import SkipTest
 
+import numpy as np
+import pandas as pd
 import pytest
 import sklearn
+from frame_helpers import LIBRARIES, in_library
 from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
     parametrize_with_checks,
@@ -12,6 +15,7 @@ from sklearn.utils.fixes import parse_version
 from test_common import ESTIMATORS
 
 import sklearn_attrec
+from sklearn_attrec import PopularityRecommender
 
 VERSION = parse_version(sklearn.__version__).release[:2]
 
@@ -51,3 +55,48 @@ def test_all_estimators_are_checked():
     public = [getattr(sklearn_attrec, name) for name in sklearn_attrec.__all__]
     public = {thing for thing in public if isinstance(thing, type)}
     assert {type(estimator) for estimator in ESTIMATORS} == public
+
+
+class FrameRecommender(PopularityRecommender):
+    """Turns the arrays of the checks into frames, where that is possible."""
+
+    library = "pandas"
+    n_frames = 0
+
+    def _in_library(self, X):
+        is_table = isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] > 1
+        if not is_table or X.dtype.kind not in "iuf" or not np.isfinite(X).all():
+            return X
+        if X.shape[1] != getattr(self, "n_features_in_", X.shape[1]) or len(X) == 0:
+            return X
+        FrameRecommender.n_frames += 1
+        ids = np.ascontiguousarray(X[:, :2], float).view(int)  # the same bits
+        frame = pd.DataFrame(ids, columns=["user_id", "item_id"])
+        if X.shape[1] > 2:
+            frame["timestamp"] = X[:, 2]
+        return in_library(frame, self.library)
+
+    def fit(self, X, y=None):
+        vars(self).pop("n_features_in_", None)
+        super().fit(self._in_library(X))
+        if hasattr(self, "feature_names_in_"):  # of a frame, with three columns at most
+            del self.feature_names_in_
+            self.n_features_in_ = X.shape[1]
+        return self
+
+    def predict(self, user, history=None, **arguments):
+        return super().predict(self._in_library(user), history, **arguments)
+
+    def score(self, X, y=None):
+        return super().score(self._in_library(X))
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_checks_on_frames(library, monkeypatch):
+    monkeypatch.setattr(FrameRecommender, "library", library)
+    monkeypatch.setattr(FrameRecommender, "n_frames", 0)
+    checks = list(estimator_checks_generator(FrameRecommender()))
+    assert len(checks) >= (41 if VERSION >= (1, 9) else 35)
+    for each, check in checks:
+        check(each)
+    assert FrameRecommender.n_frames > 50

@@ -15,12 +15,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from bad_input_helpers import assert_refused, frame_of, numbered
+from frame_helpers import in_each_library, in_words_of
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
 from sklearn_attrec import PopularityRecommender
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import Interactions, check_interactions
+from sklearn_attrec._interactions.frames import library_of
 from sklearn_attrec._interactions.ids import check_history, check_ids
 from sklearn_attrec._interactions.sequences import encode
 from sklearn_attrec.exceptions import InteractionsError
@@ -54,6 +56,17 @@ def read_times(values):
     return read(with_column(TIME, values)).times
 
 
+def assert_frame_refused(frame, error, *parts, **params):
+    """Expect this error for a frame of each library that can hold it."""
+    for X in in_each_library(frame):
+        words = in_words_of(X, parts)
+        assert_refused(partial(read, X, **params), error, CALLER, *words)
+
+
+def assert_times_refused(values, error, *parts):
+    assert_frame_refused(with_column(TIME, values), error, repr(TIME), *parts)
+
+
 def read_history(history, **params):
     return check_history(history, caller=CALLER, **params)
 
@@ -71,11 +84,14 @@ def assert_interactions_equal(actual, expected):
 
 
 def test_frame_is_split_into_columns_in_row_order():
-    users, items, times = read(make_frame())
-    assert (users.tolist(), users.dtype) == ([1, 1, 2], np.int64)
-    assert (items.tolist(), items.dtype) == (["a", "b", "a"], object)
-    assert (times.tolist(), times.dtype) == ([3, 1, 2], np.int64)
-    assert {type(item) for item in items} == {str}
+    frames = in_each_library(make_frame())
+    assert len(frames) == 3
+    for frame in frames:
+        users, items, times = read(frame)
+        assert (users.tolist(), users.dtype) == ([1, 1, 2], np.int64)
+        assert (items.tolist(), items.dtype) == (["a", "b", "a"], object)
+        assert (times.tolist(), times.dtype) == ([3, 1, 2], np.int64)
+        assert {type(item) for item in items} == {str}
 
 
 @pytest.mark.case(37, 39)
@@ -111,7 +127,7 @@ def test_other_containers_are_refused_by_type(X):
 @pytest.mark.parametrize(
     ("module", "method"),
     [
-        ("polars.dataframe.frame", ".to_pandas()"),
+        ("polars.dataframe.group_by", ".to_pandas()"),
         ("pyarrow.lib", ".to_pandas()"),
         ("datasets.arrow_dataset", ".to_pandas()"),
         ("duckdb", ".df()"),
@@ -131,12 +147,6 @@ def test_foreign_tables_must_be_converted_to_pandas(module, method):
     calls += [RatingThreshold().fit, KCoreFilter().fit_transform, DropRepeats().fit]
     for call in calls:
         assert_refused(lambda call=call: list(call(table)), TypeError, *parts)
-
-
-@pytest.mark.case(15)
-def test_lazy_tables_must_be_collected():
-    lazy = type("LazyFrame", (), {"__module__": "polars.lazyframe.frame"})()
-    assert_refused(lambda: read(lazy), TypeError, ".collect().to_pandas()")
 
 
 Row = namedtuple("Row", ["Index", USER, ITEM])
@@ -183,7 +193,7 @@ NO_ITEMS = [repr(USER), repr(ITEM), "X.rename(columns=", "<your"]
     ],
 )
 def test_unusable_frames(change, error, parts):
-    assert_refused(lambda: read(change(make_frame())), error, CALLER, *parts)
+    assert_frame_refused(change(make_frame()), error, *parts)
 
 
 @pytest.mark.case(4)
@@ -204,19 +214,19 @@ def test_unusable_frames(change, error, parts):
 )
 def test_one_rename_call_fixes_all_columns(user, item, time):
     frame = make_frame().set_axis([user, item, time], axis=1)
-    names = {user: USER, item: ITEM, time: TIME}
-    renames = {old: new for old, new in names.items() if old != new}
-    parts = [CALLER, repr(ITEM), f"X.rename(columns={renames})"]
-    assert_refused(lambda: read(frame), InteractionsError, *parts)
-    assert_interactions_equal(read(frame.rename(columns=renames)), read(make_frame()))
+    for X in in_each_library(frame):
+        with pytest.raises(InteractionsError, match=CALLER) as caught:
+            read(X)
+        call = re.search(r"X\.rename\w*\(.*\)", str(caught.value))[0]
+        assert_interactions_equal(read(eval(call, {"X": X})), read(make_frame()))  # noqa: S307
 
 
 @pytest.mark.case(5)
 @pytest.mark.parametrize("column", [USER, ITEM, TIME])
 def test_duplicated_column(column):
     frame = pd.concat([make_frame(), make_frame()[column]], axis=1)
-    parts = [CALLER, repr(column), "2 times", "X.columns.duplicated()"]
-    assert_refused(lambda: read(frame), InteractionsError, *parts)
+    parts = [repr(column), "2 times", "X.columns.duplicated()"]
+    assert_frame_refused(frame, InteractionsError, *parts)
 
 
 @pytest.mark.parametrize("index", [[7, 7, 7], ["x", "y", "z"], [2, 0, 1]])
@@ -249,7 +259,7 @@ def test_queries_need_no_items():
     array = np.array([[1.0, np.nan, 3.0]])
     assert read(array, need_items=False) == (1.0, None, 3.0)
     unnamed, fix = pd.DataFrame({"uid": [1]}), f"X.rename(columns={ {'uid': USER} })"
-    assert_refused(lambda: read(unnamed, need_items=False), InteractionsError, fix)
+    assert_frame_refused(unnamed, InteractionsError, fix, need_items=False)
 
 
 # Arrays
@@ -348,12 +358,12 @@ def test_columns_are_copies(dtype):
     columns = read(array)
     array[:] = 9
     assert [list(map(int, column)) for column in columns] == [[0, 3], [1, 4], [2, 5]]
-    frame = make_frame(times=pd.to_datetime(["2020-01-01"] * 3))
-    values = {name: frame[name].to_numpy() for name in frame}
-    for name, column in zip(values, read(frame), strict=True):
-        assert not np.may_share_memory(values[name], column)
-        column[:] = column[::-1]  # writeable
-    assert_interactions_equal(read(frame), read(frame.copy()))
+    dated = make_frame(times=pd.to_datetime(["2020-01-01"] * 3))
+    for frame in in_each_library(dated):
+        for name, column in zip([USER, ITEM, TIME], read(frame), strict=True):
+            assert not np.may_share_memory(np.asarray(frame[name]), column)
+            column[:] = column[::-1]  # writeable
+        assert_interactions_equal(read(frame), read(dated.copy()))
 
 
 # Ids
@@ -380,6 +390,7 @@ def test_ids_come_back_exactly(values):
     forms += [pd.Series(values), pd.Index(values), pd.Series(values, dtype=object)]
     if "a\0" not in values:  # pandas 2 takes "a" and "a\0" for one category
         forms += [pd.Series(values).astype("category")]
+    forms += in_each_library(pd.Series(np.array(values, dtype=dtype)))
     for form in forms:
         ids = read_ids(form)
         assert (ids.tolist(), ids.dtype) == (values, dtype)
@@ -395,7 +406,8 @@ def test_integer_dtypes_are_kept(dtype):
     plain = np.array([limits.min, 0, limits.max], dtype=dtype)
     nullable = dtype.replace("i", "I").replace("u", "U")
     dtypes = [dtype, nullable, f"{dtype}[pyarrow]", "category", pd.SparseDtype(dtype)]
-    for form in (plain, *(pd.Series(plain).astype(other) for other in dtypes)):
+    forms = [pd.Series(plain).astype(other) for other in dtypes]
+    for form in (plain, *forms, *in_each_library(forms[0]), *in_each_library(forms[3])):
         ids = read_ids(form)
         assert ids.dtype == dtype
         assert_array_equal(ids, plain)
@@ -408,6 +420,7 @@ def test_strings_become_objects_of_str():
         pd.Series(["b", "a", "b"], dtype=dtype)
         for dtype in ("str", "string", "string[pyarrow]", "category", object)
     ]
+    forms += [other for form in forms for other in in_each_library(form)[1:]]
     for form in (*forms, [color.B, np.str_("a"), "b"]):
         ids = read_ids(form)
         assert (ids.tolist(), ids.dtype) == (["b", "a", "b"], object)
@@ -445,8 +458,10 @@ def test_unused_categories_are_no_ids():
 )
 def test_missing_ids(column, values):
     frame = with_column(column, values)
-    parts = [CALLER, repr(column), "2 missing", "row 1", "dropna", "fillna"]
-    assert_refused(lambda: read(frame), InteractionsError, *parts)
+    parts = [repr(column), "2 missing", "row 1", "dropna", "fillna"]
+    if isinstance(values, list) and values[0] == 1:
+        parts = parts[:3]  # NaN is not null in polars and pyarrow
+    assert_frame_refused(frame, InteractionsError, *parts)
 
 
 @pytest.mark.parametrize(
@@ -467,7 +482,7 @@ def test_missing_ids(column, values):
 def test_unusable_ids(values, parts):
     dtype = float if isinstance(values[0], float) else object
     frame = with_column(ITEM, pd.Series(values, dtype=dtype))
-    assert_refused(lambda: read(frame), InteractionsError, CALLER, repr(ITEM), *parts)
+    assert_frame_refused(frame, InteractionsError, repr(ITEM), *parts)
 
 
 @pytest.mark.case(20)
@@ -475,7 +490,7 @@ def test_unusable_ids(values, parts):
 def test_float_ids_in_a_frame(dtype):
     frame = with_column(USER, pd.Series([1.0, 2.0], dtype=dtype))
     parts = [repr(USER), "2 float", "row 0: 1.0", "is missing", ".astype('Int64')"]
-    assert_refused(lambda: read(frame), TypeError, *parts)
+    assert_frame_refused(frame, TypeError, *parts)
 
 
 @pytest.mark.case(20)
@@ -514,8 +529,7 @@ def test_ids_of_other_types(values, parts):
     if isinstance(values, list):
         column = pd.Series(np.fromiter(values, dtype=object))
         assert_refused(lambda: read_ids(values), TypeError, "'users'", *parts)
-    frame = with_column(USER, column)
-    assert_refused(lambda: read(frame), TypeError, CALLER, repr(USER), *parts)
+    assert_frame_refused(with_column(USER, column), TypeError, repr(USER), *parts)
 
 
 @pytest.mark.parametrize(
@@ -590,8 +604,9 @@ def test_numeric_times_are_exact(values, dtype):
     nullable = dtype.replace("i", "I").replace("u", "U").replace("f", "F")
     arrow = f"{dtype}[pyarrow]".replace("float64", "double")
     for form in (dtype, object, nullable, "category", arrow):
-        times = read_times(pd.Series(plain).astype(form))
-        assert (times.tolist(), times.dtype) == (values, dtype)
+        for frame in in_each_library(with_column(TIME, pd.Series(plain).astype(form))):
+            times = read(frame).times
+            assert (times.tolist(), times.dtype) == (values, dtype)
 
 
 @pytest.mark.parametrize(
@@ -607,7 +622,7 @@ def test_numeric_times_are_exact(values, dtype):
 def test_rounded_times_are_refused(dtype, values):
     times = pd.Series(values, dtype=dtype)
     parts = [repr(TIME), "1 rounded", "row 0", "int64 or float64", ".astype('float64')"]
-    assert_refused(lambda: read_times(times), InteractionsError, *parts)
+    assert_times_refused(times, InteractionsError, *parts)
     assert read_times(times.astype("float64")).tolist() == values
     array = np.array([[1, 2, 1.4e9]], dtype="f4")
     assert_refused(lambda: read(array), InteractionsError, "column 2", *parts[:3])
@@ -627,9 +642,11 @@ def test_datetimes_keep_their_unit(unit):
     plain = np.array(["1970-01-01", "2020-02-29T12"], dtype=f"datetime64[{unit}]")
     zoned = pd.Series(plain).dt.tz_localize("UTC").dt.tz_convert("Asia/Tokyo")
     for form in (pd.Series(plain), zoned, pd.Series(plain).astype("category")):
-        times = read_times(form)
-        assert times.dtype == plain.dtype
-        assert_array_equal(times, plain)
+        for frame in in_each_library(with_column(TIME, form)):
+            times = read(frame).times
+            has_unit = unit != "s" or library_of(frame) != "polars"
+            assert times.dtype == (plain.dtype if has_unit else "M8[ms]")
+            assert_array_equal(times, plain)
         arrow = form.convert_dtypes(dtype_backend="pyarrow")
         assert_array_equal(read_times(arrow), plain)
 
@@ -642,15 +659,20 @@ def test_far_years():
         assert_array_equal(read_times(pd.Series(years.astype(object))), years)
 
 
-TOO_FAR_APART = [pd.Timestamp("2020-01-01").as_unit("ns"), datetime(9999, 1, 1)]
+def test_datetimes_too_far_apart_for_one_unit():
+    times = [pd.Timestamp("2020-01-01").as_unit("ns"), datetime(9999, 1, 1)]
+    parts = [CALLER, repr(TIME), "9999", "datetime64[us]"]
+    call = partial(read_times, pd.Series(times, dtype=object))
+    assert_refused(call, InteractionsError, *parts)
 
 
 def test_dates_are_times():
     periods = pd.Series(pd.PeriodIndex(["2020-02", "2020-01"], freq="M"))
     assert read_times(periods).astype(str).tolist()[1].startswith("2020-01-01")
-    times = read_times(pd.Series([date(2020, 1, 2), date(2020, 1, 1)]))
-    days = times.astype("datetime64[D]").astype(str)
-    assert days.tolist() == ["2020-01-02", "2020-01-01"]
+    dates = with_column(TIME, pd.Series([date(2020, 1, 2), date(2020, 1, 1)]))
+    for frame in in_each_library(dates):
+        days = read(frame).times.astype("datetime64[D]").astype(str)
+        assert days.tolist() == ["2020-01-02", "2020-01-01"]
 
 
 @pytest.mark.parametrize(
@@ -659,17 +681,17 @@ def test_dates_are_times():
         numbered(40, [1.0, np.nan], ["1 missing", "row 1: nan", "dropna"]),
         ([1, None, None], ["2 missing", "row 1"]),
         (pd.Series([1, None], dtype="Int64"), ["1 missing", "row 1"]),
-        numbered(40, [datetime(2020, 1, 1), pd.NaT], ["1 missing", "row 1: NaT"]),
+        numbered(
+            40, [datetime(2020, 1, 1), pd.NaT], ["1 missing", "row 1: NaT", "dropna"]
+        ),
         numbered(41, [1.0, np.inf], ["1 infinite", "row 1: inf", "finite"]),
         numbered(41, [-np.inf, -np.inf], ["2 infinite", "row 0: -inf"]),
         numbered(41, pd.Series([7, -np.inf], dtype=object), ["row 1: -inf"]),
         (pd.Series([1, 10**400], dtype=object), ["1 out-of-range", "row 1", "64 bits"]),
-        (pd.Series(TOO_FAR_APART, dtype=object), ["9999", "datetime64[us]"]),
     ],
 )
 def test_unusable_times(values, parts):
-    parts = [CALLER, repr(TIME), *parts]
-    assert_refused(lambda: read_times(values), InteractionsError, *parts)
+    assert_times_refused(values, InteractionsError, *parts)
 
 
 @pytest.mark.parametrize(
@@ -682,15 +704,15 @@ def test_unusable_times(values, parts):
         numbered(48, [True, False], ["2 bool", "row 0: True"]),
         (pd.Series([True, 1], dtype=object), ["1 bool", "1 int"]),
         numbered(48, [timedelta(1)], ["1 timedelta64", "row 0"]),
-        numbered(48, pd.Series([timedelta(1)], dtype=object), ["1 timedelta (first"]),
+        numbered(48, pd.Series([timedelta(1)], dtype=object), ["1 timedelta"]),
         (pd.Series([pd.Period("2020"), None], dtype=object)[:1], ["1 Period"]),
         ([datetime(2020, 1, 1), 5], ["1 datetime", "1 int"]),
         ([[1], {}], ["1 list", "1 dict"]),
     ],
 )
 def test_times_of_other_types(values, parts):
-    parts = [CALLER, repr(TIME), *parts, "text", f"pd.to_datetime(X[{TIME!r}])"]
-    assert_refused(lambda: read_times(values), TypeError, *parts)
+    parts = [*parts, "text", f"pd.to_datetime(X[{TIME!r}])"]
+    assert_times_refused(values, TypeError, *parts)
 
 
 @pytest.mark.case(44)
@@ -727,10 +749,9 @@ def test_without_timestamp_there_are_no_times():
 def test_a_column_like_a_time_must_be_renamed_or_dropped(name, values):
     frame = make_frame().drop(columns=TIME).assign(**{name: values})
     rename = f"X.rename(columns={ {name: TIME} })"
-    parts = [CALLER, repr(TIME), rename, f"X.drop(columns={[name]})"]
+    parts = [repr(TIME), rename, f"X.drop(columns={[name]})"]
     for need_items in (True, False):
-        call = partial(read, frame, need_items=need_items)
-        assert_refused(call, InteractionsError, *parts)
+        assert_frame_refused(frame, InteractionsError, *parts, need_items=need_items)
     assert read(frame.drop(columns=[name])).times is None
     assert read(frame.assign(timestamp=0)).times.tolist() == [0, 0, 0]
 

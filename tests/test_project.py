@@ -360,7 +360,9 @@ def lower_bounds():
     bounds = declared(SETUP["options"]["install_requires"])
     for extra in ("training", *USER_EXTRAS):
         bounds |= declared(EXTRAS[extra])
-    return bounds
+    # No extra is needed for frames of polars.
+    tools = [line for line in EXTRAS["test"].splitlines() if "polars" in line]
+    return bounds | declared("\n".join(tools))
 
 
 @pytest.mark.case("S19")

@@ -298,24 +298,28 @@ def test_dates_beyond_the_range_of_a_finer_unit(unit):
 @pytest.mark.parametrize(
     ("fitted", "queried", "parts"),
     [
-        (SECONDS * 1_000, SECONDS, ["be seconds,", "in milliseconds", "* 1000)"]),
+        (SECONDS * 1_000, SECONDS, ["be seconds,", "in milliseconds", "it by 1000."]),
         (
             SECONDS * 1_000_000,
             SECONDS,
-            ["be seconds,", "in microseconds", "* 1000000)"],
+            ["be seconds,", "in microseconds", "it by 1000000."],
         ),
-        (SECONDS * 1e3, SECONDS, ["be seconds,", "in milliseconds", "* 1000)"]),
+        (SECONDS * 1e3, SECONDS, ["be seconds,", "in milliseconds", "it by 1000."]),
         (
             SECONDS * 10**9,
             SECONDS * 1_000,
-            ["be milliseconds,", "in nanoseconds", "* 1000000)"],
+            ["be milliseconds,", "in nanoseconds", "it by 1000000."],
         ),
         (
             SECONDS,
             SECONDS * 1_000,
-            ["later", "be milliseconds,", "in seconds", "// 1000)"],
+            ["later", "be milliseconds,", "in seconds", "divide it by 1000."],
         ),
-        (SECONDS, SECONDS * 10**9, ["be nanoseconds,", "in seconds", "// 1000000000)"]),
+        (
+            SECONDS,
+            SECONDS * 10**9,
+            ["be nanoseconds,", "in seconds", "divide it by 1000000000."],
+        ),
         (
             pd.Timestamp("2020-05-01"),
             pd.to_datetime(SECONDS),

@@ -1,8 +1,53 @@
-"""Calls that rename or drop columns and index levels, for messages."""
+"""Calls that correct a frame or column, in its own library, for messages."""
 
 from sklearn_attrec._interactions.column_names import level_names
+from sklearn_attrec._interactions.frames import is_lazy, library_of
 
-__all__ = ["drop_call", "rename_call"]
+__all__ = [
+    "cast_call",
+    "drop_call",
+    "drop_missing_advice",
+    "pandas_name",
+    "rename_call",
+    "unique_call",
+]
+
+# By library, and whether the values are floats: NaN then counts as missing, which it
+# does not in these libraries.
+_DROP_AND_FILL = {
+    ("polars", False): (".drop_nulls(subset=...)", ".fill_null"),
+    ("polars", True): (".fill_nan(None).drop_nulls()", ".fill_null"),
+    ("pyarrow", False): (".drop_null()", "pyarrow.compute.fill_null"),
+    ("pyarrow", True): (
+        ".filter(pyarrow.compute.is_finite(...))",
+        "pyarrow.compute.fill_null",
+    ),
+}
+
+_CASTS = {
+    "pandas": {
+        "text": ".astype(str)",
+        "integers": ".astype('Int64')",
+        "floats": ".astype('float64')",
+    },
+    "polars": {
+        "text": ".cast(polars.String)",
+        "integers": ".cast(polars.Int64)",
+        "floats": ".cast(polars.Float64)",
+    },
+    "pyarrow": {
+        "text": ".cast('string')",
+        "integers": ".cast('int64')",
+        "floats": ".cast('float64')",
+    },
+}
+
+
+def pandas_name(X, name):
+    """Return an expression of the argument `name` as an object of pandas."""
+    if library_of(X) in (None, "pandas"):
+        return name
+    return f"{name}{'.collect()' if is_lazy(X) else ''}.to_pandas()"
 
 
 def rename_call(X, renames, name):
@@ -10,11 +55,47 @@ def rename_call(X, renames, name):
     in_index = set(level_names(X)) & (set(renames) - set(X.columns))
     renames = {old: new for old, new in renames.items() if old != new}
     call = f"{name}.reset_index()" if in_index else name
-    return f"{call}.rename(columns={renames})" if renames else call
+    if not renames:
+        return call
+    method = {
+        "pandas": f"rename(columns={renames})",
+        "polars": f"rename({renames})",
+        "pyarrow": f"rename_columns({renames})",
+    }
+    return f"{call}.{method[library_of(X)]}"
 
 
 def drop_call(X, names, name):
     """Return a call that drops columns and index levels of the argument `name`."""
     columns = [column for column in names if column in X.columns]
     call = name if len(columns) == len(names) else f"{name}.reset_index(drop=True)"
-    return f"{call}.drop(columns={columns})" if columns else call
+    if not columns:
+        return call
+    method = {
+        "pandas": f"drop(columns={columns})",
+        "polars": f"drop({columns})",
+        "pyarrow": f"drop_columns({columns})",
+    }
+    return f"{call}.{method[library_of(X)]}"
+
+
+def unique_call(X, name):
+    """Return an expression that keeps the first of columns with the same name."""
+    if library_of(X) == "pyarrow":
+        names = f"{name}.column_names"
+        return f"{name}.select([*map({names}.index, dict.fromkeys({names}))])"
+    return f"{name}.loc[:, ~{name}.columns.duplicated()]"
+
+
+def drop_missing_advice(values, subset="..."):
+    """Return the advice to drop or fill in the rows of missing values."""
+    library, is_float = library_of(values), values.dtype.kind == "f"
+    of_pandas = ".dropna(subset=...)", ".fillna"
+    drop, fill = _DROP_AND_FILL.get((library, is_float), of_pandas)
+    drop = drop.replace("subset=...", f"subset={subset}")
+    return f"Drop these rows, as in {drop}, or fill them in, as in {fill}."
+
+
+def cast_call(values, kind):
+    """Return a call that converts a column to 'text', 'integers' or 'floats'."""
+    return _CASTS[library_of(values) or "pandas"][kind]

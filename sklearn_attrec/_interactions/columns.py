@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.array_columns import read_array_columns
-from sklearn_attrec._interactions.column_calls import rename_call
+from sklearn_attrec._interactions.column_calls import rename_call, unique_call
 from sklearn_attrec._interactions.column_names import (
     ITEM,
     TIME,
@@ -14,6 +14,7 @@ from sklearn_attrec._interactions.column_names import (
     find_column,
     level_names,
 )
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.ids import check_ids
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec._interactions.time_advice import refuse_time_columns, time_renames
@@ -61,10 +62,11 @@ def check_interactions(
     Parameters
     ----------
     X : DataFrame or array-like of shape (n, n_columns)
-        A frame with the columns `user_id`, `item_id` and optionally `timestamp`, or an
-        array whose first columns are user, item and optionally time, in this order.
-        Other columns are not read here (`check_weights` reads `weight`), but if there
-        is no `timestamp`, neither they nor the index may look like times.
+        A frame of pandas, polars or pyarrow with the columns `user_id`, `item_id` and
+        optionally `timestamp`, or an array whose first columns are user, item and
+        optionally time, in this order. Other columns are not read here (`check_weights`
+        reads `weight`), but if there is no `timestamp`, neither they nor the index may
+        look like times.
     caller : str
         Name of the calling method, for example "AttRecRecommender.fit". Error messages
         begin with it.
@@ -83,6 +85,7 @@ def check_interactions(
     -------
     Interactions
     """
+    X = to_pandas(X)
     refuse_other_tables(X, caller)
     if isinstance(X, pd.DataFrame):
         users, items, times = _frame_columns(X, caller, name, need_items, time_of)
@@ -119,7 +122,7 @@ def _frame_columns(X, caller, name, need_items, time_of):
             raise InteractionsError(
                 f"{caller}: column {column!r} appears {repeated.shape[1]} times in "
                 f"{name}, but must appear once. Keep the first: "
-                f"{name}.loc[:, ~{name}.columns.duplicated()]."
+                f"{unique_call(X, name)}."
             )
     found = [] if TIME in X or time_of is None else find_time_columns(X)
     if missing := [column for column in needed if column not in X]:

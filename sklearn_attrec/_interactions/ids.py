@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from sklearn_attrec._interactions.column_calls import cast_call
+from sklearn_attrec._interactions.frames import library_of
 from sklearn_attrec._interactions.values import (
     INT64,
     UINT64,
@@ -56,7 +58,7 @@ def check_ids(values, *, name, caller):
     if len(array) == 0:
         return np.empty(0, dtype=object)
     if array.dtype.kind == "f":
-        return _check_float_ids(array, prefix, allowed=isinstance(values, np.ndarray))
+        return _check_float_ids(array, prefix, values)
     types = object_types(array)
     if all(issubclass(t, str) for t in types):
         return _check_text_ids(array, prefix)
@@ -65,11 +67,13 @@ def check_ids(values, *, name, caller):
         out_of_range = (array < INT64.min) | (array > high)
         remedy = "Ids must fit in 64 bits: cast them all to str."
         refuse_values(out_of_range, array, prefix, "out-of-range id", remedy)
+    is_bytes_of_pandas = bytes in types and library_of(values) in (None, "pandas")
     # scikit-learn's checks expect the phrase "argument must be ... string ... number".
     raise TypeError(
         f"{prefix}: each id of this argument must be a string or a whole number, all "
-        f"of one type; got {census(array)}. Cast them all, as in .astype(str)"
-        + (" (bytes: .str.decode('utf-8'))." if bytes in types else ".")
+        f"of one type; got {census(array)}. Cast them all, as in "
+        f"{cast_call(values, 'text')}"
+        + (" (bytes: .str.decode('utf-8'))." if is_bytes_of_pandas else ".")
     )
 
 
@@ -95,21 +99,24 @@ def check_history(history, *, caller, user=None):
     return check_ids(history, name=name, caller=caller)
 
 
-def _check_float_ids(array, prefix, allowed):
+def _check_float_ids(array, prefix, values):
     remedy = (
         "Ids must be whole numbers or strings: correct them, or cast them all to str."
     )
     refuse_values(np.isinf(array), array, prefix, "infinite id", remedy)
-    if allowed:
+    if isinstance(values, np.ndarray):
         # pandas cannot look up float16; float32 represents the same values exactly.
         dtype = np.promote_types(array.dtype, np.float32)
         return native_copy(array).astype(dtype, copy=False)
     refuse_values(array != np.floor(array), array, prefix, "fractional id", remedy)
+    is_of_pandas = library_of(values) in (None, "pandas")
+    reason = "pandas converts integers to floats when a value is missing: cast"
     raise TypeError(
         f"{prefix}: {len(array)} float id{'s' * (len(array) > 1)}, first at row 0: "
-        f"{short_repr(array[0])}; ids must be integers or strings. pandas converts "
-        "integers to floats when a value is missing: cast them to integers with "
-        ".astype('Int64'), or to strings, preferably when the data is read."
+        f"{short_repr(array[0])}; ids must be integers or strings. "
+        f"{reason if is_of_pandas else 'Cast'} them to integers with "
+        f"{cast_call(values, 'integers')}, or to strings, preferably when the data is "
+        "read."
     )
 
 

@@ -27,22 +27,25 @@ _CONVERSIONS = {
 }
 
 _ACCEPTED = (
-    f"a pandas DataFrame with the columns {USER!r}, {ITEM!r} and optionally {TIME!r}, "
-    "or a 2-D array read by position: user, item, time"
+    "a DataFrame of pandas or polars or a Table of pyarrow with the columns "
+    f"{USER!r}, {ITEM!r} and optionally {TIME!r}, or a 2-D array read by position: "
+    "user, item, time"
 )
 
 
 def refuse_foreign_table(values, prefix):
     """Raise an error for tables of other libraries, with the way to convert them.
 
-    The libraries need not be installed.
+    The libraries need not be installed. `to_pandas` has converted frames and columns of
+    polars and pyarrow; this refuses their other objects.
     """
     library, name = type(values).__module__.partition(".")[0], type(values).__name__
     if library in _CONVERSIONS:
         collect = "collect()." if name == "LazyFrame" else ""
+        method = "as_py" if name.endswith("Scalar") else _CONVERSIONS[library]
         raise TypeError(
-            f"{prefix} is a {library} {name}, which is not supported; convert it to "
-            f"pandas first with .{collect}{_CONVERSIONS[library]}()."
+            f"{prefix} is a {library} {name}, which is not supported; convert it "
+            f"first with .{collect}{method}()."
         )
 
 
@@ -61,7 +64,7 @@ def refuse_other_tables(X, caller):
     if names is not None:
         raise TypeError(
             f"{caller}: X is a {_describe(X)} with the names "
-            f"{short_repr(list(names), 200)}, but only a pandas DataFrame is read by "
+            f"{short_repr(list(names), 200)}, but only a DataFrame is read by "
             "name. Convert it: pd.DataFrame(X)."
         )
     refused = (str, bytes, Mapping, Set, pd.Series, pd.Index)

@@ -1,6 +1,10 @@
 """Refusal of a frame without timestamps whose other columns may be times."""
 
-from sklearn_attrec._interactions.column_calls import drop_call, rename_call
+from sklearn_attrec._interactions.column_calls import (
+    drop_call,
+    pandas_name,
+    rename_call,
+)
 from sklearn_attrec._interactions.column_names import TIME
 from sklearn_attrec._interactions.time_values import (
     are_days,
@@ -43,7 +47,8 @@ def refuse_time_columns(X, found, name, time_of, caller):
         )
     elif best.is_clock and not best.is_number:
         problem = f"contains times of day without a date, such as {best.values[0]}"
-        times = _joined(f"{name}['<your date>']", best, name)
+        frame = pandas_name(X, name)
+        times = _joined(f"{frame}['<your date>']", best, frame)
         advice = f"{if_sorted} Otherwise join it to the dates, as in {times}."
     else:
         advice = f"To sort by it, make it this column: {make}. {if_sorted}"
@@ -67,6 +72,7 @@ def time_renames(X, found):
 def _make_call(X, found, name):
     """Return a call that makes the timestamps out of the columns found."""
     best, parts, clock = found[0], _parts(X, found[0]), _clock(X, found)
+    argument, name = name, pandas_name(X, name)
     days, is_number = f"{name}[{best.name!r}]", best.is_number
     if parts:
         days, is_number = f"pd.to_datetime({name}[{parts}])", False
@@ -77,7 +83,7 @@ def _make_call(X, found, name):
     elif best.name in X and are_durations(best.values):
         times = f"{days}.astype('int64')"
     else:
-        return rename_call(X, {best.name: TIME}, name)
+        return rename_call(X, {best.name: TIME}, argument)
     return f"{name}.assign({TIME}={times})"
 
 

@@ -5,7 +5,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import cast_call, pandas_name
 from sklearn_attrec._interactions.column_names import TIME
+from sklearn_attrec._interactions.frames import library_of
 from sklearn_attrec._interactions.time_values import are_clocks
 from sklearn_attrec._interactions.values import (
     INT64,
@@ -29,18 +31,19 @@ def check_times(values, prefix, name="X"):
 
     `prefix` is the start of the error messages, and `name` that of the argument.
     """
+    given = values
     if isinstance(values, pd.Series) and isinstance(values.dtype, pd.PeriodDtype):
         values = values.dt.to_timestamp()
     if isinstance(values, pd.Series) and values.dtype.kind == "M":
-        values = pd.DatetimeIndex(values)
-        values = values if values.tz is None else values.tz_convert(None)
+        dates = pd.DatetimeIndex(values)
+        values = pd.Series(dates if dates.tz is None else dates.tz_convert(None))
+        values.attrs = given.attrs
     array = to_array(values, prefix, "time")
-    column = f"{name}[{TIME!r}]"
     if array.dtype.kind == "O":
         array = narrow(array)
     types = object_types(array) if array.dtype.kind == "O" else set()
     if types and all(issubclass(t, (date, np.datetime64)) for t in types):
-        array = _dates_to_utc(array, prefix, column)
+        array = _dates_to_utc(array, prefix, given, name)
     elif types and all(is_integer_type(t) or is_float_type(t) for t in types):
         finite = np.array([abs(value) != np.inf for value in array])
         out_of_range = finite & ((array < INT64.min) | (array > UINT64.max))
@@ -53,50 +56,65 @@ def check_times(values, prefix, name="X"):
     if array.dtype.kind == "f":
         remedy = "Times must be finite: drop these rows."
         refuse_values(np.isinf(array), array, prefix, "infinite time", remedy)
-        _refuse_rounded(array, prefix)
+        _refuse_rounded(array, prefix, cast_call(given, "floats"))
         return array.astype(np.float64)
     if array.dtype.kind == "M":
         return native_copy(array)
     raise TypeError(
         f"{prefix}: times must be numbers or datetimes, all of one kind; got "
-        f"{census(array)}. {_conversion(array, column, name)}"
+        f"{census(array)}. {_conversion(array, given, name)}"
     )
 
 
-def _conversion(array, column, name):
+def _conversion(array, values, name):
     """Return the advice for values that are neither numbers nor datetimes."""
     if array.dtype.kind == "O" and are_clocks(array):
-        days = f"{name}['<your date>'].astype(str)"
+        days = f"{pandas_name(values, name)}['<your date>'].astype(str)"
+        joined = _assignment(
+            values, name, f"pd.to_datetime({days} + ' ' + %s.astype(str))"
+        )
+        return f"A time of day has no date. Join it to the dates, as in {joined}."
+    advice = "Times are never sorted as text: convert them first, as in"
+    if library_of(values) == "polars" and object_types(array) == {str}:
+        column = f"polars.col({TIME!r})"
         return (
-            "A time of day has no date. Join it to the dates, as in "
-            f"{column} = pd.to_datetime({days} + ' ' + {column}.astype(str))."
+            f"{advice} {name}.with_columns({column}.str.to_datetime()), with format= "
+            f"if the dates are not ISO 8601, or with {column}.cast(polars.Int64)."
         )
     return (
-        "Times are never sorted as text: convert them first, as in "
-        f"{column} = pd.to_datetime({column}), with format= if the dates are not ISO "
-        "8601, or with .astype('int64')."
+        f"{advice} {_assignment(values, name, 'pd.to_datetime(%s)')}, with format= if "
+        "the dates are not ISO 8601, or with .astype('int64')."
     )
 
 
-def _refuse_rounded(array, prefix):
+def _assignment(values, name, expression):
+    """Return a statement that converts the times; %s stands for their column."""
+    frame = pandas_name(values, name)
+    expression %= f"{frame}[{TIME!r}]"
+    if frame == name:
+        return f"{name}[{TIME!r}] = {expression}"
+    return f"{name} = {frame}.assign({TIME}={expression})"
+
+
+def _refuse_rounded(array, prefix, to_floats):
     """Refuse times that a float of 16 or 32 bits cannot hold."""
     limit = 2.0 ** (np.finfo(array.dtype).nmant + 1)
     if array.dtype.itemsize < 8:
         remedy = (
             f"{array.dtype} rounds numbers above {limit:.0f}, so that different times "
             "become equal. Read them as int64 or float64. If the rounded times are "
-            "exact enough, convert them with .astype('float64')."
+            f"exact enough, convert them with {to_floats}."
         )
         refuse_values(np.abs(array) > limit, array, prefix, "rounded time", remedy)
 
 
-def _dates_to_utc(array, prefix, column):
+def _dates_to_utc(array, prefix, values, name):
     """Convert an object array of dates and datetimes to datetime64 in UTC."""
     if len({getattr(value, "tzinfo", None) is None for value in array}) == 2:
         raise TypeError(
             f"{prefix}: datetimes must all have a time zone or all have none; got "
             f"{census(array, _zone_name)}. Convert them first, as in "
-            f"{column} = pd.to_datetime({column}, utc=True)."
+            f"{_assignment(values, name, 'pd.to_datetime(%s, utc=True)')}."
         )
     try:
         # Times without a time zone are read as UTC, so their values do not change.
@@ -104,7 +122,7 @@ def _dates_to_utc(array, prefix, column):
     except pd.errors.OutOfBoundsDatetime as error:
         raise InteractionsError(
             f"{prefix}: {error}. Convert all times to one coarser unit first, as in "
-            f"{column} = {column}.astype('datetime64[us]')."
+            + _assignment(values, name, "%s.astype('datetime64[us]').")
         ) from error
 
 

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import drop_missing_advice
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.table_types import refuse_foreign_table
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
@@ -31,6 +33,7 @@ def to_array(values, prefix, element):
     Raises an error for missing values. `prefix` is the start of the error messages,
     and `element` the name of one value, for example "id".
     """
+    values = to_pandas(values)
     refuse_foreign_table(values, prefix)
     if isinstance(values, (str, bytes)):
         raise TypeError(
@@ -51,9 +54,7 @@ def to_array(values, prefix, element):
             "as in .ravel()."
         )
     missing = np.asarray(pd.isna(values))
-    remedy = (
-        "Drop these rows, as in .dropna(subset=...), or fill them in, as in .fillna."
-    )
+    remedy = drop_missing_advice(values)
     refuse_values(missing, values, prefix, f"missing {element}", remedy)
     # By default sparse columns are converted: int8 to int64, uint64 to inexact float.
     is_sparse = isinstance(values.dtype, pd.SparseDtype)

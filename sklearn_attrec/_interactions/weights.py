@@ -5,6 +5,13 @@ from contextlib import suppress
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import (
+    drop_call,
+    drop_missing_advice,
+    pandas_name,
+    rename_call,
+    unique_call,
+)
 from sklearn_attrec._interactions.column_names import WEIGHT
 from sklearn_attrec._interactions.values import (
     census,
@@ -18,10 +25,6 @@ from sklearn_attrec.exceptions import InteractionsError
 __all__ = ["check_weights", "largest_weight"]
 
 _LARGEST = float(np.finfo(np.float64).max)
-_RENAME = (
-    "If the column is not an event weight, rename it: "
-    f"X.rename(columns={{{WEIGHT!r}: 'other'}})."
-)
 
 
 def check_weights(X, caller):
@@ -42,23 +45,29 @@ def check_weights(X, caller):
     if not isinstance(X, pd.DataFrame) or WEIGHT not in X:
         return None
     column, prefix = X[WEIGHT], f"{caller}: column {WEIGHT!r}"
+    frame = pandas_name(X, "X")
     if isinstance(column, pd.DataFrame):
         raise InteractionsError(
             f"{prefix} appears {column.shape[1]} times in X, but must appear once. "
-            "Keep the first: X.loc[:, ~X.columns.duplicated()]."
+            f"Keep the first: {unique_call(X, 'X')}."
         )
-    remedy = f"Drop these rows: X.dropna(subset=[{WEIGHT!r}]). {_RENAME}"
+    rename = (
+        "If the column is not an event weight, rename it: "
+        f"{rename_call(X, {WEIGHT: 'other'}, 'X')}."
+    )
+    remedy = f"{drop_missing_advice(column, [WEIGHT])} {rename}"
     refuse_values(column.isna().to_numpy(), column, prefix, "missing weight", remedy)
-    weights = _to_floats(column, prefix)
+    weights = _to_floats(column, frame, prefix, rename)
     remedy = (
         "Weights must be at least 0. To keep these rows in histories only, set their "
-        f"weight to 0: X.assign({WEIGHT}=X[{WEIGHT!r}].clip(lower=0)). {_RENAME}"
+        f"weight to 0: {frame}.assign({WEIGHT}={frame}[{WEIGHT!r}].clip(lower=0)). "
+        f"{rename}"
     )
     refuse_values(weights < 0, column, prefix, "negative weight", remedy)
     largest = largest_weight(len(weights))
     remedy = (
         "Weights and their sum must be finite. Limit them: "
-        f"X.assign({WEIGHT}=X[{WEIGHT!r}].clip(upper=1e6)). {_RENAME}"
+        f"{frame}.assign({WEIGHT}={frame}[{WEIGHT!r}].clip(upper=1e6)). {rename}"
     )
     refuse_values(
         weights > largest, column, prefix, "infinite or too large weight", remedy
@@ -67,7 +76,7 @@ def check_weights(X, caller):
         raise InteractionsError(
             f"{prefix}: all {len(weights)} weights are 0, so nothing "
             "can be learned. Drop the column to weight all rows equally: "
-            f"X.drop(columns={WEIGHT!r})."
+            f"{drop_call(X, [WEIGHT], 'X')}."
         )
     return weights
 
@@ -77,7 +86,7 @@ def largest_weight(n):
     return _LARGEST / n
 
 
-def _to_floats(column, prefix):
+def _to_floats(column, frame, prefix, rename):
     """Convert weights to float64; raise an error if any is not a number."""
     array = np.asarray(column)
     if array.dtype.kind == "O":
@@ -86,11 +95,13 @@ def _to_floats(column, prefix):
     else:
         is_number = array.dtype.kind in "iuf"
     if not is_number:
-        remedy = _RENAME
+        remedy = rename
         with suppress(TypeError, ValueError):
             column.astype(np.float64)
-            converted = f"X.assign({WEIGHT}=X[{WEIGHT!r}].astype('float64'))"
-            remedy = f"Convert them first: {converted}. {_RENAME}"
+            converted = f"{frame}[{WEIGHT!r}].astype('float64')"
+            remedy = (
+                f"Convert them first: {frame}.assign({WEIGHT}={converted}). {rename}"
+            )
         raise InteractionsError(
             f"{prefix}: weights must be numbers; got {census(array)}. {remedy}"
         )

@@ -6,6 +6,11 @@ from collections.abc import Mapping, Set
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import (
+    drop_call,
+    pandas_name,
+    rename_call,
+)
 from sklearn_attrec._interactions.column_names import ITEM, USER, find_column
 from sklearn_attrec._interactions.ids import check_history
 from sklearn_attrec._interactions.sequences import Sequences
@@ -119,9 +124,10 @@ def _add_user(history, user, caller):
     if column is not None and len(history[column].unique()) > 1:
         raise InteractionsError(
             f"{caller}: 'history' has no column '{USER}', but {column!r} may contain "
-            f"the users of its rows. Rename it: history.rename(columns={{{column!r}: "
-            f"'{USER}'}}). If all rows belong to user {short_repr(user)}, drop it: "
-            f"history.drop(columns={column!r})."
+            "the users of its rows. Rename it: "
+            f"{rename_call(history, {column: USER}, 'history')}. If all rows belong to "
+            f"user {short_repr(user)}, drop it: "
+            f"{drop_call(history, [column], 'history')}."
         )
     return history.assign(**{USER: user})
 
@@ -167,9 +173,10 @@ def _refuse_missing_users(history, found, ids, single, caller):
         return
     user, is_frame = short_repr(ids[missing[0]]), isinstance(history, pd.DataFrame)
     if is_frame:
+        frame = pandas_name(history, "history")
         remedy = (
-            f"Query only users of its rows, as in history['{USER}'].unique(), or pass "
-            f"a dict: dict.fromkeys(users, []) | history.groupby('{USER}')['{ITEM}']"
+            f"Query only users of its rows, as in {frame}['{USER}'].unique(), or pass "
+            f"a dict: dict.fromkeys(users, []) | {frame}.groupby('{USER}')['{ITEM}']"
             ".agg(list).to_dict()."
         )
     elif single:

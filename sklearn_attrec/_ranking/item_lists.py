@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import pandas_name
 from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._ranking.known_ids import (
@@ -79,7 +80,7 @@ def refuse_misshapen_frame(frame, name, caller):
     if has_lists:
         raise InteractionsError(
             f"{caller}: column '{ITEM}' of '{name}' contains lists, but needs one item "
-            f"per row. Pass {name}.explode('{ITEM}')."
+            f"per row. Pass {pandas_name(frame, name)}.explode('{ITEM}')."
         )
 
 
@@ -161,7 +162,7 @@ def _lists_of_frame(frame, codes, queried, name, caller):
     if len(frame) == 0:
         return ItemLists([], [], np.full(len(codes), -1), None)
     users, items, times = check_interactions(frame, caller=caller, name=name)
-    remedy = f"{name}.astype({{'{USER}': %s}})"
+    remedy = f"{pandas_name(frame, name)}.astype({{'{USER}': %s}})"
     _check_same_type(users, queried, name, remedy, "", caller)
     owners = _positions(queried, users)
     order = np.arange(len(users)) if times is None else np.argsort(times, kind="stable")

@@ -12,6 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import library_of, to_pandas
 from sklearn_attrec._interactions.sequences import Sequences, count_until
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec._ranking.histories import read_histories
@@ -116,7 +117,10 @@ def read_queries(model, users, history, caller):
         Whether `users` is a single id instead of a list or table.
     """
     times, single = None, False
-    index = users.index if isinstance(users, (pd.DataFrame, pd.Series)) else None
+    users, history = to_pandas(users), to_pandas(history)
+    has_labels = isinstance(users, (pd.DataFrame, pd.Series))
+    has_labels &= library_of(users) == "pandas"  # other libraries have none
+    index = users.index if has_labels else None
     if users is ALL_USERS:
         ids, codes = model.users_, np.arange(len(model.users_))
     else:

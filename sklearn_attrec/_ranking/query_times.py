@@ -52,7 +52,7 @@ def comparable_times(times, others, caller, source="fit"):
         raise InteractionsError(
             f"{caller}: the rows have a '{TIME}', but the rows in {source} had none, "
             f"so the history before each row is unknown. Fit with a '{TIME}' column, "
-            f"or drop it here: .drop(columns='{TIME}')."
+            "or drop this column here."
         )
     if (times.dtype.kind == "M") != (others.dtype.kind == "M"):
         raise InteractionsError(
@@ -104,7 +104,7 @@ def warn_of_other_period(
     elif is_early and warn_of_early:
         warnings.warn(
             f"{message} So no history is read, and popular items are recommended. To "
-            f"read whole histories, drop the column: .drop(columns='{TIME}').",
+            f"read whole histories, drop the column '{TIME}'.",
             stacklevel=stacklevel,
         )
 
@@ -130,8 +130,12 @@ def _advice(times, unit, other, source):
             f"{_NAMES[other]}. Convert them: pd.to_datetime(numbers, unit='{unit}')."
         )
     factor = UNIX_UNITS[other] / UNIX_UNITS[unit]
-    operation = f"* {factor:.0f}" if factor > 1 else f"// {1 / factor:.0f}"
+    operation = (
+        f"multiply it by {factor:.0f}"
+        if factor > 1
+        else f"divide it by {1 / factor:.0f}"
+    )
     return (
         f"Its unit seems to be {_NAMES[unit]}, but the times in {source} are in "
-        f"{_NAMES[other]}. Convert it: X.assign({TIME}=X['{TIME}'] {operation})."
+        f"{_NAMES[other]}. To convert it, {operation}."
     )

@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import pandas_name
 from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.sequences import Sequences
 from sklearn_attrec._interactions.table_types import refuse_foreign_table
 from sklearn_attrec._ranking.item_lists import (
@@ -87,6 +89,7 @@ def read_rules(model, candidates, exclude, ids, caller):
     for name, value in {"candidates": candidates, "exclude": exclude}.items():
         if value is None:
             continue
+        value = to_pandas(value)
         if _is_per_user(value, name, caller):
             per_query[name] = _read_per_user(model, value, ids, name, caller)
         elif name == "candidates":
@@ -186,7 +189,7 @@ def _check_candidates(found, lists, ids, value, caller):
         user = short_repr(found.owners[empty[0]])
     if isinstance(value, pd.DataFrame):
         rows = f"pd.DataFrame({{'{USER}': {user}, '{ITEM}': model.items_}})"
-        remedy = f"pd.concat([candidates, {rows}])"
+        remedy = f"pd.concat([{pandas_name(value, 'candidates')}, {rows}])"
     else:
         remedy = f"dict(candidates) | {{{user}: model.items_}}"
     raise InteractionsError(

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 from sklearn_attrec.utils._types import Ids
@@ -17,6 +18,7 @@ __all__ = ["catalogue_coverage", "novelty", "ranks_in_lists"]
 
 def _to_lists(caller, name, lists):
     """Return lists as one 2-D array, padded with None."""
+    lists = to_pandas(lists)
     if isinstance(lists, pd.DataFrame) and ITEM in lists:  # the result of `recommend`
         return lists[[ITEM]].to_numpy()
     if isinstance(lists, pd.DataFrame | np.ndarray) and lists.ndim == 2:

@@ -10,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import library_of, make_frame, to_pandas
 from sklearn_attrec.exceptions import InvalidParameterError
 from sklearn_attrec.metrics._lists import catalogue_coverage, novelty
 from sklearn_attrec.metrics._ranks import (
@@ -28,7 +29,7 @@ from sklearn_attrec.utils._param_validation import (
     check_arguments,
 )
 from sklearn_attrec.utils._short_repr import short_repr
-from sklearn_attrec.utils._types import Table
+from sklearn_attrec.utils._types import ResultFrame, Table
 
 __all__ = ["CONTEXTS", "evaluate", "make_multi_ranking_scorer", "make_ranking_scorer"]
 
@@ -75,6 +76,7 @@ class _Ranking:
     def ranks(self, estimator, X, caller):
         """Return the rank of the item of each row, and the users if `per_user`."""
         recommender, X = _unwrap(estimator, X)
+        X = to_pandas(X)
         ranks = recommender._rank_rows(X, "target_ranks", self.context).ranks
         if not self.per_user:
             return ranks, None
@@ -273,7 +275,7 @@ def evaluate(
     k: int | Sequence[int] = (10, 50),
     *,
     context: str = "fit",
-) -> pd.DataFrame:
+) -> ResultFrame:
     """Evaluate a recommender on held-out interactions; each row is one query.
 
     Parameters
@@ -297,6 +299,9 @@ def evaluate(
         also given as the sum of two parts: `repeat_hits`, the fraction of rows that are
         hits with an item of the row's history, and `new_hits`, the fraction that are
         hits with another item. Use `pandas.concat` to compare several recommenders.
+        The DataFrame belongs to the library of X, or to that of the frame passed to
+        `fit` if X is an array. In polars and pyarrow, which have no labels, the class
+        of the recommender is the first column, `recommender`.
 
     Raises
     ------
@@ -307,6 +312,8 @@ def evaluate(
     InvalidParameterError
         If k is not one or several integers of at least 1, `context` is not one of its
         values, or the estimator is not a recommender.
+    ImportError
+        If the library of the result is not installed.
 
     Warns
     -----
@@ -336,6 +343,7 @@ def evaluate(
     for value in ks:
         check_arguments("evaluate", k=(value, Integer(1)))
     check_arguments("evaluate", context=(context, OneOf(*CONTEXTS)))
+    library = library_of(X)
     recommender, X = _unwrap(estimator, X)
     ranks, is_repeat, lists = recommender._rank_rows(
         X, "target_ranks", context, max(ks)
@@ -352,4 +360,9 @@ def evaluate(
         | {f"coverage@{k}": catalogue_coverage(lists[:, :k], items) for k in ks}
         | {f"novelty@{k}": novelty(lists[:, :k], items, counts) for k in ks}
     )
-    return pd.DataFrame(values, index=[type(recommender).__name__])
+    library, name = library or recommender.frame_library_, type(recommender).__name__
+    if library == "pandas":
+        return pd.DataFrame(values, index=[name])
+    table = {"recommender": np.array([name], dtype=object)}
+    table |= {name: np.array([value]) for name, value in values.items()}
+    return make_frame(table, library, "evaluate", "X")

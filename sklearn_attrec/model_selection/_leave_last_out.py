@@ -7,10 +7,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import collect, library_of, take_rows
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.model_selection._forward_split import ForwardSplit
 from sklearn_attrec.utils._param_validation import Integer, OneOf
-from sklearn_attrec.utils._types import Table
+from sklearn_attrec.utils._types import Frame, Table
 
 __all__ = ["LeaveLastOut", "leave_last_out_split"]
 
@@ -134,6 +135,10 @@ def leave_last_out_split(
 ) -> tuple[pd.DataFrame, pd.DataFrame]: ...
 @overload
 def leave_last_out_split(
+    X: Frame, n_last: int = 1, *, unit: str = "row"
+) -> tuple[Any, Any]: ...
+@overload
+def leave_last_out_split(
     X: npt.ArrayLike, n_last: int = 1, *, unit: str = "row"
 ) -> tuple[np.ndarray, np.ndarray]: ...
 def leave_last_out_split(
@@ -157,9 +162,10 @@ def leave_last_out_split(
     Returns
     -------
     train : DataFrame or ndarray
-        The earlier rows, in the order of X and with its index labels.
+        The earlier rows, in the order of X and with its index labels. A DataFrame is
+        one of the library of X.
     test : DataFrame or ndarray
-        The held-out rows, in the order of X and with its index labels.
+        The held-out rows, likewise.
 
     Raises
     ------
@@ -183,9 +189,9 @@ def leave_last_out_split(
     3       a       x
     4       b       y
     """
+    X = collect(X)
     ((train, test),) = LeaveLastOut(n_last, unit=unit).split(X)
-    if isinstance(X, pd.DataFrame):
-        return X.iloc[train], X.iloc[test]
-    # By default NumPy converts the list [1, "a"] to "1" and "a".
-    rows = np.asarray(X, dtype=object if isinstance(X, list | tuple) else None)
-    return rows[train], rows[test]
+    if library_of(X) is None:
+        # By default NumPy converts the list [1, "a"] to "1" and "a".
+        X = np.asarray(X, dtype=object if isinstance(X, list | tuple) else None)
+    return take_rows(X, train), take_rows(X, test)

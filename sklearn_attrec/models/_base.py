@@ -11,9 +11,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import (
+    library_of,
+    make_frame,
+    to_pandas,
+)
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
-from sklearn_attrec._ranking.known_ids import is_text, missing_id
+from sklearn_attrec._ranking.known_ids import missing_id
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_rules
 from sklearn_attrec._ranking.search import best_items
@@ -36,7 +41,13 @@ from sklearn_attrec.utils._param_validation import (
 )
 from sklearn_attrec.utils._plain_values import plain_parameters
 from sklearn_attrec.utils._short_repr import short_repr
-from sklearn_attrec.utils._types import History, ItemRule, Table, Users
+from sklearn_attrec.utils._types import (
+    History,
+    ItemRule,
+    ResultFrame,
+    Table,
+    Users,
+)
 from sklearn_attrec.utils._version import package_version
 
 __all__ = ["BaseRecommender", "InterruptedFit"]
@@ -90,6 +101,7 @@ class BaseRecommender(
     settings_: dict[str, Any]
     n_features_in_: int
     feature_names_in_: np.ndarray
+    frame_library_: str
 
     _parameter_constraints = {
         "k": Integer(1),
@@ -240,6 +252,9 @@ class BaseRecommender(
             `timestamp` the rows must be sorted by time, and no other column or index
             level may look like a time. Rows with equal times keep their order. The
             first three columns of an array are user, item and time.
+            Here and in all other methods, a DataFrame is one of pandas or polars, which
+            may be lazy, or a Table of pyarrow; a Series is one of pandas or polars, or
+            an array of pyarrow.
             A DataFrame may have a column `weight`, with numbers of at least 0: how much
             a row counts in popularity, transitions and similarities, and as a target of
             the training loss. Only the ratios of the weights matter. A row of weight 0
@@ -269,6 +284,7 @@ class BaseRecommender(
         """
         validate_parameters(self)
         caller = self._caller("fit")
+        X = to_pandas(X)
         interactions = check_interactions(X, caller=caller)
         sequences, users, items = encode(interactions, check_weights(X, caller))
         if len(items) < 2:
@@ -278,6 +294,7 @@ class BaseRecommender(
                 f"{len(sequences.items)}). Pass interactions with more items."
             )
         state = _encoded_state(sequences, users, items)
+        state["frame_library_"] = library_of(X) or "pandas"
         state["settings_"] = self._settings(len(items), sequences.longest)
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
         features = X[names] if isinstance(X, pd.DataFrame) else X
@@ -404,7 +421,7 @@ class BaseRecommender(
         exclude: ItemRule | None = None,
         candidates: ItemRule | None = None,
         exclude_seen: bool | None = None,
-    ) -> pd.DataFrame:
+    ) -> ResultFrame:
         """Recommend items as a table.
 
         Parameters
@@ -427,9 +444,12 @@ class BaseRecommender(
         -------
         DataFrame
             Columns `user_id`, `item_id`, `score` (larger is better) and `rank` (from
-            1). A user with fewer than k remaining items has fewer rows. If `users` is a
-            DataFrame, the index of the result holds the label of the row of `users`
-            that a row answers; otherwise it is 0, 1, 2, ...
+            1). A user with fewer than k remaining items has fewer rows. The rows are in
+            the order of `users`. If `users` is a DataFrame of pandas, the index of the
+            result holds the label of the row of `users` that a row answers; otherwise
+            it is 0, 1, 2, ...
+            The DataFrame belongs to the library of `users`, or to that of the frame
+            passed to `fit` if `users` is None, an id, a list or an array of NumPy.
 
         Raises
         ------
@@ -439,6 +459,8 @@ class BaseRecommender(
             As in `predict`.
         InvalidParameterError
             If k or `exclude_seen` has an invalid value.
+        ImportError
+            If the library of the result is not installed.
 
         Warns
         -----
@@ -473,21 +495,20 @@ class BaseRecommender(
         k = self._check_k(k, "recommend")
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         check_arguments(caller, exclude_seen=(exclude_seen, Boolean()))
-        queries, _ = read_queries(
-            self, ALL_USERS if users is None else users, history, caller
-        )
+        queried = ALL_USERS if users is None else to_pandas(users)
+        queries, _ = read_queries(self, queried, history, caller)
         rules = read_rules(self, candidates, exclude, queries.ids, caller)
         codes, scores = best_items(self, queries, k, exclude_seen, rules)
         row, column = np.nonzero(codes >= 0)
-        return pd.DataFrame(
-            {
-                USER: _id_column(queries.ids[row]),
-                ITEM: _id_column(self.items_[codes[row, column]]),
-                "score": scores[row, column],
-                "rank": column + 1,
-            },
-            index=users.index[row] if isinstance(users, pd.DataFrame) else None,
-        )
+        table = {
+            USER: queries.ids[row],
+            ITEM: self.items_[codes[row, column]],
+            "score": scores[row, column],
+            "rank": column + 1,
+        }
+        index = queried.index[row] if isinstance(queried, pd.DataFrame) else None
+        library = library_of(queried) or self.frame_library_
+        return make_frame(table, library, caller, "users", index)
 
     # Helpers --------------------------------------------------------------------
 
@@ -514,12 +535,6 @@ class BaseRecommender(
         k = self.k if k is None else k
         check_arguments(self._caller(method), k=(k, Integer(1)))
         return int(k)
-
-
-def _id_column(ids):
-    """Return ids for a DataFrame; pandas infers the dtype of text from values only."""
-    is_undefined = len(ids) == 0 and is_text(ids)
-    return pd.Series([""]).array[:0] if is_undefined else ids
 
 
 def _encoded_state(sequences, users, items):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._ranking.known_ids import describe_ids
 from sklearn_attrec._ranking.queries import check_features
 from sklearn_attrec._ranking.scored_rows import (
@@ -133,6 +134,7 @@ class EvaluationMixin:
         check_is_fitted(self)
         caller = self._caller(method)
         check_arguments(caller, context=(context, OneOf(*CONTEXTS)))
+        X = to_pandas(X)
         check_features(self, X, caller)
         # Without times, context='earlier' relies on the order of the rows.
         reads_times = self.history_times_ is not None or context == "earlier"

@@ -312,8 +312,8 @@ class BaseNetworkRecommender(BaseRecommender):
                 f"{self._caller('fit')}: column {WEIGHT!r}: all {len(targets)} rows "
                 "that can be a training target have weight 0. These are all rows but "
                 "the first one of each user and those that early_stopping holds out. "
-                f"Give some of them a positive weight, or drop the column to weight "
-                f"all rows equally: X.drop(columns={WEIGHT!r})."
+                "Give some of them a positive weight, or drop the column to weight "
+                "all rows equally."
             )
 
     def _report_missing_negatives(self, n_items, strict):

@@ -9,6 +9,7 @@ from scipy.sparse import csr_array, issparse, vstack
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.column_names import ITEM
+from sklearn_attrec._interactions.frames import library_of, make_frame
 from sklearn_attrec._ranking.known_ids import known_items
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_candidates
@@ -19,7 +20,14 @@ from sklearn_attrec._ranking.vectors import (
     join_parts,
     query_blocks,
 )
-from sklearn_attrec.utils._types import History, Id, Ids, Items, Users
+from sklearn_attrec.utils._types import (
+    History,
+    Id,
+    Ids,
+    Items,
+    ResultFrame,
+    Users,
+)
 
 __all__ = ["VectorsMixin"]
 
@@ -29,13 +37,14 @@ class VectorsMixin:
 
     # Defined by BaseRecommender.
     items_: np.ndarray
+    frame_library_: str
     _caller: Callable[[str], str]
     _check_k: Callable[[int | None, str], int]
     _similarity_vectors: Callable[[], Any]
 
     def similar_items(
         self, items: Id | Ids, *, k: int | None = None, candidates: Items | None = None
-    ) -> pd.DataFrame:
+    ) -> ResultFrame:
         """Find the items that are most similar to each of the given items.
 
         Parameters
@@ -52,7 +61,9 @@ class VectorsMixin:
         DataFrame
             Columns `item_id`, `similar_item_id`, `score` (cosine similarity, −1 to 1)
             and `rank` (from 1). An item is not similar to itself. An item with fewer
-            than k other candidates has fewer rows.
+            than k other candidates has fewer rows. The DataFrame belongs to the library
+            of `items`, or to that of the frame passed to `fit` if `items` is an id, a
+            list or an array of NumPy.
 
         Raises
         ------
@@ -60,6 +71,8 @@ class VectorsMixin:
             If an item was not seen in fit, or `candidates` is empty.
         InvalidParameterError
             If k is not an integer of at least 1.
+        ImportError
+            If the library of the result is not installed.
         """
         check_is_fitted(self)
         caller = self._caller("similar_items")
@@ -72,14 +85,14 @@ class VectorsMixin:
             excluded = ~read_candidates(self, candidates, caller)
         similar, scores = most_similar(vectors, codes, k, excluded)
         row, column = np.nonzero(similar >= 0)
-        return pd.DataFrame(
-            {
-                ITEM: ids[row],
-                f"similar_{ITEM}": self.items_[similar[row, column]],
-                "score": scores[row, column],
-                "rank": column + 1,
-            }
-        )
+        table = {
+            ITEM: ids[row],
+            f"similar_{ITEM}": self.items_[similar[row, column]],
+            "score": scores[row, column],
+            "rank": column + 1,
+        }
+        library = library_of(items) or self.frame_library_
+        return make_frame(table, library, caller, "items")
 
     def query_vectors(
         self, users: Users | None = None, history: History | None = None

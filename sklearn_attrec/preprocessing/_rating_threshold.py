@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from sklearn_attrec._interactions.column_calls import drop_missing_advice
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.preprocessing._row_filter import RowFilter
 from sklearn_attrec.utils._param_validation import Integer, Real
@@ -61,7 +62,8 @@ class RatingThreshold(RowFilter):
         self.column = column
 
     def _kept_rows(self, X):
-        ratings = pd.Series(self._ratings(X)).reset_index(drop=True)
+        given = self._ratings(X)
+        ratings = pd.Series(given).reset_index(drop=True)
         try:
             ratings = pd.to_numeric(ratings)
         except (TypeError, ValueError) as error:
@@ -76,8 +78,8 @@ class RatingThreshold(RowFilter):
         if len(missing):
             raise InteractionsError(
                 f"RatingThreshold finds {len(missing)} missing rating(s) in column "
-                f"{self.column!r} of X, first at row {missing[0]}. Drop these rows, as "
-                "in .dropna(subset=...), or fill them in, as in .fillna."
+                f"{self.column!r} of X, first at row {missing[0]}. "
+                f"{drop_missing_advice(given)}"
             )
         return (ratings >= self.threshold).to_numpy(dtype=bool)
 
@@ -94,7 +96,7 @@ class RatingThreshold(RowFilter):
         if not Integer(low, high).allows(self.column):
             raise InvalidParameterError(
                 "The 'column' parameter of RatingThreshold must be the position of the "
-                f"ratings if X is not a pandas DataFrame, {Integer(low, high)}. "
+                f"ratings if X is not a DataFrame, {Integer(low, high)}. "
                 f"Got {self.column!r} instead."
             )
         return X[:, self.column]

@@ -9,11 +9,17 @@ from sklearn import get_config
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_attrec._interactions.frames import (
+    collect,
+    library_of,
+    take_rows,
+    to_pandas,
+)
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.utils._doc_link import DocLinkMixin
 from sklearn_attrec.utils._param_validation import validate_parameters
-from sklearn_attrec.utils._types import Table, Users
+from sklearn_attrec.utils._types import Frame, Table, Users
 
 __all__ = ["InteractionFilter", "RowFilter"]
 
@@ -48,11 +54,13 @@ class RowFilter(  # type: ignore[call-arg]
 
     def _fit(self, X):
         validate_parameters(self)
-        X = self._validate(X, reset=True)
-        kept = self._kept_rows(X)
+        X = collect(X)
+        checked = self._validate(to_pandas(X, all_columns=True), reset=True)
+        kept = self._kept_rows(checked)
         self.n_rows_in_ = len(kept)
         self.n_rows_out_ = int(kept.sum())
-        return self._as_configured(X[kept])
+        rows = take_rows(checked if library_of(X) is None else X, np.flatnonzero(kept))
+        return self._as_configured(rows)
 
     def _as_configured(self, X):
         """Return X, as a frame if it is an array and the output is set to 'pandas'."""
@@ -61,8 +69,8 @@ class RowFilter(  # type: ignore[call-arg]
         if output not in ("default", "pandas"):
             raise InvalidParameterError(
                 f"The 'transform' output of {type(self).__name__} must be 'default' or "
-                f"'pandas', because recommenders read pandas frames. Got {output!r} "
-                "instead."
+                "'pandas': only arrays are converted, to frames of pandas. Got "
+                f"{output!r} instead."
             )
         is_array = isinstance(X, np.ndarray) and X.ndim == 2
         # Queries may have other columns than interactions.
@@ -95,7 +103,7 @@ class RowFilter(  # type: ignore[call-arg]
         self._fit(X)
         return self
 
-    def fit_transform(self, X: Table, y: object = None) -> pd.DataFrame | np.ndarray:
+    def fit_transform(self, X: Table, y: object = None) -> Frame | np.ndarray:
         """Fit the filter and drop rows of training data.
 
         Parameters
@@ -108,7 +116,8 @@ class RowFilter(  # type: ignore[call-arg]
         Returns
         -------
         DataFrame or ndarray of shape (n_rows_out_, n_columns)
-            The rows kept, in the order of X and with its index labels.
+            The rows kept, in the order of X and with its index labels. A DataFrame is
+            one of the library of X, and not lazy.
 
         Raises
         ------
@@ -149,7 +158,7 @@ class RowFilter(  # type: ignore[call-arg]
         # Queries may have fewer columns than interactions, or none.
         fitted_on_frame = hasattr(self, "feature_names_in_")
         is_list_of_ids = isinstance(X, list | tuple) and all(map(np.isscalar, X))
-        is_query = isinstance(X, pd.DataFrame) or np.isscalar(X) or is_list_of_ids
+        is_query = library_of(X) is not None or np.isscalar(X) or is_list_of_ids
         if fitted_on_frame or is_query:
             return self._as_configured(X)
         return self._as_configured(self._validate(X, reset=False))

@@ -1,0 +1,185 @@
+"""Frames and columns of polars and pyarrow, converted to pandas and back.
+
+All other modules read pandas objects. A converted object records its library in
+`attrs`, which selected columns inherit, so that messages show calls of this library.
+"""
+
+import importlib
+
+import narwhals.stable.v2 as nw
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
+
+__all__ = [
+    "LIBRARIES",
+    "collect",
+    "is_lazy",
+    "library_of",
+    "make_frame",
+    "take_rows",
+    "to_pandas",
+]
+
+LIBRARIES = ("pandas", "polars", "pyarrow")
+
+_LIBRARY, _IS_LAZY = "sklearn_attrec.library", "sklearn_attrec.is_lazy"  # in `attrs`
+_READ = (USER, ITEM, TIME, WEIGHT)
+_FRAMES = ("DataFrame", "LazyFrame", "Table")
+_COLUMNS = ("Series", "ChunkedArray", "Array")
+
+
+def library_of(values):
+    """Return the library of a frame or column, also if it was converted, or None."""
+    if isinstance(values, (pd.DataFrame, pd.Series)):
+        return values.attrs.get(_LIBRARY, "pandas")
+    if isinstance(values, pd.Index):
+        return "pandas"
+    return _foreign_type(values)[0]
+
+
+def is_lazy(X):
+    """Return whether a converted frame was a LazyFrame."""
+    return X.attrs.get(_IS_LAZY, False)
+
+
+def collect(X):
+    """Return X, as a DataFrame if it is a LazyFrame."""
+    return X.collect() if _foreign_type(X)[1] == "LazyFrame" else X
+
+
+def to_pandas(values, *, all_columns=False):
+    """Convert a frame or column of polars or pyarrow; return other values as they are.
+
+    Parameters
+    ----------
+    values : object
+    all_columns : bool, default=False
+        If False and a frame has users, items and times, only the columns that
+        recommenders read are converted.
+
+    Returns
+    -------
+    object
+        A DataFrame or a Series with a default index, or a list if the values of a
+        column are lists. Times are in UTC, and integers with missing values objects.
+    """
+    library, kind = _foreign_type(values)
+    if kind in _FRAMES:
+        converted = _to_frame(collect(values), library, all_columns)
+        converted.attrs = {_LIBRARY: library, _IS_LAZY: kind == "LazyFrame"}
+        return converted
+    if kind not in _COLUMNS:
+        return values
+    column = _wrap(values)
+    if column.dtype.is_nested():
+        return column.to_list()
+    series = _to_series(column)
+    series.attrs = {_LIBRARY: library}
+    return series
+
+
+def take_rows(X, rows):
+    """Return rows of a frame or array, given by position, in its own library."""
+    if isinstance(X, pd.DataFrame):
+        return X.iloc[rows]
+    return X.take(rows) if library_of(X) == "pyarrow" else X[rows]
+
+
+def make_frame(columns, library, caller, name, index=None):
+    """Make a frame of a library.
+
+    Parameters
+    ----------
+    columns : dict of ndarray
+        Arrays of objects contain text.
+    library : {'pandas', 'polars', 'pyarrow'}
+    caller, name : str
+        Names of the calling method and of the argument whose library decides, for
+        error messages.
+    index : pandas.Index, default=None
+        Index of a pandas frame.
+
+    Raises
+    ------
+    ImportError
+        If the library is not installed.
+    """
+    if library == "pandas":
+        columns = {key: _with_text_dtype(x) for key, x in columns.items()}
+        return pd.DataFrame(columns, index=index)
+    try:
+        importlib.import_module(library)
+    except ImportError as error:
+        raise ImportError(
+            f"{caller}: the model was fitted on a frame of {library}, so the result is "
+            f"one too, but {library} cannot be imported ({error}). Install it: pip "
+            f"install {library}; or pass {name} as an object of pandas, for a result "
+            "in pandas."
+        ) from error
+    for key, values in columns.items():
+        if values.dtype.kind == "O":  # an empty array has no other sign of text
+            text = nw.new_series(key, values.tolist(), nw.String, backend=library)
+            columns = columns | {key: text.to_native()}
+    return nw.from_dict(columns, backend=library).to_native()
+
+
+def _with_text_dtype(values):
+    """Return values, with the dtype of text if they are an empty array of objects."""
+    is_undefined = values.dtype.kind == "O" and len(values) == 0
+    # pandas infers the dtype of text from values only.
+    return pd.Series([""]).array[:0] if is_undefined else values
+
+
+def _foreign_type(values):
+    """Return library and name of the type that polars or pyarrow define, or None."""
+    for base in type(values).__mro__:
+        library = base.__module__.partition(".")[0]
+        if library in LIBRARIES[1:] and base.__name__ in _FRAMES + _COLUMNS:
+            return library, base.__name__
+    return None, None
+
+
+def _to_frame(frame, library, all_columns):
+    is_table = library == "pyarrow"
+    names = frame.column_names if is_table else frame.columns
+    columns = frame.columns if is_table else frame.get_columns()
+    is_read = [True] * len(names)
+    if not all_columns and {USER, ITEM, TIME} <= set(names):
+        is_read = [name in _READ for name in names]
+    series = {i: _to_series(_wrap(columns[i])) for i in np.flatnonzero(is_read)}
+    index = pd.RangeIndex(len(frame))
+    converted = pd.DataFrame(series, index=index, copy=False)
+    converted.columns = pd.Index([names[i] for i in series], dtype=object)
+    return converted
+
+
+def _wrap(column):
+    """Return a column as a Series of narwhals."""
+    if _foreign_type(column)[1] == "Array":
+        column = importlib.import_module("pyarrow").chunked_array([column])
+    return nw.from_native(column, series_only=True)
+
+
+def _to_series(column):
+    if _is_exact_in_numpy(column):
+        values = column.to_numpy()
+    else:
+        values = np.fromiter(column.to_list(), dtype=object, count=len(column))
+    # By default pandas converts objects that are all text.
+    return pd.Series(values, dtype=object if values.dtype.kind == "O" else None)
+
+
+def _is_exact_in_numpy(column):
+    """Return whether `to_numpy` keeps the values of a column and what is missing."""
+    dtype = column.dtype
+    if dtype.is_float() or dtype.is_temporal():
+        return True
+    if dtype == nw.String:  # polars pads to the longest text, and drops a final "\0"
+        return column.implementation.is_pyarrow()
+    if column.null_count():  # integers become floats; dictionaries of Arrow lose nulls
+        return False
+    if dtype.is_integer():
+        return dtype not in (nw.Int128, nw.UInt128)
+    return dtype in (nw.Boolean, nw.Categorical, nw.Enum)

@@ -1,0 +1,401 @@
+"""Frames of polars and pyarrow: the answers of pandas, returned in their library."""
+
+import sys
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import sklearn
+from frame_helpers import LIBRARIES, in_library
+from numpy.testing import assert_array_equal
+from pandas.testing import assert_frame_equal
+from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.pipeline import make_pipeline
+from sklearn.utils.fixes import parse_version
+
+from sklearn_attrec import (
+    MarkovRecommender,
+    PopularityRecommender,
+    load_model,
+    save_model,
+)
+from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.frames import library_of, to_pandas
+from sklearn_attrec._interactions.weights import check_weights
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.metrics import (
+    catalogue_coverage,
+    evaluate,
+    make_multi_ranking_scorer,
+    make_ranking_scorer,
+)
+from sklearn_attrec.model_selection import (
+    LeaveLastOut,
+    TimeCutoffSplit,
+    UserKFold,
+    leave_last_out_split,
+)
+from sklearn_attrec.preprocessing import DropRepeats, KCoreFilter, RatingThreshold
+
+NATIVE = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.Table}
+FRAMES = {"polars": pl.DataFrame, "lazy": pl.LazyFrame, "pyarrow": pa.table}
+
+each_library = pytest.mark.parametrize("library", LIBRARIES[1:])
+each_frame = pytest.mark.parametrize("make", FRAMES.values(), ids=[*FRAMES])
+
+
+def assert_same(frame, expected, library):
+    """Expect a frame of a library with these values, whatever the index."""
+    assert isinstance(frame, NATIVE[library])
+    expected = expected.reset_index(drop=True)
+    found = to_pandas(frame, all_columns=True)
+    assert_frame_equal(found, expected, check_dtype=False, check_column_type=False)
+
+
+@pytest.fixture
+def split(small_interactions):
+    return leave_last_out_split(small_interactions.sample(frac=1, random_state=0))
+
+
+# Values
+
+
+@pytest.mark.parametrize(
+    ("column", "ids"),
+    [
+        (pl.Series(["a\0", "b"]), ["a\0", "b"]),
+        (pl.Series(["b", "a"], dtype=pl.Categorical), ["b", "a"]),
+        (pl.Series(["b", "a"], dtype=pl.Enum(["a", "b"])), ["b", "a"]),
+        (pl.Series([3, 1, 2])[::2], [3, 2]),
+        (pl.concat([pl.Series([3]), pl.Series([1])], rechunk=False), [3, 1]),
+        (pl.Series([3, 1], dtype=pl.UInt16).rechunk(), np.array([3, 1], "u2")),
+        (pa.array(["b", "a"], pa.large_string()), ["b", "a"]),
+        (pa.array(["b", "a", "b"]).dictionary_encode(), ["b", "a", "b"]),
+        (pa.array([7, 8], pa.int16()).dictionary_encode(), np.array([7, 8], "i2")),
+        (pa.chunked_array([[3], [], [1, 2]])[1:], [1, 2]),
+        (pa.array([1, 2**64 - 1], pa.uint64()), np.array([1, 2**64 - 1], "u8")),
+    ],
+    ids=lambda value: str(getattr(value, "dtype", getattr(value, "type", ""))),
+)
+def test_ids_are_kept(column, ids):
+    expected = np.array(ids, dtype=object if isinstance(ids[0], str) else None)
+    make = pl.DataFrame if isinstance(column, pl.Series) else pa.table
+    frame = make({"user_id": column, "item_id": column})
+    for found in check_interactions(frame, caller="")[:2]:
+        assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype
+
+
+@each_frame
+@pytest.mark.parametrize(
+    ("column", "values", "error", "message"),
+    [
+        ("item_id", ["a", None], InteractionsError, "1 missing id, first at row 1"),
+        ("item_id", [Decimal(1), Decimal(2)], TypeError, "2 Decimal"),
+        ("item_id", [[1], [2]], TypeError, "2 list"),
+        ("item_id", [{"a": 1}] * 2, TypeError, "2 dict"),
+        ("item_id", [None, None], InteractionsError, "2 missing id"),
+        ("timestamp", [time(1), time(2)], TypeError, "2 time.*no date.*to_pandas"),
+        ("timestamp", [timedelta(1)] * 2, TypeError, "2 timedelta64"),
+    ],
+)
+def test_unusable_values(make, column, values, error, message):
+    columns = {"user_id": [1, 2], "item_id": [3, 4], "timestamp": [5, 6]}
+    with pytest.raises(error, match=f"column '{column}': .*{message}"):
+        check_interactions(make(columns | {column: values}), caller="")
+
+
+def test_missing_values_of_a_dictionary_are_found():
+    ids = pa.array(["a", None, "b"]).dictionary_encode()
+    with pytest.raises(InteractionsError, match="1 missing id, first at row 1: None"):
+        check_interactions(pa.table({"user_id": ids, "item_id": ids}), caller="")
+
+
+DAY = datetime(2020, 1, 2, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_times_are_in_utc(unit):
+    dates = pa.array([DAY], pa.timestamp(unit, "Asia/Tokyo"))
+    table = pa.table({"user_id": [1], "item_id": [2], "timestamp": dates})
+    for frame in (table, pl.from_arrow(table)):
+        (found,) = check_interactions(frame, caller="").times
+        assert found == np.datetime64("2020-01-02T03")
+        assert found.dtype == f"M8[{unit}]"
+
+
+# The advice in messages
+
+IDS = {"user_id": [1], "item_id": [2]}
+
+
+def follow(call, X):
+    """Evaluate a call that a message advises."""
+    names = {"X": X, "pd": pd, "polars": pl, "pyarrow": pa}
+    return eval(call.removeprefix("X = ").rstrip("."), names)  # noqa: S307
+
+
+@each_frame
+@pytest.mark.parametrize(
+    ("columns", "start"),
+    [
+        ({"user": [1], "sku": [2], "ts": [3]}, "these names: "),
+        (IDS | {"day": [DAY]}, "this column: "),
+        (IDS | {"day": [DAY]}, "drop it: "),
+        (IDS | {"date": ["2020-01-02"], "time": ["3:04"]}, "this column: "),
+        (IDS | {"timestamp": ["2020-01-02"]}, "as in "),
+    ],
+)
+def test_advice_about_columns_works(make, columns, start):
+    X = make(columns)
+    with pytest.raises((InteractionsError, TypeError)) as caught:
+        check_interactions(X, caller="")
+    call = str(caught.value).split(start)[1].split(", with format")[0]
+    fixed = follow(call.split(". If the rows")[0], X)
+    times = check_interactions(fixed, caller="").times
+    assert (times is None) == (start == "drop it: ")
+
+
+@each_frame
+@pytest.mark.parametrize(
+    ("weights", "start"),
+    [([-1, 1], "weight to 0: "), (["1", "2"], "first: "), ([0, 0], "equally: ")],
+)
+def test_advice_about_weights_works(make, weights, start):
+    X = make({"user_id": [1, 2], "item_id": [3, 4], "weight": weights})
+    with pytest.raises(InteractionsError) as caught:
+        check_weights(to_pandas(X), "")
+    call = str(caught.value).split(start)[1].split(" If the column")[0]
+    weights = check_weights(to_pandas(follow(call, X)), "")
+    assert weights is None or (weights >= 0).all()
+
+
+@each_frame
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_advice_about_missing_values_works(make, missing):
+    times = [1.0, missing] if missing else [1, None]
+    X = make({"user_id": [1, 2], "item_id": [3, 4], "timestamp": times})
+    with pytest.raises(InteractionsError, match="1 missing time.*row 1") as caught:
+        check_interactions(X, caller="")
+    call = str(caught.value).split("rows, as in ")[1].split(", or fill")[0]
+    call = call.replace("subset=...", "subset=['timestamp']")
+    call = call.replace("(...)", "(X['timestamp'])")
+    fixed = follow(f"X{call}", X)
+    assert check_interactions(fixed, caller="").times.tolist() == [1]
+
+
+# Answers
+
+
+@each_library
+def test_answers_equal_those_of_pandas(library, split):
+    (train, test), kept = split, {"exclude_seen": False, "k": 3}
+    X, Y = in_library(train, library), in_library(test, library)
+    expected = MarkovRecommender(**kept).fit(train)
+    model = MarkovRecommender(**kept).fit(X)
+    for name, weights in expected.weights_.items():
+        assert_array_equal(model.weights_[name], weights)
+    assert_array_equal(model.feature_names_in_, ["user_id", "item_id", "timestamp"])
+    assert (model.n_features_in_, model.frame_library_) == (3, library)
+    assert_array_equal(model.predict(Y), expected.predict(test))
+    assert model.score(Y) == expected.score(test)
+    assert_array_equal(model.target_ranks(Y), expected.target_ranks(test))
+    for users in (test, test["user_id"], None):
+        same = users if users is None else in_library(users, library)
+        table = expected.recommend(users)
+        assert_same(model.recommend(same), table, library)
+        assert catalogue_coverage(model.recommend(same), model.items_) > 0
+        vectors = model.query_vectors(same).toarray()
+        assert_array_equal(vectors, expected.query_vectors(users).toarray())
+    items = pd.Series([10, 12])
+    similar = expected.similar_items(items)
+    assert_same(model.similar_items(in_library(items, library)), similar, library)
+    metrics = evaluate(expected, test).rename_axis("recommender").reset_index()
+    assert_same(evaluate(model, Y), metrics, library)
+
+
+@each_library
+def test_histories_and_rules(library, small_interactions):
+    model = MarkovRecommender(k=2, exclude_seen=False).fit(small_interactions)
+    users = pd.Series([4, 7])
+    log = pd.DataFrame({"user_id": [4, 7, 7], "item_id": [11, 10, 13]})
+    lists = pd.Series([[11], [10, 13]])
+    expected = model.predict([4, 7], [[11], [10, 13]])
+    asked = in_library(users, library)
+    for history in (log, lists):
+        found = model.predict(asked, in_library(history, library))
+        assert_array_equal(found, expected)
+    columns = [in_library(pd.Series(items), library) for items in lists]
+    assert_array_equal(model.predict(asked, columns), expected)
+    assert_array_equal(model.predict(4, columns[0]), expected[0])
+    assert_array_equal(model.predict(4, {4: columns[0]}), expected[0])
+    for name in ("exclude", "candidates"):
+        for rule in (log, log["item_id"]):
+            table = model.recommend([4, 7], **{name: in_library(rule, library)})
+            assert_frame_equal(table, model.recommend([4, 7], **{name: rule}))
+        assert_array_equal(
+            model.predict(4, **{name: {4: columns[0]}}),
+            model.predict(4, **{name: {4: [11]}}),
+        )
+
+
+@each_library
+def test_lists_are_in_the_order_of_the_users(library):
+    # The numbers of rows could as well be users: pandas refuses such a Series.
+    model = MarkovRecommender(k=1).fit(
+        pd.DataFrame({"user_id": [0, 0, 1, 1], "item_id": [5, 6, 6, 5]})
+    )
+    users, lists = pd.Series([1, 0]), pd.Series([[5], [6]])
+    queried = model.predict(in_library(users, library), in_library(lists, library))
+    assert queried.tolist() == [[6], [5]]
+
+
+# The library of results
+
+
+@each_library
+def test_results_are_in_the_library_of_the_argument_or_of_fit(
+    library, small_interactions, tmp_path
+):
+    X = in_library(small_interactions, library)
+    model = PopularityRecommender(k=1).fit(X)
+    save_model(model, tmp_path / "model.attrec")
+    users = in_library(pd.Series([1]), library)
+    for fitted in (model, load_model(tmp_path / "model.attrec")):
+        for queried in (None, 1, [1, 2], np.array([1, 2]), users):
+            assert library_of(fitted.recommend(queried)) == library
+        assert library_of(fitted.similar_items([10])) == library
+        for queried in (pd.Series([1]), pd.Index([1]), pd.DataFrame({"user_id": [1]})):
+            assert library_of(fitted.recommend(queried)) == "pandas"
+    on_pandas = PopularityRecommender(k=1).fit(small_interactions)
+    assert library_of(on_pandas.recommend(X)) == library
+    assert library_of(on_pandas.recommend([1])) == "pandas"
+
+
+def test_text_of_empty_results(small_interactions):
+    words = small_interactions.astype({"user_id": str, "item_id": str})
+    users = pl.DataFrame({"user_id": ["1"]})
+    model = PopularityRecommender(k=1).fit(words)
+    with pytest.warns(UserWarning, match="no item is left"):
+        table = model.recommend(users, exclude=list(model.items_))
+    assert table.schema["item_id"] == pl.String
+    assert len(table) == 0
+
+
+def test_a_missing_library_is_named(small_interactions, monkeypatch):
+    model = PopularityRecommender(k=1).fit(in_library(small_interactions, "polars"))
+    monkeypatch.setitem(sys.modules, "polars", None)
+    message = "recommend: .*polars.*pip install polars.*pass users as"
+    with pytest.raises(ImportError, match=message):
+        model.recommend([1])
+    assert len(model.recommend(pd.Series([1]))) == 1
+    assert model.predict(1).shape == (1,)
+
+
+def test_polars_does_not_need_pyarrow(small_interactions, monkeypatch):
+    frame = in_library(small_interactions, "polars")
+    expected = PopularityRecommender().fit(small_interactions).recommend()
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert_same(PopularityRecommender().fit(frame).recommend(), expected, "polars")
+
+
+# Splits, filters and scikit-learn's tools
+
+
+@each_frame
+def test_splits_and_filters_keep_the_library(make, small_interactions):
+    X = make({name: small_interactions[name].to_numpy() for name in small_interactions})
+    library = library_of(X)
+    for part, rows in zip(
+        leave_last_out_split(X), leave_last_out_split(small_interactions), strict=True
+    ):
+        assert_same(part, rows, library)
+    for splitter in (LeaveLastOut(), TimeCutoffSplit(), UserKFold(3)):
+        splits = zip(splitter.split(X), splitter.split(small_interactions), strict=True)
+        for found, expected in splits:
+            assert_array_equal(np.concatenate(found), np.concatenate(expected))
+    for step in (
+        DropRepeats(),
+        KCoreFilter(min_per_item=10, min_per_user=1),
+        RatingThreshold(12, column="item_id"),
+    ):
+        rows = step.fit_transform(small_interactions)
+        assert_same(step.fit_transform(X), rows, library)
+        assert_array_equal(step.feature_names_in_, [*small_interactions])
+        assert step.transform(X) is X
+
+
+def test_a_lazy_frame_is_collected_once(small_interactions):
+    frame, counts = in_library(small_interactions, "polars"), []
+    lazy = frame.lazy().map_batches(lambda batch: counts.append(1) or batch)
+    model = PopularityRecommender().fit(lazy)
+    train, test = leave_last_out_split(frame)
+    calls = [
+        lambda: model.fit(lazy),
+        lambda: model.recommend(lazy, k=1),
+        lambda: KCoreFilter().fit_transform(lazy),
+        lambda: leave_last_out_split(lazy),
+        lambda: next(LeaveLastOut().split(lazy)),
+    ]
+    for call in calls:
+        counts.clear()
+        call()
+        assert len(counts) == 1
+    fitted = PopularityRecommender().fit(train)
+    test = test.lazy().map_batches(lambda batch: counts.append(1) or batch)
+    for scorer in (evaluate, make_multi_ranking_scorer("ndcg", per_user=True)):
+        counts.clear()
+        scorer(fitted, test)
+        assert len(counts) == 1
+
+
+@each_library
+def test_searches(library, small_interactions):
+    is_old = parse_version(sklearn.__version__) < parse_version("1.7")
+    if library == "pyarrow" and is_old:
+        pytest.skip("scikit-learn cannot select rows of pyarrow tables")
+    results = []
+    for X in (small_interactions, in_library(small_interactions, library)):
+        model = MarkovRecommender(exclude_seen=False)
+        steps = make_pipeline(KCoreFilter(min_per_user=2), DropRepeats("last"), model)
+        search = GridSearchCV(
+            steps,
+            {"markovrecommender__smoothing": [0.1, 0.9]},
+            cv=LeaveLastOut(),
+            scoring=make_ranking_scorer("mrr", k=None),
+            error_score="raise",
+        )
+        scores = search.fit(X).cv_results_["mean_test_score"]
+        folds = cross_validate(
+            model,
+            X,
+            cv=UserKFold(3),
+            scoring=make_ranking_scorer(context="earlier"),
+            error_score="raise",
+        )
+        results.append([*scores, *folds["test_score"]])
+    assert results[0] == results[1]
+    assert search.best_estimator_[-1].frame_library_ == library
+
+
+def test_searches_refuse_lazy_frames(small_interactions):
+    lazy = in_library(small_interactions, "polars").lazy()
+    with pytest.raises(TypeError, match="LazyFrame"):
+        GridSearchCV(PopularityRecommender(), {}, cv=LeaveLastOut()).fit(lazy)
+
+
+def test_columns_that_are_not_read_may_hold_anything(small_interactions):
+    frame = in_library(small_interactions, "polars")
+    other = pl.Series("other", [object()] * len(frame), dtype=pl.Object)
+    assert to_pandas(frame.with_columns(other)).shape[1] == 3
+    assert PopularityRecommender().fit(frame.with_columns(other)).n_features_in_ == 3
+
+
+def test_lists_of_arrow_must_be_converted(small_interactions):
+    model = PopularityRecommender(k=1).fit(small_interactions)
+    with pytest.raises(TypeError, match=r"pyarrow ListScalar.*\.as_py\(\)"):
+        model.predict(1, {1: pa.array([[10]])[0]})
