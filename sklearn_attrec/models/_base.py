@@ -275,7 +275,7 @@ class BaseRecommender(
         state = _encoded_state(sequences, users, items)
         state["settings_"] = self._settings(len(items), sequences.longest)
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
-        features = X[names] if isinstance(X, pd.DataFrame) else X
+        features = pd.DataFrame(columns=names) if isinstance(X, pd.DataFrame) else X
         task = self._init_callback_context(max_subtasks=self._n_epochs())
         task.call_on_fit_task_begin(estimator=self, X=X, y=interactions.items)
         # Attributes are set at the end, all at once, so that an error leaves an earlier
