@@ -651,6 +651,8 @@ def test_dates_are_times():
     times = read_times(pd.Series([date(2020, 1, 2), date(2020, 1, 1)]))
     days = times.astype("datetime64[D]").astype(str)
     assert days.tolist() == ["2020-01-02", "2020-01-01"]
+    far = pd.Series(TOO_FAR_APART, dtype=object).to_numpy("datetime64[us]")
+    assert read_times(far).tolist() == [datetime(2020, 1, 1), datetime(9999, 1, 1)]
 
 
 @pytest.mark.parametrize(
@@ -664,7 +666,10 @@ def test_dates_are_times():
         numbered(41, [-np.inf, -np.inf], ["2 infinite", "row 0: -inf"]),
         numbered(41, pd.Series([7, -np.inf], dtype=object), ["row 1: -inf"]),
         (pd.Series([1, 10**400], dtype=object), ["1 out-of-range", "row 1", "64 bits"]),
-        (pd.Series(TOO_FAR_APART, dtype=object), ["9999", "datetime64[us]"]),
+        (
+            pd.Series(TOO_FAR_APART, dtype=object),
+            ["9999", "to_numpy('datetime64[us]')"],
+        ),
     ],
 )
 def test_unusable_times(values, parts):

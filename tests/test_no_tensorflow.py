@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 
 import joblib
 import numpy as np
@@ -264,8 +265,10 @@ if Path("/proc/self/task").is_dir():
 """
     answer = run(script + FIT + count, saved, OMP_NUM_THREADS="3", **unset).split()
     assert answer[1:3] == ["3", "3"]
-    if sys.platform.startswith("linux"):
-        assert answer[3:] == ["3"]  # threads that exist
+    if sys.platform.startswith("linux") and not version("tensorflow").startswith(
+        "2.16."
+    ):
+        assert answer[3:] == ["3"]  # threads that exist; TensorFlow 2.16 names none
 
 
 @pytest.mark.case("F21")

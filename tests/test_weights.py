@@ -365,7 +365,7 @@ BAD = {
         lambda X: X.assign(weight=X["weight"].clip(upper=1e6))),
     "infinite sum": ([1, 1e308, 1e308], "row 1: 1e\\+308.*sum.*clip",
         lambda X: X.assign(weight=X["weight"].clip(upper=1e6))),
-    "huge integer": ([1, 10**400, 2], "row 1: 1000.*sum", renamed),
+    "huge integer": (pd.Series([1, 10**400, 2], dtype=object), "row 1: 1000.*sum", renamed),
     "text": (["1", "2", "3"], "3 str .first at row 0: '1'.*astype",
         lambda X: X.assign(weight=X["weight"].astype("float64"))),
     "units": (["5 kg", "6 kg", "7 kg"], "row 0: '5 kg'.*rename", renamed),

@@ -104,7 +104,7 @@ def _dates_to_utc(array, prefix, column):
     except pd.errors.OutOfBoundsDatetime as error:
         raise InteractionsError(
             f"{prefix}: {error}. Convert all times to one coarser unit first, as in "
-            f"{column} = {column}.astype('datetime64[us]')."
+            f"{column} = {column}.to_numpy('datetime64[us]')."
         ) from error
 
 
