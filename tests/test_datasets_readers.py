@@ -117,7 +117,8 @@ def test_a_column_with_anything_but_plain_integers_stays_text(name, value, read)
     content = f"{value}{sep}7\n6{sep}7\n".encode()
     frame = read(name, content, columns=["user_id", "item_id"], header=False)
     assert frame["user_id"].to_list() == [value, "6"]
-    assert (frame["user_id"].dtype, frame["item_id"].dtype) == ("str", np.int64)
+    text = pd.Series(["a"]).dtype  # object before pandas 3
+    assert (frame["user_id"].dtype, frame["item_id"].dtype) == (text, np.int64)
 
 
 def test_blanks_in_a_last_column_and_order_of_keys_are_free(read):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import textwrap
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from importlib.metadata import version
 from threading import Barrier
 
 import joblib
@@ -198,7 +199,8 @@ def test_a_search_on_dask_workers_equals_one_process(kept, tmp_path):
         if "time" not in name
     }
     assert results == expected
-    assert threads == [1, 1]  # of two workers with a thread each
+    if not version("tensorflow").startswith("2.16."):  # which names no threads
+        assert threads == [1, 1]  # of two workers with a thread each
 
 
 # Leaks --------------------------------------------------------------------------

@@ -661,9 +661,11 @@ def test_far_years():
 
 def test_datetimes_too_far_apart_for_one_unit():
     times = [pd.Timestamp("2020-01-01").as_unit("ns"), datetime(9999, 1, 1)]
-    parts = [CALLER, repr(TIME), "9999", "datetime64[us]"]
-    call = partial(read_times, pd.Series(times, dtype=object))
-    assert_refused(call, InteractionsError, *parts)
+    times = pd.Series(times, dtype=object)
+    parts = [CALLER, repr(TIME), "9999", "to_numpy('datetime64[us]')"]
+    assert_refused(partial(read_times, times), InteractionsError, *parts)
+    converted = read_times(times.to_numpy("datetime64[us]"))
+    assert converted.tolist() == [datetime(2020, 1, 1), datetime(9999, 1, 1)]
 
 
 def test_dates_are_times():

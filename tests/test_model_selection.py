@@ -211,7 +211,7 @@ def test_cutoffs_that_are_no_dates(cutoffs):
 
 
 def test_dates_of_different_units():
-    dates = pd.to_datetime(["2023-01-01", "2023-02-01", "9999-12-31"]).as_unit("us")
+    dates = np.array(["2023-01-01", "2023-02-01", "9999-12-31"], "datetime64[us]")
     cutoff = pd.Timestamp("2023-01-15").as_unit("ns")
     assert folds(TimeCutoffSplit(cutoff), frame("aaa", dates)) == [([0], [1, 2])]
     period = pd.Period("2023-02", "M")

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from importlib.metadata import version
 
 import joblib
 import numpy as np
@@ -297,7 +298,8 @@ if Path("/proc/self/task").is_dir():
 """
     answer = run(script + FIT + count, saved, OMP_NUM_THREADS="3", **unset).split()
     assert answer[1:3] == ["3", "3"]
-    if sys.platform.startswith("linux"):
+    names_threads = not version("tensorflow").startswith("2.16.")
+    if sys.platform.startswith("linux") and names_threads:
         assert answer[3:] == ["3"]  # threads that exist
 
 

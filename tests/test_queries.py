@@ -282,14 +282,14 @@ SECONDS = 1_600_000_000
 def test_dates_beyond_the_range_of_a_finer_unit(unit):
     X = log([1, 1, 2], [10, 11, 12], pd.Timestamp("2020-05-01").as_unit("ns"))
     model = MarkovRecommender(k=1).fit(X)
-    late = pd.Series([np.datetime64("9999-12-31", unit)])
+    late = pd.Series(np.array(["9999-12-31"], f"datetime64[{unit}]"))
     far = log([1, 1, 2], [10, 11, 12], late[0])
     query = pd.DataFrame(
         {"user_id": [2], "timestamp": pd.Timestamp("2024").as_unit("ns")}
     )
     with pytest.warns(UserWarning, match="earlier"):
         MarkovRecommender().fit(far).predict(query)
-    early = pd.Series([np.datetime64("1066-10-14", unit)])
+    early = pd.Series(np.array(["1066-10-14"], f"datetime64[{unit}]"))
     assert model.predict(pd.DataFrame({"user_id": [1], "timestamp": late})) == 12
     with pytest.warns(UserWarning, match="earlier"):
         model.predict(pd.DataFrame({"user_id": [1], "timestamp": early}))

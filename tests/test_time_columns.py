@@ -218,7 +218,7 @@ def test_numbers_as_large_as_unix_times(unit):
         ("t", [20.5, 3, 4]),
         ("order_no title", ["SO-1", "SO-2", "SO-3"]),
         ("day week", ["Monday", "Friday", "Sunday"]),
-        ("col", [10**400, 1, 2]),
+        ("col", pd.Series([10**400, 1, 2], dtype=object)),
         ("watch_time duration since_last_visit", pd.to_timedelta([3, 1, 2], unit="s")),
     ],
 )

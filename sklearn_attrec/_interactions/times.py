@@ -122,7 +122,7 @@ def _dates_to_utc(array, prefix, values, name):
     except pd.errors.OutOfBoundsDatetime as error:
         raise InteractionsError(
             f"{prefix}: {error}. Convert all times to one coarser unit first, as in "
-            + _assignment(values, name, "%s.astype('datetime64[us]').")
+            + _assignment(values, name, "%s.to_numpy('datetime64[us]').")
         ) from error
 
 

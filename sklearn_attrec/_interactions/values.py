@@ -56,9 +56,16 @@ def to_array(values, prefix, element):
     missing = np.asarray(pd.isna(values))
     remedy = drop_missing_advice(values)
     refuse_values(missing, values, prefix, f"missing {element}", remedy)
+    return np.asarray(values, dtype=_numpy_dtype(values.dtype))
+
+
+def _numpy_dtype(dtype):
+    """Return the dtype that keeps all values, None for the default of the column."""
     # By default sparse columns are converted: int8 to int64, uint64 to inexact float.
-    is_sparse = isinstance(values.dtype, pd.SparseDtype)
-    return np.asarray(values, dtype=values.dtype.subtype if is_sparse else None)
+    if isinstance(dtype, pd.SparseDtype):
+        return dtype.subtype
+    # Before pandas 2.2, nullable numbers become objects by default.
+    return getattr(dtype, "numpy_dtype", None) if dtype.kind in "iuf" else None
 
 
 def narrow(array):

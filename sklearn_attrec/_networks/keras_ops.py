@@ -134,6 +134,14 @@ def unpad_rows(padded, layout):
     return unpadded(*padded)
 
 
+def searchsorted(sorted_sequence, values, side):
+    """Return where values belong in a sorted sequence, int64.
+
+    Keras 3.0 has no such function, and that of Keras 3.5 to 3.13 refuses variables.
+    """
+    return tf.searchsorted(sorted_sequence, values, side, out_type=tf.int64)
+
+
 def softmax(x, axis=-1):
     """Return exp(x), scaled to sum to 1 along an axis; −inf becomes exactly 0.
 
@@ -248,6 +256,7 @@ ops = SimpleNamespace(
         for function in (
             pad_rows,
             row_products,
+            searchsorted,
             softmax,
             softmax_loss,
             squared_distances,

@@ -149,10 +149,6 @@ class Trainer:
                 yield f"optimizer.{number}.{name}", moment
 
 
-# AutoGraph need not rewrite networks: they have no control flow that uses tensors.
-_without_autograph = tf.autograph.experimental.do_not_convert
-
-
 # TensorFlow warns about functions that are traced often. `_run_steps` is traced once
 # per kind of network, loss and regularisation, as intended.
 logging.getLogger("tensorflow").addFilter(
@@ -160,7 +156,8 @@ logging.getLogger("tensorflow").addFilter(
 )
 
 
-@tf.function
+# Without AutoGraph, which needs the source code and raises warnings on Python 3.13.
+@tf.function(autograph=False)
 def _run_steps(
     batch_loss,
     settings,
@@ -181,16 +178,19 @@ def _run_steps(
     beta_2, alpha, max_norm = scalars
     names = sorted(weights)
     n_windows = tf.shape(windows, tf.int64)[0]
-    for start in tf.range(0, n_windows, batch_size):
+
+    def continues(start, steps, total):
+        return (start < n_windows) & tf.math.is_finite(total)
+
+    def take_step(start, steps, total):
         rate = learning_rates[start // batch_size]
         steps += 1
         batch = windows[start : start + batch_size]
         with tf.GradientTape() as tape:
             random = BatchRandom(seed, steps)
-            losses = _without_autograph(batch_loss)(
-                ops, random, weights, settings, data, batch
+            loss = tf.reduce_mean(
+                batch_loss(ops, random, weights, settings, data, batch)
             )
-            loss = tf.reduce_mean(losses)
             if penalised:
                 loss += alpha * tf.add_n(
                     [tf.reduce_sum(tf.square(weights[name])) for name in names]
@@ -200,8 +200,10 @@ def _run_steps(
             radius = max_norm if name in bounded else None
             _adam(weights[name], moments[name], gradient, rate, beta_2, steps, radius)
         total += loss * tf.cast(tf.shape(batch)[0], tf.float32)
-        if not tf.math.is_finite(total):
-            break
+        return start + batch_size, steps, total
+
+    start = tf.constant(0, tf.int64)
+    _, steps, total = tf.while_loop(continues, take_step, (start, steps, total))
     return total, steps
 
 
@@ -210,17 +212,19 @@ def _adam(weight, moments, gradient, learning_rate, beta_2, steps, radius):
     beta_1, epsilon = 0.9, 1e-8
     mean, square = moments
     power = tf.cast(steps, tf.float32)
-    if isinstance(gradient, tf.IndexedSlices) and tf.shape(weight)[0] > LAZY_ROWS:
-        rows, gradient = _sum_repeated(gradient)
+
+    def update_used_rows():
+        rows, summed = _sum_repeated(gradient)
         scale = tf.sqrt(1 - beta_2**power) / (1 - beta_1**power)
-        new_mean = beta_1 * tf.gather(mean, rows) + (1 - beta_1) * gradient
-        new_square = beta_2 * tf.gather(square, rows) + (1 - beta_2) * gradient**2
+        new_mean = beta_1 * tf.gather(mean, rows) + (1 - beta_1) * summed
+        new_square = beta_2 * tf.gather(square, rows) + (1 - beta_2) * summed**2
         mean.scatter_update(tf.IndexedSlices(new_mean, rows))
         square.scatter_update(tf.IndexedSlices(new_square, rows))
         step = learning_rate * scale * new_mean / (tf.sqrt(new_square) + epsilon)
         moved = _into_ball(tf.gather(weight, rows) - step, radius)
         weight.scatter_update(tf.IndexedSlices(moved, rows))
-    else:
+
+    def update_all_rows():
         tf.raw_ops.ResourceApplyAdam(
             var=weight.handle,
             m=mean.handle,
@@ -235,6 +239,11 @@ def _adam(weight, moments, gradient, learning_rate, beta_2, steps, radius):
         )
         if radius is not None:
             weight.assign(_into_ball(weight, radius))
+
+    if isinstance(gradient, tf.IndexedSlices):
+        tf.cond(tf.shape(weight)[0] > LAZY_ROWS, update_used_rows, update_all_rows)
+    else:
+        update_all_rows()
 
 
 def _sum_repeated(gradient):

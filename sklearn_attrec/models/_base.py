@@ -297,7 +297,7 @@ class BaseRecommender(
         state["frame_library_"] = library_of(X) or "pandas"
         state["settings_"] = self._settings(len(items), sequences.longest)
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
-        features = X[names] if isinstance(X, pd.DataFrame) else X
+        features = pd.DataFrame(columns=names) if isinstance(X, pd.DataFrame) else X
         feature_record = BaseEstimator()  # gets n_features_in_ and feature_names_in_
         validate_data(feature_record, features, reset=True, skip_check_array=True)
         state |= vars(feature_record)

@@ -74,8 +74,9 @@ def save_model(estimator: BaseRecommender, path: str | os.PathLike[str]) -> None
     -----
     The file format is safetensors [1]_, with a manifest in JSON and the SHA-256 of each
     array. Later versions of this package can read the file if the major version of the
-    format is the same; a pickle needs the version that wrote it. The file contains all
-    parameters and fitted attributes, except the parameter `checkpoint`.
+    format is the same, with any supported version of NumPy; a pickle needs the version
+    of this package that wrote it. The file contains all parameters and fitted
+    attributes, except the parameter `checkpoint`.
 
     References
     ----------
