@@ -118,7 +118,8 @@ def _unit(time):
     if isinstance(time, np.datetime64):
         if np.datetime64("1970-02") <= time < np.datetime64("1973-04"):
             return None
-        time = time.astype("M8[us]").astype(np.int64) * 1e3
+        # NumPy 2.5 cannot convert the earliest dates in nanoseconds to another unit.
+        time = (time - np.datetime64(0, "s")) / np.timedelta64(1, "s") * 1e9
     units = reversed(UNIX_UNITS)
     return next((unit for unit in units if time >= _FIRST * UNIX_UNITS[unit]), None)
 
