@@ -1,14 +1,14 @@
 # `make test` and `make demo` work in a new clone: they create a virtual environment
 # and install everything that they need.
 
-PYTHON ?= python3
 VENV := .venv
 OLDEST := .venv-oldest
 RELEASE := .venv-release
+# MLflow may hold back versions of packages that the other tests use.
 MLFLOW := .venv-mlflow
 
 # The first of these that is one of the versions and has venv is used.
-PYTHONS := $(PYTHON) python3.13 python3.12 python3.11
+PYTHONS := $(or $(PYTHON),python3 python3.13 python3.12 python3.11)
 VERSIONS := 3.11 3.12 3.13
 USABLE = import ensurepip, sys, venv; \
     sys.exit("%d.%d" % sys.version_info[:2] not in "$(VERSIONS)".split())

@@ -16,6 +16,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from sklearn_attrec import load_model, save_model
 from sklearn_attrec.datasets import make_interactions
@@ -27,12 +28,16 @@ CASES = list(itertools.product(RECOMMENDERS, ("integer", "text"), ("times", "ord
 
 
 def fit(name, ids, times):
-    """Fit a recommender, with those of the small settings that it has."""
+    """Fit a recommender, with those of the small settings that it has.
+
+    With text ids, times are dates.
+    """
     X = make_interactions(40, 30, n_per_user=(3, 12), random_state=0)
     if ids == "text":
         X = X.assign(
             user_id="ü" + X["user_id"].astype(str),
             item_id="i" + X["item_id"].astype(str),
+            timestamp=pd.to_datetime(X["timestamp"], unit="s"),
         )
     if times == "order":
         X = X.sort_values("timestamp").drop(columns="timestamp")

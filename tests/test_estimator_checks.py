@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
-from frame_helpers import LIBRARIES, in_library
+from frame_helpers import in_library
 from sklearn.utils.estimator_checks import (
     estimator_checks_generator,
     parametrize_with_checks,
@@ -30,38 +30,10 @@ pytestmark = [
 ]
 
 
-@parametrize_with_checks(ESTIMATORS)
-def test_check(estimator, check):
-    try:
-        check(estimator)
-    except SkipTest as reason:
-        pytest.fail(f"skipped, but none may be skipped: {reason}")
-
-
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
-def test_number_of_checks(estimator):
-    # Tags can disable checks silently; two_d_array=False disables nearly all.
-    checks = [check for _, check in estimator_checks_generator(estimator)]
-    names = {getattr(check, "func", check).__name__ for check in checks}
-    assert {"check_set_params", "check_methods_subset_invariance"} <= names
-    count = len(checks)
-    if VERSION == (1, 9):
-        assert count == 41
-    else:
-        assert count >= (41 if VERSION > (1, 9) else 35)
-
-
-def test_all_estimators_are_checked():
-    public = [getattr(sklearn_attrec, name) for name in sklearn_attrec.__all__]
-    public = {thing for thing in public if isinstance(thing, type)}
-    assert {type(estimator) for estimator in ESTIMATORS} == public
-
-
 class FrameRecommender(PopularityRecommender):
     """Turns the arrays of the checks into frames, where that is possible."""
 
-    library = "pandas"
-    n_frames = 0
+    library = None
 
     def _in_library(self, X):
         is_table = isinstance(X, np.ndarray) and X.ndim == 2 and X.shape[1] > 1
@@ -69,7 +41,6 @@ class FrameRecommender(PopularityRecommender):
             return X
         if X.shape[1] != getattr(self, "n_features_in_", X.shape[1]) or len(X) == 0:
             return X
-        FrameRecommender.n_frames += 1
         ids = np.ascontiguousarray(X[:, :2], float).view(int)  # the same bits
         frame = pd.DataFrame(ids, columns=["user_id", "item_id"])
         if X.shape[1] > 2:
@@ -91,12 +62,51 @@ class FrameRecommender(PopularityRecommender):
         return super().score(self._in_library(X))
 
 
-@pytest.mark.parametrize("library", LIBRARIES)
-def test_checks_on_frames(library, monkeypatch):
-    monkeypatch.setattr(FrameRecommender, "library", library)
-    monkeypatch.setattr(FrameRecommender, "n_frames", 0)
-    checks = list(estimator_checks_generator(FrameRecommender()))
-    assert len(checks) >= (41 if VERSION >= (1, 9) else 35)
-    for each, check in checks:
-        check(each)
-    assert FrameRecommender.n_frames > 50
+class PandasRecommender(FrameRecommender):
+    library = "pandas"
+
+
+class PolarsRecommender(FrameRecommender):
+    library = "polars"
+
+
+class PyarrowRecommender(FrameRecommender):
+    library = "pyarrow"
+
+
+ON_FRAMES = [PandasRecommender(), PolarsRecommender(), PyarrowRecommender()]
+
+
+@parametrize_with_checks([*ESTIMATORS, *ON_FRAMES])
+def test_check(estimator, check):
+    try:
+        check(estimator)
+    except SkipTest as reason:
+        pytest.fail(f"skipped, but none may be skipped: {reason}")
+
+
+@pytest.mark.parametrize("estimator", ON_FRAMES, ids=lambda e: e.library)
+def test_arrays_of_the_checks_become_frames(estimator):
+    X = estimator._in_library(np.ones((3, 4)))
+    assert in_library(pd.DataFrame(), estimator.library).__class__ is X.__class__
+
+
+@pytest.mark.parametrize(
+    "estimator", [*ESTIMATORS, *ON_FRAMES], ids=lambda e: type(e).__name__
+)
+def test_number_of_checks(estimator):
+    # Tags can disable checks silently; two_d_array=False disables nearly all.
+    checks = [check for _, check in estimator_checks_generator(estimator)]
+    names = {getattr(check, "func", check).__name__ for check in checks}
+    assert {"check_set_params", "check_methods_subset_invariance"} <= names
+    count = len(checks)
+    if VERSION == (1, 9):
+        assert count == 41
+    else:
+        assert count >= (41 if VERSION > (1, 9) else 35)
+
+
+def test_all_estimators_are_checked():
+    public = [getattr(sklearn_attrec, name) for name in sklearn_attrec.__all__]
+    public = {thing for thing in public if isinstance(thing, type)}
+    assert {type(estimator) for estimator in ESTIMATORS} == public

@@ -78,7 +78,7 @@ def check_interactions(
         What a row is, for the error message about columns that look like times. None
         ignores them: times are not used.
     allow_empty : bool, default=False
-        Whether X may have no rows. The dtypes of its columns then mean nothing, so
+        Whether X may have no rows. The dtypes of its columns are then ignored, so
         `users` and `items` may have any dtype, and there are no times.
 
     Returns

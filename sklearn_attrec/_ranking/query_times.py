@@ -52,7 +52,7 @@ def comparable_times(times, others, caller, source="fit"):
         raise InteractionsError(
             f"{caller}: the rows have a '{TIME}', but the rows in {source} had none, "
             f"so the history before each row is unknown. Fit with a '{TIME}' column, "
-            "or drop this column here."
+            f"or drop the column '{TIME}' from these rows."
         )
     if (times.dtype.kind == "M") != (others.dtype.kind == "M"):
         raise InteractionsError(
