@@ -6,11 +6,11 @@ import re
 import subprocess
 import sys
 import textwrap
-from importlib.metadata import version
 
 import joblib
 import numpy as np
 import pytest
+from conftest import TENSORFLOW_NAMES_THREADS
 from joblib.externals.loky import get_reusable_executor
 from numpy.testing import assert_array_equal
 
@@ -298,8 +298,7 @@ if Path("/proc/self/task").is_dir():
 """
     answer = run(script + FIT + count, saved, OMP_NUM_THREADS="3", **unset).split()
     assert answer[1:3] == ["3", "3"]
-    names_threads = not version("tensorflow").startswith("2.16.")
-    if sys.platform.startswith("linux") and names_threads:
+    if sys.platform.startswith("linux") and TENSORFLOW_NAMES_THREADS:
         assert answer[3:] == ["3"]  # threads that exist
 
 
