@@ -62,8 +62,8 @@ def to_pandas(values, *, all_columns=False):
     Returns
     -------
     object
-        A DataFrame or a Series with a default index, or a list if the values of a
-        column are lists. Times are in UTC, and integers with missing values objects.
+        A DataFrame or a Series with a default index. Times are in UTC, and integers
+        with missing values objects.
     """
     library, kind = _foreign_type(values)
     if kind in _FRAMES:
@@ -72,10 +72,7 @@ def to_pandas(values, *, all_columns=False):
         return converted
     if kind not in _COLUMNS:
         return values
-    column = _wrap(values)
-    if column.dtype.is_nested():
-        return column.to_list()
-    series = _to_series(column)
+    series = _to_series(_wrap(values))
     series.attrs = {_LIBRARY: library}
     return series
 

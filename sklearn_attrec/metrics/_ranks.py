@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._param_validation import Integer, Optional, check_arguments
 
@@ -74,7 +75,7 @@ def _to_queries(caller, ranks, users):
             f"The 'users' argument of {caller} must have one user per rank, "
             f"{len(ranks)}. Got {len(users)} instead."
         )
-    query, names = pd.factorize(np.asarray(users))
+    query, names = pd.factorize(np.asarray(to_pandas(users)))
     if (query < 0).any():
         raise InteractionsError(
             f"The 'users' argument of {caller} has {np.sum(query < 0)} missing "
