@@ -334,9 +334,8 @@ def test_lists_have_no_labels(library):
 @each_library
 def test_metrics_distinguish_all_text(library):
     # NumPy drops a final "\0" if it makes an array of text.
-    text = pd.Series(["a", "a\0"])
-    ids = in_library(text, library)
-    assert mrr([1, 2], users=ids) == mrr([1, 2], users=text)
+    ids = in_library(pd.Series(["a", "a\0"]), library)
+    assert mrr([1, 2], users=ids) == 0.75
     assert ranks_in_lists(ids, [["a"], ["a"]]).tolist() == [1, np.inf]
     assert catalogue_coverage([["a"]], ids) == 0.5
     counts = pd.Series([1, 3], pd.Index(["a", "a\0"], name="item_id"))
