@@ -201,6 +201,15 @@ def test_advice_to_cast_ids_works(ids):
 
 
 @each_frame
+def test_lists_that_may_be_times_are_sampled(make):
+    n = 3_000
+    X = make({"user_id": [1] * n, "item_id": [*range(n)], "seen_at": [[7]] * n})
+    with pytest.raises(InteractionsError, match="'seen_at'.* may contain the time"):
+        check_interactions(X, caller="")
+    assert to_pandas(X)["seen_at"].notna().sum() == 1_000
+
+
+@each_frame
 @pytest.mark.parametrize(
     ("weights", "start"),
     [([-1, 1], "weight to 0: "), (["1", "2"], "first: "), ([0, 0], "equally: ")],
