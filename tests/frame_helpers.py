@@ -10,12 +10,15 @@ from sklearn_attrec._interactions.frames import library_of
 
 LIBRARIES = ["pandas", "pyarrow", "polars"]
 
+# A column of pandas in which NaN is not null.
+ARROW_FLOATS = pd.arrays.ArrowExtensionArray(pa.array([1.0, None, float("nan")]))
+
 # What messages about frames of other libraries show instead of calls of pandas.
 WORDS = {
     "polars": {
         "dropna": ".drop_nulls(",
         "fillna": ".fill_null",
-        ".astype(str)": ".cast(polars.String)",
+        ".astype(str)": "Cast them all, as in .",
         ".astype('Int64')": ".cast(polars.Int64)",
         ".astype('float64')": ".cast(polars.Float64)",
         ".decode('utf-8')": ".cast(",
@@ -29,8 +32,8 @@ WORDS = {
     },
     "pyarrow": {
         "dropna": ".",
-        "fillna": ".fill_null",
-        ".astype(str)": ".cast('string')",
+        "fillna": "fill them in, as in",
+        ".astype(str)": "Cast them all, as in .",
         ".astype('Int64')": ".cast('int64')",
         ".astype('float64')": ".cast('float64')",
         ".decode('utf-8')": ".cast(",

@@ -25,6 +25,8 @@ from sklearn_attrec import (
 )
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.frames import library_of, to_pandas
+from sklearn_attrec._interactions.ids import check_ids
+from sklearn_attrec._interactions.times import check_times
 from sklearn_attrec._interactions.weights import check_weights
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.metrics import (
@@ -32,6 +34,9 @@ from sklearn_attrec.metrics import (
     evaluate,
     make_multi_ranking_scorer,
     make_ranking_scorer,
+    mrr,
+    novelty,
+    ranks_in_lists,
 )
 from sklearn_attrec.model_selection import (
     LeaveLastOut,
@@ -160,6 +165,50 @@ def test_advice_about_columns_works(make, columns, start):
     assert (times is None) == (start == "drop it: ")
 
 
+@pytest.mark.parametrize(
+    ("text", "start", "expected"),
+    [("2020-01-02", "as in ", np.datetime64("2020-01-02")), ("7", "or with ", 7)],
+)
+def test_advice_about_categories_of_times_works(text, start, expected):
+    times = pl.Series("timestamp", ["0", text], dtype=pl.Categorical)[1:]
+    X = pl.DataFrame(IDS | {"timestamp": times})
+    with pytest.raises(TypeError, match="1 str") as caught:
+        check_interactions(X, caller="")
+    call = str(caught.value).split(start)[1].split(", with format")[0].rstrip(".")
+    call = call if call.startswith("X.") else f"X.with_columns({call})"
+    assert check_interactions(follow(call, X), caller="").times == [expected]
+
+
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pl.Series([True, False]),
+        pl.Series([timedelta(1), timedelta(2)]),
+        pl.Series([[1], [2]]),
+        pl.Series([1, "a"], dtype=pl.Object),
+        pa.chunked_array([[Decimal(1), Decimal(2)]]),
+        pa.chunked_array([[time(1), time(2)]]),
+        pa.chunked_array([[{"a": 1}, {"a": 2}]]),
+        pa.chunked_array([[(1, 2, 3), (1, 2, 4)]], pa.month_day_nano_interval()),
+    ],
+    ids=lambda ids: str(getattr(ids, "dtype", getattr(ids, "type", ""))),
+)
+def test_advice_to_cast_ids_works(ids):
+    with pytest.raises(TypeError, match="Cast them all") as caught:
+        check_ids(ids, name="ids", caller="")
+    call = str(caught.value).split("as in ")[1]
+    assert len(set(check_ids(follow(f"X{call}", ids), name="ids", caller=""))) == 2
+
+
+@each_frame
+def test_lists_that_may_be_times_are_sampled(make):
+    n = 3_000
+    X = make({"user_id": [1] * n, "item_id": [*range(n)], "seen_at": [[7]] * n})
+    with pytest.raises(InteractionsError, match="'seen_at'.* may contain the time"):
+        check_interactions(X, caller="")
+    assert to_pandas(X)["seen_at"].notna().sum() == 1_000
+
+
 @each_frame
 @pytest.mark.parametrize(
     ("weights", "start"),
@@ -178,7 +227,8 @@ def test_advice_about_weights_works(make, weights, start):
 @pytest.mark.parametrize("missing", [None, float("nan")])
 def test_advice_about_missing_values_works(make, missing):
     times = [1.0, missing] if missing else [1, None]
-    X = make({"user_id": [1, 2], "item_id": [3, 4], "timestamp": times})
+    columns = {"user_id": [1, 2], "item_id": [3, 4], "timestamp": times}
+    X = make(columns | {"rating": [None, 5]})  # which may be missing
     with pytest.raises(InteractionsError, match="1 missing time.*row 1") as caught:
         check_interactions(X, caller="")
     call = str(caught.value).split("rows, as in ")[1].split(", or fill")[0]
@@ -186,6 +236,16 @@ def test_advice_about_missing_values_works(make, missing):
     call = call.replace("(...)", "(X['timestamp'])")
     fixed = follow(f"X{call}", X)
     assert check_interactions(fixed, caller="").times.tolist() == [1]
+
+
+@pytest.mark.parametrize("column", [pl.Series, pa.array])
+@pytest.mark.parametrize("missing", [None, float("nan")])
+def test_advice_to_fill_in_missing_values_works(column, missing):
+    times = column([1.0, missing])
+    with pytest.raises(InteractionsError, match="1 missing") as caught:
+        check_times(times, "")
+    call = str(caught.value).split("them in, as in ")[1].rstrip(".")
+    assert check_times(follow(f"X{call}(2)", times), "").tolist() == [1, 2]
 
 
 # Answers
@@ -252,6 +312,43 @@ def test_lists_are_in_the_order_of_the_users(library):
     users, lists = pd.Series([1, 0]), pd.Series([[5], [6]])
     queried = model.predict(in_library(users, library), in_library(lists, library))
     assert queried.tolist() == [[6], [5]]
+
+
+@each_library
+def test_a_column_of_lists_is_no_table(library, small_interactions):
+    model = PopularityRecommender(k=1).fit(small_interactions.iloc[:, :2])
+    rows = in_library(pd.Series([[4, 11], [7, 10]]), library)
+    with pytest.raises(InteractionsError, match="Series of lists, not of users"):
+        model.predict(rows)
+    calls = (model.fit, model.score, leave_last_out_split, KCoreFilter().fit_transform)
+    for call in calls:
+        with pytest.raises(TypeError, match="got Series"):
+            call(rows)
+    with pytest.raises(InteractionsError, match="'exclude' is a list of lists"):
+        model.predict([4, 7], exclude=rows)
+
+
+@each_library
+def test_lists_have_no_labels(library):
+    # A frame of users with the labels 1, 0 would reorder a Series of pandas.
+    model = MarkovRecommender(k=1).fit(
+        pd.DataFrame({"user_id": [0, 0, 1, 1], "item_id": [5, 6, 6, 5]})
+    )
+    users = pd.DataFrame({"user_id": [1, 0]}, index=[1, 0])
+    lists = in_library(pd.Series([[5], [6]]), library)
+    assert model.predict(users, lists).tolist() == [[6], [5]]
+    assert model.predict(1, in_library(pd.Series([[5]]), library)).tolist() == [6]
+
+
+@each_library
+def test_metrics_distinguish_all_text(library):
+    # NumPy drops a final "\0" if it makes an array of text.
+    ids = in_library(pd.Series(["a", "a\0"]), library)
+    assert mrr([1, 2], users=ids) == 0.75
+    assert ranks_in_lists(ids, [["a"], ["a"]]).tolist() == [1, np.inf]
+    assert catalogue_coverage([["a"]], ids) == 0.5
+    counts = pd.Series([1, 3], pd.Index(["a", "a\0"], name="item_id"))
+    assert novelty([["a"]], ids, counts) == 2
 
 
 # The library of results
@@ -395,7 +492,9 @@ def test_columns_that_are_not_read_may_hold_anything(small_interactions):
     assert PopularityRecommender().fit(frame.with_columns(other)).n_features_in_ == 3
 
 
-def test_lists_of_arrow_must_be_converted(small_interactions):
+def test_values_of_arrow_must_be_converted(small_interactions):
     model = PopularityRecommender(k=1).fit(small_interactions)
+    with pytest.raises(TypeError, match=r"first value is a .*Int64Scalar.*\.as_py\(\)"):
+        model.predict([*pa.array([1])])
     with pytest.raises(TypeError, match=r"pyarrow ListScalar.*\.as_py\(\)"):
         model.predict(1, {1: pa.array([[10]])[0]})

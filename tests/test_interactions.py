@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from bad_input_helpers import assert_refused, frame_of, numbered
-from frame_helpers import in_each_library, in_words_of
+from frame_helpers import ARROW_FLOATS, in_each_library, in_words_of
 from numpy.testing import assert_array_equal
 from scipy import sparse
 
@@ -453,6 +453,7 @@ def test_unused_categories_are_no_ids():
         pd.Series(["a", None, None], dtype="category"),
         numbered(18, pd.Series([1, pd.NA, pd.NA], dtype="Int64")),
         pd.Series([1, None, None], dtype="int64[pyarrow]"),
+        pd.Series(ARROW_FLOATS),
         numbered(18, pd.Series([1, pd.NaT, Decimal("nan")], dtype=object)),
     ],
 )

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from frame_helpers import ARROW_FLOATS
 from hypothesis import given
 from hypothesis import strategies as st
 from sklearn import config_context
@@ -196,6 +197,12 @@ def test_rating_threshold_reads_arrays_by_position():
     [
         (RatingThreshold(column="stars"), 5, InteractionsError, "'stars'.*column="),
         (RatingThreshold(), [1, None] * 3, InteractionsError, "3 missing.*row 1"),
+        (
+            RatingThreshold(),
+            ARROW_FLOATS.take([0, 2] * 3),
+            InteractionsError,
+            "3 missing",
+        ),
         (RatingThreshold(), "good", InteractionsError, "'rating'.*good"),
         (RatingThreshold(), [{"stars": 5}] * 6, TypeError, "'rating'"),
         (RatingThreshold("4"), 5, InvalidParameterError, "'threshold'.*'4'"),

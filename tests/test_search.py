@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from frame_helpers import in_library
 from joblib.externals.loky import get_reusable_executor
 from numpy.testing import assert_array_equal
 from pandas.testing import assert_frame_equal
@@ -288,6 +289,15 @@ def test_scoring_monitor(early_stopping, callback, interactions):
     assert len(set(scores)) > 1
     for name, weights in model.fit(train).weights_.items():
         assert_array_equal(fitted.weights_[name], weights)
+
+
+def test_callbacks_get_the_frame_of_fit(callback, interactions):
+    frames = []
+    scoring = {"score": lambda fitted, X, y: frames.append(X) or 0}
+    X = in_library(interactions, "polars")
+    monitor = callback.ScoringMonitor(scoring=scoring)
+    PopularityRecommender().set_callbacks(monitor).fit(X)
+    assert frames[0] is X
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])

@@ -68,6 +68,13 @@ def test_encode_keeps_the_order_of_many_equal_times():
     assert_array_equal(items[sequences.items], np.arange(n))
 
 
+def test_encode_distinguishes_all_text():
+    ids = ["a", "a\0", "a\0b", "a"]  # one id in `factorize` of pandas 2
+    frame = pd.DataFrame({"user_id": ids, "item_id": ids})
+    _, users, items = encode(check_interactions(frame, caller="test"))
+    assert users.tolist() == items.tolist() == ids[:3]
+
+
 def test_encode_gives_ids_back_in_their_dtype():
     frame = pd.DataFrame(
         {"user_id": np.array([300, 0], np.uint16), "item_id": ["b", "-1"]}

@@ -8,6 +8,7 @@ import hostile
 import numpy as np
 import pandas as pd
 import pytest
+from frame_helpers import ARROW_FLOATS
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -359,6 +360,8 @@ BAD = {
     "None": ([1, None, 2], "1 missing weight, first at row 1: nan", None),
     "NA": (pd.array([1, 2, None], "Int64"), "row 2: <NA>.*dropna", lambda X: X.dropna(
         subset=["weight"])),
+    "NaN": (ARROW_FLOATS.take([0, 0, 2]), "row 2: nan.*float64.*dropna",
+        lambda X: X.astype({"weight": "float64"}).dropna(subset=["weight"])),
     "negative": ([1, -2.5, -3], r"2 negative weights, first at row 1: -2\.5.*clip",
         lambda X: X.assign(weight=X["weight"].clip(lower=0))),
     "infinite": ([1, 2, np.inf], "row 2: inf.*clip",

@@ -1,5 +1,7 @@
 """Calls that correct a frame or column, in its own library, for messages."""
 
+import pandas as pd
+
 from sklearn_attrec._interactions.column_names import level_names
 from sklearn_attrec._interactions.frames import is_lazy, library_of
 
@@ -13,14 +15,24 @@ __all__ = [
 ]
 
 # By library, and whether the values are floats: NaN then counts as missing, which it
-# does not in these libraries.
+# does not in these libraries. "arrow" is a column of pandas with a dtype of Arrow.
 _DROP_AND_FILL = {
+    ("arrow", True): (
+        ".astype({...: 'float64'}).dropna(subset=...)",
+        ".astype('float64').fillna",
+    ),
     ("polars", False): (".drop_nulls(subset=...)", ".fill_null"),
-    ("polars", True): (".fill_nan(None).drop_nulls()", ".fill_null"),
-    ("pyarrow", False): (".drop_null()", "pyarrow.compute.fill_null"),
+    ("polars", True): (
+        ".fill_nan(None).drop_nulls(subset=...)",
+        ".fill_nan(None).fill_null",
+    ),
+    ("pyarrow", False): (
+        ".filter(pyarrow.compute.is_valid(...))",
+        "pyarrow.compute.fill_null",
+    ),
     ("pyarrow", True): (
         ".filter(pyarrow.compute.is_finite(...))",
-        "pyarrow.compute.fill_null",
+        ".to_pandas().fillna",
     ),
 }
 
@@ -90,6 +102,7 @@ def unique_call(X, name):
 def drop_missing_advice(values, subset="..."):
     """Return the advice to drop or fill in the rows of missing values."""
     library, is_float = library_of(values), values.dtype.kind == "f"
+    library = "arrow" if isinstance(values.dtype, pd.ArrowDtype) else library
     of_pandas = ".dropna(subset=...)", ".fillna"
     drop, fill = _DROP_AND_FILL.get((library, is_float), of_pandas)
     drop = drop.replace("subset=...", f"subset={subset}")

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
+from sklearn_attrec._interactions.time_values import sample_rows
 
 __all__ = [
     "LIBRARIES",
@@ -57,13 +58,14 @@ def to_pandas(values, *, all_columns=False):
     values : object
     all_columns : bool, default=False
         If False and a frame has users, items and times, only the columns that
-        recommenders read are converted.
+        recommenders read are converted. If it has not, the others may be times and are
+        converted too, but lists and structs only in the rows of `sample_rows`.
 
     Returns
     -------
     object
-        A DataFrame or a Series with a default index, or a list if the values of a
-        column are lists. Times are in UTC, and integers with missing values objects.
+        A DataFrame or a Series with a default index. Times are in UTC, and integers
+        with missing values objects.
     """
     library, kind = _foreign_type(values)
     if kind in _FRAMES:
@@ -72,10 +74,7 @@ def to_pandas(values, *, all_columns=False):
         return converted
     if kind not in _COLUMNS:
         return values
-    column = _wrap(values)
-    if column.dtype.is_nested():
-        return column.to_list()
-    series = _to_series(column)
+    series = _to_series(_wrap(values))
     series.attrs = {_LIBRARY: library}
     return series
 
@@ -148,11 +147,25 @@ def _to_frame(frame, library, all_columns):
     is_read = [True] * len(names)
     if not all_columns and {USER, ITEM, TIME} <= set(names):
         is_read = [name in _READ for name in names]
-    series = {i: _to_series(_wrap(columns[i])) for i in np.flatnonzero(is_read)}
+    series = {}
+    for i in np.flatnonzero(is_read):
+        is_sampled = not all_columns and names[i] not in _READ
+        convert = _sampled_if_nested if is_sampled else _to_series
+        series[i] = convert(_wrap(columns[i]))
     index = pd.RangeIndex(len(frame))
     converted = pd.DataFrame(series, index=index, copy=False)
     converted.columns = pd.Index([names[i] for i in series], dtype=object)
     return converted
+
+
+def _sampled_if_nested(column):
+    """Convert a column that may contain times; it is slow to convert lists."""
+    if not column.dtype.is_nested():
+        return _to_series(column)
+    values = np.full(len(column), None)
+    sample = _to_series(_wrap(sample_rows(column.to_native())))
+    sample_rows(values)[:] = sample.to_numpy()
+    return pd.Series(values)
 
 
 def _wrap(column):

@@ -1,5 +1,8 @@
 """Checks of user ids, item ids and histories."""
 
+from datetime import date, time
+from decimal import Decimal
+
 import numpy as np
 
 from sklearn_attrec._interactions.column_calls import cast_call
@@ -21,6 +24,9 @@ __all__ = ["check_history", "check_ids"]
 
 # Maximum length of a string id, in characters.
 MAX_LENGTH = 2**16
+
+# Types that polars and Arrow can cast to text, unlike lists, durations and UUIDs.
+_CAST_TO_TEXT = (bool, np.bool_, bytes, date, np.datetime64, time, Decimal)
 
 
 def check_ids(values, *, name, caller):
@@ -67,13 +73,15 @@ def check_ids(values, *, name, caller):
         out_of_range = (array < INT64.min) | (array > high)
         remedy = "Ids must fit in 64 bits: cast them all to str."
         refuse_values(out_of_range, array, prefix, "out-of-range id", remedy)
-    is_bytes_of_pandas = bytes in types and library_of(values) in (None, "pandas")
+    call = cast_call(values, "text")
+    if library_of(values) in (None, "pandas"):
+        call += " (bytes: .str.decode('utf-8'))" if bytes in types else ""
+    elif not all(issubclass(t, _CAST_TO_TEXT) for t in types):
+        call = ".to_pandas().astype(str)"
     # scikit-learn's checks expect the phrase "argument must be ... string ... number".
     raise TypeError(
         f"{prefix}: each id of this argument must be a string or a whole number, all "
-        f"of one type; got {census(array)}. Cast them all, as in "
-        f"{cast_call(values, 'text')}"
-        + (" (bytes: .str.decode('utf-8'))." if is_bytes_of_pandas else ".")
+        f"of one type; got {census(array)}. Cast them all, as in {call}."
     )
 
 

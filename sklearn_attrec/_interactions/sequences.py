@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
+
+from sklearn_attrec._interactions.factorize import factorize
 
 __all__ = ["Sequences", "count_until", "encode", "find_items", "hold_out_last"]
 
@@ -92,8 +93,8 @@ def encode(interactions, weights=None):
         by_time = np.argsort(times, kind="stable")
         users, items, times = users[by_time], items[by_time], times[by_time]
         weights = None if weights is None else weights[by_time]
-    user_codes, user_ids = pd.factorize(users)
-    item_codes, item_ids = pd.factorize(items)
+    user_codes, user_ids = factorize(users)
+    item_codes, item_ids = factorize(items)
     by_user = np.argsort(user_codes, kind="stable")
     indptr = np.concatenate([[0], np.cumsum(np.bincount(user_codes))])
     sequences = Sequences(

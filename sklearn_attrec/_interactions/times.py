@@ -76,7 +76,7 @@ def _conversion(array, values, name):
         return f"A time of day has no date. Join it to the dates, as in {joined}."
     advice = "Times are never sorted as text: convert them first, as in"
     if library_of(values) == "polars" and object_types(array) == {str}:
-        column = f"polars.col({TIME!r})"
+        column = f"polars.col({TIME!r}).cast(polars.String)"  # of categories
         return (
             f"{advice} {name}.with_columns({column}.str.to_datetime()), with format= "
             f"if the dates are not ISO 8601, or with {column}.cast(polars.Int64)."

@@ -14,6 +14,7 @@ from sklearn_attrec.utils._short_repr import short_repr
 __all__ = [
     "INT64",
     "UINT64",
+    "are_missing",
     "census",
     "is_float_type",
     "is_integer_type",
@@ -41,6 +42,7 @@ def to_array(values, prefix, element):
             f"list: [{short_repr(values)}]."
         )
     if isinstance(values, Sequence):
+        refuse_foreign_table(next(iter(values), None), f"{prefix}: the first value")
         values = np.fromiter(values, dtype=object, count=len(values))
     accepted = (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
     if not isinstance(values, accepted) or isinstance(values, pd.MultiIndex):
@@ -53,10 +55,18 @@ def to_array(values, prefix, element):
             f"{prefix}: must be one-dimensional; got shape {values.shape}. Flatten it, "
             "as in .ravel()."
         )
-    missing = np.asarray(pd.isna(values))
+    missing = are_missing(values)
     remedy = drop_missing_advice(values)
     refuse_values(missing, values, prefix, f"missing {element}", remedy)
     return np.asarray(values, dtype=_numpy_dtype(values.dtype))
+
+
+def are_missing(values):
+    """Return a mask of the missing values of a Series, Index or array, NaN included."""
+    if isinstance(values.dtype, pd.ArrowDtype) and values.dtype.kind == "f":
+        # `isna` does not count NaN in columns of Arrow.
+        values = values.to_numpy(np.float64, na_value=np.nan)
+    return np.asarray(pd.isna(values))
 
 
 def _numpy_dtype(dtype):

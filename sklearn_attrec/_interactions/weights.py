@@ -14,6 +14,7 @@ from sklearn_attrec._interactions.column_calls import (
 )
 from sklearn_attrec._interactions.column_names import WEIGHT
 from sklearn_attrec._interactions.values import (
+    are_missing,
     census,
     is_float_type,
     is_integer_type,
@@ -56,7 +57,7 @@ def check_weights(X, caller):
         f"{rename_call(X, {WEIGHT: 'other'}, 'X')}."
     )
     remedy = f"{drop_missing_advice(column, [WEIGHT])} {rename}"
-    refuse_values(column.isna().to_numpy(), column, prefix, "missing weight", remedy)
+    refuse_values(are_missing(column), column, prefix, "missing weight", remedy)
     weights = _to_floats(column, frame, prefix, rename)
     remedy = (
         "Weights must be at least 0. To keep these rows in histories only, set their "

@@ -8,6 +8,7 @@ import pandas as pd
 from sklearn_attrec._interactions.column_calls import pandas_name
 from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.factorize import factorize
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
     describe_ids,
@@ -104,7 +105,7 @@ def lists_by_user(model, values, ids, name, caller):
     ItemLists
         Only lists of users in `ids`.
     """
-    codes, queried = pd.factorize(ids)
+    codes, queried = factorize(ids)
     if isinstance(values, pd.DataFrame):
         return _lists_of_frame(values, codes, queried, name, caller)
     hint = ""

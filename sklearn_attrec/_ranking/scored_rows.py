@@ -4,8 +4,8 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 
+from sklearn_attrec._interactions.factorize import factorize
 from sklearn_attrec._interactions.sequences import Sequences, count_until, find_items
 from sklearn_attrec._ranking.known_ids import lookup
 from sklearn_attrec._ranking.queries import (
@@ -89,7 +89,7 @@ def _with_earlier_rows(queries, targets, times):
     is its history.
     """
     n, fitted = len(targets), queries.source
-    group, ids = pd.factorize(queries.ids)
+    group, ids = factorize(queries.ids)
     user_of_group = np.empty(len(ids), dtype=np.int64)
     user_of_group[group] = queries.users
     selected = fitted.select(user_of_group)

@@ -100,7 +100,8 @@ def ranks_in_lists(y_true: Ids, y_pred: npt.ArrayLike | Sequence[Ids]) -> np.nda
     0.75
     """
     _check_rows(y_true, y_pred)
-    y_true, lists = np.asarray(y_true), _to_lists("ranks_in_lists", "y_pred", y_pred)
+    y_true = np.asarray(to_pandas(y_true))
+    lists = _to_lists("ranks_in_lists", "y_pred", y_pred)
     if y_true.ndim != 1 or lists.ndim != 2 or len(y_true) != len(lists):
         raise InteractionsError(
             "ranks_in_lists needs one relevant item and one list of items per row: "
@@ -121,7 +122,7 @@ def ranks_in_lists(y_true: Ids, y_pred: npt.ArrayLike | Sequence[Ids]) -> np.nda
 
 def _recommended_positions(caller, recommended, items):
     """Return the catalogue positions of all recommended items, without padding."""
-    index = pd.Index(items)
+    index = pd.Index(to_pandas(items))
     if not index.is_unique:
         raise InteractionsError(
             f"The 'items' argument of {caller} must contain each item once, but "
@@ -223,7 +224,7 @@ def novelty(
     positions = _recommended_positions("novelty", recommended, items)
     if isinstance(item_counts, pd.Series) and item_counts.index.name == ITEM:
         item_counts = item_counts.reindex(
-            np.asarray(items)
+            np.asarray(to_pandas(items))
         )  # for example from value_counts
     counts = np.asarray(item_counts, dtype=float)
     if counts.shape != (len(items),) or not (counts > 0).all():

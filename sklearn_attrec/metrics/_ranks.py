@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from sklearn_attrec._interactions.factorize import factorize
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._param_validation import Integer, Optional, check_arguments
 
@@ -74,13 +76,15 @@ def _to_queries(caller, ranks, users):
             f"The 'users' argument of {caller} must have one user per rank, "
             f"{len(ranks)}. Got {len(users)} instead."
         )
-    query, names = pd.factorize(np.asarray(users))
-    if (query < 0).any():
+    users = np.asarray(to_pandas(users))
+    missing = pd.isna(users)
+    if missing.any():
         raise InteractionsError(
-            f"The 'users' argument of {caller} has {np.sum(query < 0)} missing "
-            f"value(s), first at position {np.argmin(query)}. Remove these rows from "
+            f"The 'users' argument of {caller} has {missing.sum()} missing "
+            f"value(s), first at position {missing.argmax()}. Remove these rows from "
             "'ranks' and 'users'."
         )
+    query, names = factorize(users)
     order = np.lexsort((ranks, query))
     ranks, query = ranks[order], query[order]
     n_relevant = np.bincount(query)

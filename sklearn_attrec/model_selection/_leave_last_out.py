@@ -7,6 +7,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.factorize import factorize
 from sklearn_attrec._interactions.frames import collect, library_of, take_rows
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.model_selection._forward_split import ForwardSplit
@@ -101,7 +102,7 @@ class LeaveLastOut(ForwardSplit):
 
     def _fold_of_rows(self, X):
         interactions = check_interactions(X, caller="LeaveLastOut", need_items=False)
-        user, times = pd.factorize(interactions.users)[0], interactions.times
+        user, times = factorize(interactions.users)[0], interactions.times
         if self.unit == "time" and times is None:
             raise InteractionsError(
                 f"{self!r} needs timestamps, but X has none. Pass X with a column "

@@ -284,7 +284,7 @@ class BaseRecommender(
         """
         validate_parameters(self)
         caller = self._caller("fit")
-        X = to_pandas(X)
+        given, X = X, to_pandas(X)
         interactions = check_interactions(X, caller=caller)
         sequences, users, items = encode(interactions, check_weights(X, caller))
         if len(items) < 2:
@@ -302,7 +302,7 @@ class BaseRecommender(
         validate_data(feature_record, features, reset=True, skip_check_array=True)
         state |= vars(feature_record)
         context = self._init_callback_context(max_subtasks=self._n_epochs())
-        task = FitTask(context, self, X, interactions.items)
+        task = FitTask(context, self, given, interactions.items)
         task.begin()
         # Attributes are set at the end, all at once, so that an error leaves an earlier
         # fit unchanged.

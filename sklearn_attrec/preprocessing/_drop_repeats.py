@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.factorize import factorize
 from sklearn_attrec.preprocessing._row_filter import InteractionFilter
 from sklearn_attrec.utils._param_validation import OneOf
 
@@ -64,7 +65,7 @@ class DropRepeats(InteractionFilter):
 
     def _kept_rows(self, X):
         users, items, times = check_interactions(X, caller="DropRepeats")
-        user, item = pd.factorize(users)[0], pd.factorize(items)[0]
+        user, item = factorize(users)[0], factorize(items)[0]
         # lexsort is stable: rows with equal times keep their order.
         order = np.lexsort((user,) if times is None else (times, user))
         ordered = pd.DataFrame({"user": user[order], "item": item[order]})

@@ -1,9 +1,9 @@
 """KCoreFilter: a filter of rare users and items."""
 
 import numpy as np
-import pandas as pd
 
 from sklearn_attrec._interactions.columns import check_interactions
+from sklearn_attrec._interactions.factorize import factorize
 from sklearn_attrec.preprocessing._row_filter import InteractionFilter
 from sklearn_attrec.utils._param_validation import Integer
 
@@ -75,7 +75,7 @@ class KCoreFilter(InteractionFilter):
 
     def _kept_rows(self, X):
         users, items, _ = check_interactions(X, caller="KCoreFilter")
-        user, item = pd.factorize(users)[0], pd.factorize(items)[0]
+        user, item = factorize(users)[0], factorize(items)[0]
         kept, n_before = np.arange(len(user)), None
         while len(kept) != n_before:
             n_before = len(kept)

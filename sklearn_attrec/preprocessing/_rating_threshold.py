@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_calls import drop_missing_advice
+from sklearn_attrec._interactions.values import are_missing
 from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
 from sklearn_attrec.preprocessing._row_filter import RowFilter
 from sklearn_attrec.utils._param_validation import Integer, Real
@@ -74,7 +75,7 @@ class RatingThreshold(RowFilter):
                 "argument must be a number, or a string that can be converted to a "
                 f"number: {error}."
             ) from error
-        missing = np.flatnonzero(ratings.isna())
+        missing = np.flatnonzero(are_missing(ratings))
         if len(missing):
             raise InteractionsError(
                 f"RatingThreshold finds {len(missing)} missing rating(s) in column "
