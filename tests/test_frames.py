@@ -318,7 +318,7 @@ def test_lists_are_in_the_order_of_the_users(library):
 def test_a_column_of_lists_is_no_table(library, small_interactions):
     model = PopularityRecommender(k=1).fit(small_interactions.iloc[:, :2])
     rows = in_library(pd.Series([[4, 11], [7, 10]]), library)
-    with pytest.raises(InteractionsError, match="Series of lists, not of users"):
+    with pytest.raises(InteractionsError, match="lists, not of users. Pass a column"):
         model.predict(rows)
     calls = (model.fit, model.score, leave_last_out_split, KCoreFilter().fit_transform)
     for call in calls:

@@ -203,6 +203,7 @@ def test_rating_threshold_reads_arrays_by_position():
             InteractionsError,
             "3 missing",
         ),
+        (RatingThreshold(), pd.Timestamp("2020"), TypeError, "'rating'.*number"),
         (RatingThreshold(), "good", InteractionsError, "'rating'.*good"),
         (RatingThreshold(), [{"stars": 5}] * 6, TypeError, "'rating'"),
         (RatingThreshold("4"), 5, InvalidParameterError, "'threshold'.*'4'"),

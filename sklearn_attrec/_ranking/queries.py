@@ -191,9 +191,11 @@ def _refuse_rows(users, caller):
             f"{type(first).__name__}. Pass a table: pd.DataFrame(users)."
         )
     if isinstance(users, pd.Series) and holds_lists(users):
+        hint = "If its index holds the users, pass users.index."
+        if library_of(users) != "pandas":
+            hint = "Pass a column with one user per row."
         raise InteractionsError(
-            f"{caller}: 'user' is a Series of lists, not of users. If its index holds "
-            "the users, pass users.index."
+            f"{caller}: 'user' is a Series of lists, not of users. {hint}"
         )
     names = getattr(users, "_fields", ())
     if isinstance(users, (pd.Series, Mapping)):

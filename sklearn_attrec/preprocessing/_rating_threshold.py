@@ -65,6 +65,8 @@ class RatingThreshold(RowFilter):
     def _kept_rows(self, X):
         given = self._ratings(X)
         ratings = pd.Series(given).reset_index(drop=True)
+        if ratings.dtype.kind in "mM":  # pandas would convert dates to nanoseconds
+            ratings = ratings.astype(object)
         try:
             ratings = pd.to_numeric(ratings)
         except (TypeError, ValueError) as error:
