@@ -683,7 +683,7 @@ def test_rows_of_users_of_different_lengths(fitted):
 
 def test_times_need_a_fit_with_times():
     model = ItemKNNRecommender().fit(good().drop(columns="timestamp"))
-    parts = ["'timestamp'", "in fit had none", "drop this column"]
+    parts = ["'timestamp'", "in fit had none", "drop the column 'timestamp'"]
     for call in (model.predict, model.score):
         assert_refused(partial(call, good()), InteractionsError, *parts)
 

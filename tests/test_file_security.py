@@ -375,7 +375,6 @@ VALUES = [
     (MARKOV, set_manifest(params=[])),
     *((content, set_manifest(time_unit="s")) for content in (MARKOV, SSE_PT)),
     *((ATTREC, set_manifest(time_unit=unit)) for unit in ("fortnights", [])),
-    *((ATTREC, set_manifest(frame_library=name)) for name in ("dask", None, [])),
     *((MARKOV, set_manifest(n_features=n)) for n in (2, 4)),
     *((KNN, set_manifest(n_features=n)) for n in (1, True, 2**31 + 1)),
     *((MARKOV, set_manifest(kind=kind)) for kind in ("weights", None)),

@@ -390,5 +390,6 @@ def test_metapackage_installs_this_version_with_tensorflow():
         extra: [f"{core['name']}[{extra}]"] for extra in USER_EXTRAS
     }
     assert project["requires-python"] == SETUP["options"]["python_requires"]
+    assert project["classifiers"] == core["classifiers"].strip().splitlines()
     urls = [f"{name} = {url}" for name, url in project["urls"].items()]
     assert urls == core["project_urls"].strip().splitlines()

@@ -36,18 +36,25 @@ _DROP_AND_FILL = {
     ),
 }
 
-_CASTS = {
+# By library; %s stands for names of columns.
+_CALLS = {
     "pandas": {
+        "rename": ".rename(columns=%s)",
+        "drop": ".drop(columns=%s)",
         "text": ".astype(str)",
         "integers": ".astype('Int64')",
         "floats": ".astype('float64')",
     },
     "polars": {
+        "rename": ".rename(%s)",
+        "drop": ".drop(%s)",
         "text": ".cast(polars.String)",
         "integers": ".cast(polars.Int64)",
         "floats": ".cast(polars.Float64)",
     },
     "pyarrow": {
+        "rename": ".rename_columns(%s)",
+        "drop": ".drop_columns(%s)",
         "text": ".cast('string')",
         "integers": ".cast('int64')",
         "floats": ".cast('float64')",
@@ -67,28 +74,14 @@ def rename_call(X, renames, name):
     in_index = set(level_names(X)) & (set(renames) - set(X.columns))
     renames = {old: new for old, new in renames.items() if old != new}
     call = f"{name}.reset_index()" if in_index else name
-    if not renames:
-        return call
-    method = {
-        "pandas": f"rename(columns={renames})",
-        "polars": f"rename({renames})",
-        "pyarrow": f"rename_columns({renames})",
-    }
-    return f"{call}.{method[library_of(X)]}"
+    return call + (_CALLS[library_of(X)]["rename"] % renames if renames else "")
 
 
 def drop_call(X, names, name):
     """Return a call that drops columns and index levels of the argument `name`."""
     columns = [column for column in names if column in X.columns]
     call = name if len(columns) == len(names) else f"{name}.reset_index(drop=True)"
-    if not columns:
-        return call
-    method = {
-        "pandas": f"drop(columns={columns})",
-        "polars": f"drop({columns})",
-        "pyarrow": f"drop_columns({columns})",
-    }
-    return f"{call}.{method[library_of(X)]}"
+    return call + (_CALLS[library_of(X)]["drop"] % columns if columns else "")
 
 
 def unique_call(X, name):
@@ -111,4 +104,4 @@ def drop_missing_advice(values, subset="..."):
 
 def cast_call(values, kind):
     """Return a call that converts a column to 'text', 'integers' or 'floats'."""
-    return _CASTS[library_of(values) or "pandas"][kind]
+    return _CALLS[library_of(values) or "pandas"][kind]

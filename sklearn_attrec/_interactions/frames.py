@@ -50,16 +50,16 @@ def collect(X):
     return X.collect() if _foreign_type(X)[1] == "LazyFrame" else X
 
 
-def to_pandas(values, *, all_columns=False):
+def to_pandas(values, *, needed=(USER, ITEM, TIME)):
     """Convert a frame or column of polars or pyarrow; return other values as they are.
 
     Parameters
     ----------
     values : object
-    all_columns : bool, default=False
-        If False and a frame has users, items and times, only the columns that
-        recommenders read are converted. If it has not, the others may be times and are
-        converted too, but lists and structs only in the rows of `sample_rows`.
+    needed : tuple of str or None, default=('user_id', 'item_id', 'timestamp')
+        If a frame has these columns, only those that recommenders read are converted.
+        If it has not, the others may be times and are converted too, but lists and
+        structs only in the rows of `sample_rows`. None converts all columns.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def to_pandas(values, *, all_columns=False):
     """
     library, kind = _foreign_type(values)
     if kind in _FRAMES:
-        converted = _to_frame(collect(values), library, all_columns)
+        converted = _to_frame(collect(values), library, needed)
         converted.attrs = {_LIBRARY: library, _IS_LAZY: kind == "LazyFrame"}
         return converted
     if kind not in _COLUMNS:
@@ -86,37 +86,21 @@ def take_rows(X, rows):
     return X.take(rows) if library_of(X) == "pyarrow" else X[rows]
 
 
-def make_frame(columns, library, caller, name, index=None):
+def make_frame(columns, library, index=None):
     """Make a frame of a library.
 
     Parameters
     ----------
     columns : dict of ndarray
         Arrays of objects contain text.
-    library : {'pandas', 'polars', 'pyarrow'}
-    caller, name : str
-        Names of the calling method and of the argument whose library decides, for
-        error messages.
+    library : {'pandas', 'polars', 'pyarrow', None}
+        None means pandas.
     index : pandas.Index, default=None
         Index of a pandas frame.
-
-    Raises
-    ------
-    ImportError
-        If the library is not installed.
     """
-    if library == "pandas":
+    if library in (None, "pandas"):
         columns = {key: _with_text_dtype(x) for key, x in columns.items()}
         return pd.DataFrame(columns, index=index)
-    try:
-        importlib.import_module(library)
-    except ImportError as error:
-        raise ImportError(
-            f"{caller}: the model was fitted on a frame of {library}, so the result is "
-            f"one too, but {library} cannot be imported ({error}). Install it: pip "
-            f"install {library}; or pass {name} as an object of pandas, for a result "
-            "in pandas."
-        ) from error
     for key, values in columns.items():
         if values.dtype.kind == "O":  # an empty array has no other sign of text
             text = nw.new_series(key, values.tolist(), nw.String, backend=library)
@@ -140,16 +124,17 @@ def _foreign_type(values):
     return None, None
 
 
-def _to_frame(frame, library, all_columns):
+def _to_frame(frame, library, needed):
+    # narwhals refuses repeated names, which get a message of our own.
     is_table = library == "pyarrow"
     names = frame.column_names if is_table else frame.columns
     columns = frame.columns if is_table else frame.get_columns()
     is_read = [True] * len(names)
-    if not all_columns and {USER, ITEM, TIME} <= set(names):
+    if needed is not None and set(needed) <= set(names):
         is_read = [name in _READ for name in names]
     series = {}
     for i in np.flatnonzero(is_read):
-        is_sampled = not all_columns and names[i] not in _READ
+        is_sampled = needed is not None and names[i] not in _READ
         convert = _sampled_if_nested if is_sampled else _to_series
         series[i] = convert(_wrap(columns[i]))
     index = pd.RangeIndex(len(frame))

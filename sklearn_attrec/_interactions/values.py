@@ -56,8 +56,9 @@ def to_array(values, prefix, element):
             "as in .ravel()."
         )
     missing = are_missing(values)
-    remedy = drop_missing_advice(values)
-    refuse_values(missing, values, prefix, f"missing {element}", remedy)
+    if missing.any():
+        remedy = drop_missing_advice(values)
+        refuse_values(missing, values, prefix, f"missing {element}", remedy)
     return np.asarray(values, dtype=_numpy_dtype(values.dtype))
 
 

@@ -117,7 +117,7 @@ def read_queries(model, users, history, caller):
         Whether `users` is a single id instead of a list or table.
     """
     times, single = None, False
-    users, history = to_pandas(users), to_pandas(history)
+    users, history = to_pandas(users, needed=(USER, TIME)), to_pandas(history)
     has_labels = isinstance(users, (pd.DataFrame, pd.Series))
     has_labels &= library_of(users) == "pandas"  # other libraries have none
     index = users.index if has_labels else None

@@ -299,9 +299,9 @@ def evaluate(
         also given as the sum of two parts: `repeat_hits`, the fraction of rows that are
         hits with an item of the row's history, and `new_hits`, the fraction that are
         hits with another item. Use `pandas.concat` to compare several recommenders.
-        The DataFrame belongs to the library of X, or to that of the frame passed to
-        `fit` if X is an array. In polars and pyarrow, which have no labels, the class
-        of the recommender is the first column, `recommender`.
+        The DataFrame belongs to the library of X, to pandas if it has none. In polars
+        and pyarrow, which have no labels, the class of the recommender is the first
+        column, `recommender`.
 
     Raises
     ------
@@ -312,8 +312,6 @@ def evaluate(
     InvalidParameterError
         If k is not one or several integers of at least 1, `context` is not one of its
         values, or the estimator is not a recommender.
-    ImportError
-        If the library of the result is not installed.
 
     Warns
     -----
@@ -360,9 +358,9 @@ def evaluate(
         | {f"coverage@{k}": catalogue_coverage(lists[:, :k], items) for k in ks}
         | {f"novelty@{k}": novelty(lists[:, :k], items, counts) for k in ks}
     )
-    library, name = library or recommender.frame_library_, type(recommender).__name__
-    if library == "pandas":
+    name = type(recommender).__name__
+    if library in (None, "pandas"):
         return pd.DataFrame(values, index=[name])
     table = {"recommender": np.array([name], dtype=object)}
     table |= {name: np.array([value]) for name, value in values.items()}
-    return make_frame(table, library, "evaluate", "X")
+    return make_frame(table, library)

@@ -101,7 +101,6 @@ class BaseRecommender(
     settings_: dict[str, Any]
     n_features_in_: int
     feature_names_in_: np.ndarray
-    frame_library_: str
 
     _parameter_constraints = {
         "k": Integer(1),
@@ -252,9 +251,9 @@ class BaseRecommender(
             `timestamp` the rows must be sorted by time, and no other column or index
             level may look like a time. Rows with equal times keep their order. The
             first three columns of an array are user, item and time.
-            Here and in all other methods, a DataFrame is one of pandas or polars, which
-            may be lazy, or a Table of pyarrow; a Series is one of pandas or polars, or
-            an array of pyarrow.
+            In all methods, a DataFrame is a DataFrame of pandas, a DataFrame or
+            LazyFrame of polars, or a Table of pyarrow; a Series is a Series of pandas
+            or polars, or an Array or ChunkedArray of pyarrow.
             A DataFrame may have a column `weight`, with numbers of at least 0: how much
             a row counts in popularity, transitions and similarities, and as a target of
             the training loss. Only the ratios of the weights matter. A row of weight 0
@@ -294,7 +293,6 @@ class BaseRecommender(
                 f"{len(sequences.items)}). Pass interactions with more items."
             )
         state = _encoded_state(sequences, users, items)
-        state["frame_library_"] = library_of(X) or "pandas"
         state["settings_"] = self._settings(len(items), sequences.longest)
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
         features = pd.DataFrame(columns=names) if isinstance(X, pd.DataFrame) else X
@@ -448,8 +446,7 @@ class BaseRecommender(
             the order of `users`. If `users` is a DataFrame of pandas, the index of the
             result holds the label of the row of `users` that a row answers; otherwise
             it is 0, 1, 2, ...
-            The DataFrame belongs to the library of `users`, or to that of the frame
-            passed to `fit` if `users` is None, an id, a list or an array of NumPy.
+            The DataFrame belongs to the library of `users`, to pandas if it has none.
 
         Raises
         ------
@@ -459,8 +456,6 @@ class BaseRecommender(
             As in `predict`.
         InvalidParameterError
             If k or `exclude_seen` has an invalid value.
-        ImportError
-            If the library of the result is not installed.
 
         Warns
         -----
@@ -495,8 +490,9 @@ class BaseRecommender(
         k = self._check_k(k, "recommend")
         exclude_seen = self.exclude_seen if exclude_seen is None else exclude_seen
         check_arguments(caller, exclude_seen=(exclude_seen, Boolean()))
-        queried = ALL_USERS if users is None else to_pandas(users)
-        queries, _ = read_queries(self, queried, history, caller)
+        queries, _ = read_queries(
+            self, ALL_USERS if users is None else users, history, caller
+        )
         rules = read_rules(self, candidates, exclude, queries.ids, caller)
         codes, scores = best_items(self, queries, k, exclude_seen, rules)
         row, column = np.nonzero(codes >= 0)
@@ -506,9 +502,8 @@ class BaseRecommender(
             "score": scores[row, column],
             "rank": column + 1,
         }
-        index = queried.index[row] if isinstance(queried, pd.DataFrame) else None
-        library = library_of(queried) or self.frame_library_
-        return make_frame(table, library, caller, "users", index)
+        index = users.index[row] if isinstance(users, pd.DataFrame) else None
+        return make_frame(table, library_of(users), index)
 
     # Helpers --------------------------------------------------------------------
 

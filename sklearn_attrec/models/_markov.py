@@ -72,9 +72,6 @@ class MarkovRecommender(BaseRecommender):
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of these columns. Defined only if X was a DataFrame.
-    frame_library_ : {'pandas', 'polars', 'pyarrow'}
-        Library of the frame passed to `fit`, and of the tables that are returned;
-        'pandas' for an array.
 
     See Also
     --------

@@ -143,9 +143,6 @@ class SASRecRecommender(BaseTransformerRecommender):
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
         Names of these columns. Defined only if X was a DataFrame.
-    frame_library_ : {'pandas', 'polars', 'pyarrow'}
-        Library of the frame passed to `fit`, and of the tables that are returned;
-        'pandas' for an array.
     loss_curve_ : list of float
         Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a
         column `weight`, each loss is multiplied by its weight; the weights are scaled

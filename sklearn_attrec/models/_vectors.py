@@ -37,7 +37,6 @@ class VectorsMixin:
 
     # Defined by BaseRecommender.
     items_: np.ndarray
-    frame_library_: str
     _caller: Callable[[str], str]
     _check_k: Callable[[int | None, str], int]
     _similarity_vectors: Callable[[], Any]
@@ -62,8 +61,7 @@ class VectorsMixin:
             Columns `item_id`, `similar_item_id`, `score` (cosine similarity, −1 to 1)
             and `rank` (from 1). An item is not similar to itself. An item with fewer
             than k other candidates has fewer rows. The DataFrame belongs to the library
-            of `items`, or to that of the frame passed to `fit` if `items` is an id, a
-            list or an array of NumPy.
+            of `items`, to pandas if it has none.
 
         Raises
         ------
@@ -71,8 +69,6 @@ class VectorsMixin:
             If an item was not seen in fit, or `candidates` is empty.
         InvalidParameterError
             If k is not an integer of at least 1.
-        ImportError
-            If the library of the result is not installed.
         """
         check_is_fitted(self)
         caller = self._caller("similar_items")
@@ -91,8 +87,7 @@ class VectorsMixin:
             "score": scores[row, column],
             "rank": column + 1,
         }
-        library = library_of(items) or self.frame_library_
-        return make_frame(table, library, caller, "items")
+        return make_frame(table, library_of(items))
 
     def query_vectors(
         self, users: Users | None = None, history: History | None = None

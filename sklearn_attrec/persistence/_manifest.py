@@ -3,7 +3,6 @@
 import numpy as np
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec._interactions.frames import LIBRARIES
 from sklearn_attrec.exceptions import InvalidParameterError, ModelFileError
 from sklearn_attrec.models import RECOMMENDERS
 from sklearn_attrec.utils._param_validation import Integer, validate_parameters
@@ -57,7 +56,6 @@ def make_manifest(model):
     """
     times = model.history_times_
     is_dates = times is not None and times.dtype.kind == "M"
-    library = model.frame_library_
     return {
         "kind": "model",
         "class": type(model).__name__,
@@ -68,7 +66,6 @@ def make_manifest(model):
         "time_unit": np.datetime_data(times.dtype)[0] if is_dates else None,
         "fitted": {name: getattr(model, name) for name in model._fitted_scalars},
         "settings": model.settings_,
-        **({} if library == "pandas" else {"frame_library": library}),
     }
 
 
@@ -120,8 +117,7 @@ def check_manifest(manifest):
         "written_by": str,
     }
     checked = {"format", "sha256"}  # by `read_tensors`
-    optional = {"frame_library"}
-    if unknown := sorted(set(manifest) - set(expected) - checked - optional):
+    if unknown := sorted(set(manifest) - set(expected) - checked):
         _raise_unless_newer(manifest, f"unknown entries: {short_repr(unknown)}")
     for name, types in expected.items():
         if not isinstance(manifest.get(name, ...), types):
@@ -138,11 +134,6 @@ def check_manifest(manifest):
         raise ModelFileError(
             f"'time_unit' must be None or one of {', '.join(TIME_UNITS)}. Got "
             f"{short_repr(manifest['time_unit'])}."
-        )
-    if (library := manifest.get("frame_library", "pandas")) not in LIBRARIES:
-        raise ModelFileError(
-            f"'frame_library' must be one of {', '.join(LIBRARIES)}. Got "
-            f"{short_repr(library)}."
         )
     return CLASSES[manifest["class"]]
 
@@ -202,8 +193,7 @@ def read_fitted_values(model, manifest):
             "'n_features' must be an int of at least 2, and 2 or 3 if the model was "
             f"fitted on a DataFrame. Got {short_repr(n_features)}."
         )
-    library = manifest.get("frame_library", "pandas")
-    state = {**fitted, "n_features_in_": n_features, "frame_library_": library}
+    state = {**fitted, "n_features_in_": n_features}
     if names:
         state["feature_names_in_"] = np.array(names, dtype=object)
     return state

@@ -55,7 +55,7 @@ class RowFilter(  # type: ignore[call-arg]
     def _fit(self, X):
         validate_parameters(self)
         X = collect(X)
-        checked = self._validate(to_pandas(X, all_columns=True), reset=True)
+        checked = self._validate(to_pandas(X, needed=None), reset=True)
         kept = self._kept_rows(checked)
         self.n_rows_in_ = len(kept)
         self.n_rows_out_ = int(kept.sum())
@@ -64,6 +64,8 @@ class RowFilter(  # type: ignore[call-arg]
 
     def _as_configured(self, X):
         """Return X, as a frame if it is an array and the output is set to 'pandas'."""
+        if not isinstance(X, np.ndarray):
+            return X
         config = getattr(self, "_sklearn_output_config", {})
         output = config.get("transform", get_config()["transform_output"])
         if output not in ("default", "pandas"):
@@ -72,9 +74,9 @@ class RowFilter(  # type: ignore[call-arg]
                 "'pandas': only arrays are converted, to frames of pandas. Got "
                 f"{output!r} instead."
             )
-        is_array = isinstance(X, np.ndarray) and X.ndim == 2
         # Queries may have other columns than interactions.
-        if output == "pandas" and is_array and X.shape[1] == self.n_features_in_:
+        is_table = X.ndim == 2 and X.shape[1] == self.n_features_in_
+        if output == "pandas" and is_table:
             return pd.DataFrame(X, columns=self.get_feature_names_out())
         return X
 

@@ -21,7 +21,8 @@ __all__ = [
 ]
 
 
-# Protocols, because polars and pyarrow need not be installed.
+# Protocols, because polars and pyarrow need not be installed. They list methods that
+# all of these types have and other objects lack.
 class Frame(Protocol):
     """A DataFrame of pandas, a DataFrame or LazyFrame of polars, a Table of pyarrow."""
 
