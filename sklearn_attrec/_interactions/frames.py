@@ -14,7 +14,6 @@ from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec._interactions.time_values import sample_rows
 
 __all__ = [
-    "LIBRARIES",
     "collect",
     "is_lazy",
     "library_of",
@@ -23,9 +22,8 @@ __all__ = [
     "to_pandas",
 ]
 
-LIBRARIES = ("pandas", "polars", "pyarrow")
-
 _LIBRARY, _IS_LAZY = "sklearn_attrec.library", "sklearn_attrec.is_lazy"  # in `attrs`
+_LIBRARIES = ("polars", "pyarrow")
 _READ = (USER, ITEM, TIME, WEIGHT)
 _FRAMES = ("DataFrame", "LazyFrame", "Table")
 _COLUMNS = ("Series", "ChunkedArray", "Array")
@@ -119,7 +117,7 @@ def _foreign_type(values):
     """Return library and name of the type that polars or pyarrow define, or None."""
     for base in type(values).__mro__:
         library = base.__module__.partition(".")[0]
-        if library in LIBRARIES[1:] and base.__name__ in _FRAMES + _COLUMNS:
+        if library in _LIBRARIES and base.__name__ in _FRAMES + _COLUMNS:
             return library, base.__name__
     return None, None
 

@@ -140,7 +140,7 @@ def read_queries(model, users, history, caller):
             refuse_values_by_id(users, USER, "user", caller)
             ids = check_like_fitted(model.users_, users, "user", caller)
         if len(ids) == 0 and is_text(ids) != is_text(model.users_):
-            ids = np.empty(0, model.users_.dtype)  # the dtype of no ids means nothing
+            ids = np.empty(0, model.users_.dtype)  # no ids have no type
         codes = lookup(model, "users_", ids)
     if history is None:
         check_unknown_users(model, ids, codes, caller)
@@ -234,7 +234,8 @@ def _is_table(model, users):
     if isinstance(users, np.ndarray):
         # If fit got a plain array, a 1-D array is probably one row of a table: it then
         # gets scikit-learn's advice to reshape it.
-        return users.ndim != 1 or len(users) and not hasattr(model, "feature_names_in_")
+        fitted_on_array = not hasattr(model, "feature_names_in_")
+        return users.ndim != 1 or (fitted_on_array and len(users) > 0)
     return (
         isinstance(users, (list, tuple))
         and len(users) > 0
