@@ -3,7 +3,7 @@
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import level_names
-from sklearn_attrec._interactions.frames import is_lazy, library_of
+from sklearn_attrec._interactions.frames import is_foreign, is_lazy, library_of
 
 __all__ = [
     "cast_call",
@@ -64,7 +64,7 @@ _CALLS = {
 
 def pandas_name(X, name):
     """Return an expression of the argument `name` as an object of pandas."""
-    if library_of(X) in (None, "pandas"):
+    if not is_foreign(X):
         return name
     return f"{name}{'.collect()' if is_lazy(X) else ''}.to_pandas()"
 

@@ -5,6 +5,7 @@ All other modules read pandas objects. A converted object records its library in
 """
 
 import importlib
+from functools import cache
 
 import narwhals.stable.v2 as nw
 import numpy as np
@@ -15,6 +16,7 @@ from sklearn_attrec._interactions.time_values import sample_rows
 
 __all__ = [
     "collect",
+    "is_foreign",
     "is_lazy",
     "library_of",
     "make_frame",
@@ -35,7 +37,12 @@ def library_of(values):
         return values.attrs.get(_LIBRARY, "pandas")
     if isinstance(values, pd.Index):
         return "pandas"
-    return _foreign_type(values)[0]
+    return _foreign_type(type(values))[0]
+
+
+def is_foreign(values):
+    """Return whether a frame or column is of polars or pyarrow, or was converted."""
+    return library_of(values) in _LIBRARIES
 
 
 def is_lazy(X):
@@ -45,7 +52,7 @@ def is_lazy(X):
 
 def collect(X):
     """Return X, as a DataFrame if it is a LazyFrame."""
-    return X.collect() if _foreign_type(X)[1] == "LazyFrame" else X
+    return X.collect() if _foreign_type(type(X))[1] == "LazyFrame" else X
 
 
 def to_pandas(values, *, needed=(USER, ITEM, TIME)):
@@ -65,7 +72,7 @@ def to_pandas(values, *, needed=(USER, ITEM, TIME)):
         A DataFrame or a Series with a default index. Times are in UTC, and integers
         with missing values objects.
     """
-    library, kind = _foreign_type(values)
+    library, kind = _foreign_type(type(values))
     if kind in _FRAMES:
         converted = _to_frame(collect(values), library, needed)
         converted.attrs = {_LIBRARY: library, _IS_LAZY: kind == "LazyFrame"}
@@ -113,9 +120,10 @@ def _with_text_dtype(values):
     return pd.Series([""]).array[:0] if is_undefined else values
 
 
-def _foreign_type(values):
+@cache  # for histories, which may be thousands of lists
+def _foreign_type(kind):
     """Return library and name of the type that polars or pyarrow define, or None."""
-    for base in type(values).__mro__:
+    for base in kind.__mro__:
         library = base.__module__.partition(".")[0]
         if library in _LIBRARIES and base.__name__ in _FRAMES + _COLUMNS:
             return library, base.__name__
@@ -153,7 +161,7 @@ def _sampled_if_nested(column):
 
 def _wrap(column):
     """Return a column as a Series of narwhals."""
-    if _foreign_type(column)[1] == "Array":
+    if _foreign_type(type(column))[1] == "Array":
         column = importlib.import_module("pyarrow").chunked_array([column])
     return nw.from_native(column, series_only=True)
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 import numpy as np
 
 from sklearn_attrec._interactions.column_calls import cast_call
-from sklearn_attrec._interactions.frames import library_of
+from sklearn_attrec._interactions.frames import is_foreign
+from sklearn_attrec._interactions.table_types import refuse_foreign_table
 from sklearn_attrec._interactions.values import (
     INT64,
     UINT64,
@@ -73,8 +74,9 @@ def check_ids(values, *, name, caller):
         out_of_range = (array < INT64.min) | (array > high)
         remedy = "Ids must fit in 64 bits: cast them all to str."
         refuse_values(out_of_range, array, prefix, "out-of-range id", remedy)
+    refuse_foreign_table(array[0], f"{prefix}: the first value")
     call = cast_call(values, "text")
-    if library_of(values) in (None, "pandas"):
+    if not is_foreign(values):
         call += " (bytes: .str.decode('utf-8'))" if bytes in types else ""
     elif not all(issubclass(t, _CAST_TO_TEXT) for t in types):
         call = ".to_pandas().astype(str)"
@@ -117,12 +119,11 @@ def _check_float_ids(array, prefix, values):
         dtype = np.promote_types(array.dtype, np.float32)
         return native_copy(array).astype(dtype, copy=False)
     refuse_values(array != np.floor(array), array, prefix, "fractional id", remedy)
-    is_of_pandas = library_of(values) in (None, "pandas")
     reason = "pandas converts integers to floats when a value is missing: cast"
     raise TypeError(
         f"{prefix}: {len(array)} float id{'s' * (len(array) > 1)}, first at row 0: "
         f"{short_repr(array[0])}; ids must be integers or strings. "
-        f"{reason if is_of_pandas else 'Cast'} them to integers with "
+        f"{'Cast' if is_foreign(values) else reason} them to integers with "
         f"{cast_call(values, 'integers')}, or to strings, preferably when the data is "
         "read."
     )

@@ -42,7 +42,6 @@ def to_array(values, prefix, element):
             f"list: [{short_repr(values)}]."
         )
     if isinstance(values, Sequence):
-        refuse_foreign_table(next(iter(values), None), f"{prefix}: the first value")
         values = np.fromiter(values, dtype=object, count=len(values))
     accepted = (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
     if not isinstance(values, accepted) or isinstance(values, pd.MultiIndex):

@@ -12,7 +12,7 @@ from sklearn_attrec._interactions.column_calls import (
     rename_call,
 )
 from sklearn_attrec._interactions.column_names import ITEM, USER, find_column
-from sklearn_attrec._interactions.frames import library_of
+from sklearn_attrec._interactions.frames import is_foreign
 from sklearn_attrec._interactions.ids import check_history
 from sklearn_attrec._interactions.sequences import Sequences
 from sklearn_attrec._interactions.table_types import refuse_foreign_table
@@ -84,7 +84,7 @@ def _find_lists(model, history, ids, index, single, caller):
         if len(history) == 0:
             return _one_per_query([[]], ids)
     is_series = isinstance(history, pd.Series) and holds_lists(history)
-    if is_series and library_of(history) != "pandas":  # without labels
+    if is_series and is_foreign(history):  # without labels
         history, is_series, single = history.tolist(), False, False
     if is_series and _has_labels_of_queries(history, index):
         history = history.loc[index]

@@ -12,7 +12,7 @@ from sklearn.utils.validation import validate_data
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.columns import check_interactions
-from sklearn_attrec._interactions.frames import library_of, to_pandas
+from sklearn_attrec._interactions.frames import is_foreign, to_pandas
 from sklearn_attrec._interactions.sequences import Sequences, count_until
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec._ranking.histories import read_histories
@@ -118,8 +118,8 @@ def read_queries(model, users, history, caller):
     """
     times, single = None, False
     users, history = to_pandas(users, needed=(USER, TIME)), to_pandas(history)
-    has_labels = isinstance(users, (pd.DataFrame, pd.Series))
-    has_labels &= library_of(users) == "pandas"  # other libraries have none
+    # Only pandas has labels.
+    has_labels = isinstance(users, (pd.DataFrame, pd.Series)) and not is_foreign(users)
     index = users.index if has_labels else None
     if users is ALL_USERS:
         ids, codes = model.users_, np.arange(len(model.users_))
@@ -192,7 +192,7 @@ def _refuse_rows(users, caller):
         )
     if isinstance(users, pd.Series) and holds_lists(users):
         hint = "If its index holds the users, pass users.index."
-        if library_of(users) != "pandas":
+        if is_foreign(users):
             hint = "Pass a column with one user per row."
         raise InteractionsError(
             f"{caller}: 'user' is a Series of lists, not of users. {hint}"
