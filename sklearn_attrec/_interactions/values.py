@@ -42,7 +42,9 @@ def to_array(values, prefix, element):
             f"list: [{short_repr(values)}]."
         )
     if isinstance(values, Sequence):
-        values = np.fromiter(values, dtype=object, count=len(values))
+        values, is_complete = _plain_array(values)
+        if is_complete:
+            return values
     accepted = (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
     if not isinstance(values, accepted) or isinstance(values, pd.MultiIndex):
         raise TypeError(
@@ -59,6 +61,17 @@ def to_array(values, prefix, element):
         remedy = drop_missing_advice(values)
         refuse_values(missing, values, prefix, f"missing {element}", remedy)
     return np.asarray(values, dtype=_numpy_dtype(values.dtype))
+
+
+def _plain_array(values):
+    """Convert a sequence to an array; return also whether surely no value is missing.
+
+    Integers and strings, the usual ids, need no slow search for missing values.
+    """
+    types = object_types(values)
+    if types == {int} and INT64.min <= min(values) and max(values) <= INT64.max:
+        return np.array(values, dtype=np.int64), True
+    return np.fromiter(values, dtype=object, count=len(values)), types == {str}
 
 
 def are_missing(values):

@@ -69,10 +69,9 @@ def read_histories(model, history, ids, index, single, caller):
     known = codes >= 0
     if not known.all():
         _report_unknown_items(model, lists, indptr, known, owners, caller)
-    indptr = np.concatenate([[0], np.cumsum(known)])[indptr]
-    return Sequences(
-        indptr, codes[known], None if times is None else times[known]
-    ), rows
+        indptr = np.concatenate([[0], np.cumsum(known)])[indptr]
+        codes, times = codes[known], None if times is None else times[known]
+    return Sequences(indptr, codes, times), rows
 
 
 def _find_lists(model, history, ids, index, single, caller):

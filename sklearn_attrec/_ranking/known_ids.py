@@ -18,6 +18,10 @@ __all__ = [
     "refuse_values_by_id",
 ]
 
+# Fewer ids than this are looked up one by one, because building an Index of them takes
+# longer.
+FEW_IDS = 32
+
 
 def lookup(model, attribute, ids):
     """Return the codes of ids; −1 for an id not seen in fit.
@@ -38,6 +42,9 @@ def lookup(model, attribute, ids):
         return np.full(len(ids), -1)
     # Without the dtype pandas imports pyarrow and copies strings into its memory.
     index = model._cached(attribute, lambda: pd.Index(known, dtype=known.dtype))
+    if len(ids) < FEW_IDS and ids.dtype == known.dtype:
+        codes = [index.get_loc(id_) if id_ in index else -1 for id_ in ids.tolist()]
+        return np.array(codes, dtype=np.int64)
     return index.get_indexer(pd.Index(ids, dtype=ids.dtype))
 
 

@@ -401,8 +401,9 @@ class BaseRecommender(
         queries, single = read_queries(self, user, history, caller)
         rules = read_rules(self, candidates, exclude, queries.ids, caller)
         codes, _ = best_items(self, queries, k, self.exclude_seen, rules)
-        padding = [(0, 0), (0, k - codes.shape[1])]
-        codes = np.pad(codes, padding, constant_values=-1)
+        if k > codes.shape[1]:
+            padding = [(0, 0), (0, k - codes.shape[1])]
+            codes = np.pad(codes, padding, constant_values=-1)
         ids, missing = self.items_[codes], codes < 0
         if missing.any():
             # None for integers: every integer of the dtype is an item.
