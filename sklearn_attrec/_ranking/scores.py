@@ -3,6 +3,7 @@
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_attrec._ranking.sparse_products import sparse_products
 from sklearn_attrec._ranking.vectors import BLOCK_SIZE
 
 __all__ = ["inner_products", "keep_items", "mask_items"]
@@ -49,7 +50,7 @@ def inner_products(queries, items):
 def _products(queries, items):
     """Return the inner products of one part, (n, n_items)."""
     if issparse(items):
-        return (queries @ items.T).toarray()
+        return sparse_products(queries, items)
     padded = np.zeros((BLOCK_SIZE, queries.shape[1]), dtype=queries.dtype)
     padded[: len(queries)] = queries
     return (items @ padded.T).T[: len(queries)]

@@ -1,7 +1,7 @@
 """ItemKNNRecommender: item-based nearest neighbours."""
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array
+from scipy.sparse import coo_array, csr_array, get_index_dtype
 
 from sklearn_attrec.models._base import BaseRecommender
 from sklearn_attrec.utils._csr import SPARSE_ITEMS
@@ -190,23 +190,23 @@ def _user_item_matrix(sequences, n_items):
         weight of its rows, divided by the mean of all positive weights (float64,
         because products of small weights underflow in float32).
     """
-    n = len(sequences.indptr) - 1
-    rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(sequences.indptr))
-    columns = sequences.items.astype(np.int32)
+    shape = len(sequences.indptr) - 1, n_items
     if sequences.weights is not None:
-        weights = sequences.weights / sequences.weights[sequences.weights > 0].mean()
-        return _largest_entries(weights, rows, columns, (n, n_items))
+        return _largest_weights(sequences, shape)
+    dtype = get_index_dtype(maxval=len(sequences.items))
+    columns, indptr = sequences.items.astype(dtype), sequences.indptr.astype(dtype)
     ones = np.ones(len(columns), dtype=np.float32)
-    user_item = coo_array((ones, (rows, columns)), shape=(n, n_items)).tocsr()
-    user_item.data[:] = 1  # `tocsr` adds up repeated entries
+    user_item = csr_array((ones, columns, indptr), shape=shape)
+    user_item.sum_duplicates()  # changes these copies
+    user_item.data[:] = 1
     return user_item
 
 
-def _largest_entries(values, rows, columns, shape):
-    """Build a sparse matrix of the largest value of each entry, without zeros."""
-    keys, entries = np.unique(
-        rows.astype(np.int64) * shape[1] + columns, return_inverse=True
-    )
+def _largest_weights(sequences, shape):
+    """Build the matrix of the largest weight of each user and item, without zeros."""
+    values = sequences.weights / sequences.weights[sequences.weights > 0].mean()
+    rows = np.repeat(np.arange(shape[0]), np.diff(sequences.indptr))
+    keys, entries = np.unique(rows * shape[1] + sequences.items, return_inverse=True)
     largest = np.zeros(len(keys))
     np.maximum.at(largest, entries, values)
     positive = largest > 0

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from sklearn_attrec._interactions.windows import last_items, training_windows
+from sklearn_attrec._interactions.windows import training_windows
 from sklearn_attrec.models._base import BaseRecommender
 from sklearn_attrec.utils._csr import SPARSE_ITEMS
 from sklearn_attrec.utils._param_validation import Real
@@ -162,12 +162,13 @@ class MarkovRecommender(BaseRecommender):
         return (csr_array(arrays, shape=(len(self.items_), len(self.items_))).T,)
 
     def _query_parts(self, users, histories):
-        last, has_item = (column[:, 0] for column in last_items(histories, 1))
-        rows = np.flatnonzero(has_item).astype(np.int32)
-        columns = last[rows].astype(np.int32)
-        weights = np.full(len(rows), 1 - self.settings_["smoothing"], dtype=np.float32)
-        shape = len(last), len(self.items_)
-        return (coo_array((weights, (rows, columns)), shape=shape).tocsr(),)
+        starts, ends = histories.indptr[:-1], histories.indptr[1:]
+        has_item = ends > starts
+        last = histories.items[ends[has_item] - 1].astype(np.int32)
+        weights = np.full(len(last), 1 - self.settings_["smoothing"], dtype=np.float32)
+        indptr = np.concatenate([[0], np.cumsum(has_item)]).astype(np.int32)
+        shape = len(has_item), len(self.items_)
+        return (csr_array((weights, last, indptr), shape=shape),)
 
     def _popularity_weight(self):
         return self.settings_["smoothing"]
