@@ -19,7 +19,8 @@ from pandas.testing import assert_frame_equal
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_attrec import MarkovRecommender
+from sklearn_attrec import MarkovRecommender, PopularityRecommender
+from sklearn_attrec._ranking.known_ids import FEW_IDS, lookup
 from sklearn_attrec.datasets import make_interactions
 from sklearn_attrec.exceptions import InteractionsError, TimeUnitWarning
 from sklearn_attrec.model_selection import LeaveLastOut
@@ -34,6 +35,18 @@ def model(small_interactions):
 def log(users, items, times=None):
     frame = pd.DataFrame({"user_id": users, "item_id": items})
     return frame if times is None else frame.assign(timestamp=times)
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, object])
+@pytest.mark.parametrize("n", [0, 1, FEW_IDS - 1, FEW_IDS])
+def test_lookup_of_few_and_of_many_ids(n, dtype):
+    ids = np.arange(3 * FEW_IDS, dtype=np.uint8)
+    ids = ids.astype(str).astype(object) if dtype is object else ids.astype(dtype)
+    model = PopularityRecommender()
+    model.items_ = ids[::2]
+    queried = np.random.default_rng(0).permutation(ids)[:n]
+    expected = [i // 2 if i % 2 == 0 else -1 for i in queried.astype(int)]
+    assert lookup(model, "items_", queried).tolist() == expected
 
 
 # Histories

@@ -60,9 +60,9 @@ class Sequences(NamedTuple):
         start = np.where(known, self.indptr[users], 0)
         if end is None:
             end = np.where(known, self.indptr[users + 1], 0)
-        indptr = np.concatenate([[0], np.cumsum(end - start)])
-        rows = np.repeat(np.arange(len(users)), end - start)
-        positions = np.arange(indptr[-1]) - indptr[rows] + start[rows]
+        lengths = end - start
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        positions = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
         return Sequences(indptr, self.items[positions], None)
 
 
