@@ -11,6 +11,7 @@ from sklearn_attrec.utils._short_repr import short_repr
 __all__ = [
     "check_like_fitted",
     "describe_ids",
+    "find_user",
     "is_text",
     "known_items",
     "lookup",
@@ -40,12 +41,25 @@ def lookup(model, attribute, ids):
     known = getattr(model, attribute)
     if is_text(ids) != is_text(known):  # 1 and "1" are different ids
         return np.full(len(ids), -1)
-    # Without the dtype pandas imports pyarrow and copies strings into its memory.
-    index = model._cached(attribute, lambda: pd.Index(known, dtype=known.dtype))
+    index = _index(model, attribute)
     if len(ids) < FEW_IDS and ids.dtype == known.dtype:
         codes = [index.get_loc(id_) if id_ in index else -1 for id_ in ids.tolist()]
         return np.array(codes, dtype=np.int64)
     return index.get_indexer(pd.Index(ids, dtype=ids.dtype))
+
+
+def find_user(model, user):
+    """Return the code of a plain integer or string; None for all other users."""
+    if type(user) is not (str if is_text(model.users_) else int):
+        return None
+    index = _index(model, "users_")
+    return index.get_loc(user) if user in index else None
+
+
+def _index(model, attribute):
+    known = getattr(model, attribute)
+    # Without the dtype pandas imports pyarrow and copies strings into its memory.
+    return model._cached(attribute, lambda: pd.Index(known, dtype=known.dtype))
 
 
 def known_items(model, items, name, caller):

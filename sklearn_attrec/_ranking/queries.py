@@ -20,6 +20,7 @@ from sklearn_attrec._ranking.item_lists import holds_lists
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
     describe_ids,
+    find_user,
     is_text,
     lookup,
     refuse_values_by_id,
@@ -116,6 +117,10 @@ def read_queries(model, users, history, caller):
     single : bool
         Whether `users` is a single id instead of a list or table.
     """
+    if history is None and (code := find_user(model, users)) is not None:
+        ids = np.array([users], dtype=object if is_text(model.users_) else None)
+        codes = np.array([code])
+        return Queries(ids, codes, model._sequences(), codes, None), True
     times, single = None, False
     users, history = to_pandas(users, needed=(USER, TIME)), to_pandas(history)
     # Only pandas has labels.

@@ -4,9 +4,9 @@ import numpy as np
 
 __all__ = ["sparse_products"]
 
-# Time of one product of two entries by `queries @ items.T`, in units of the time by
-# `items @ columns`, which multiplies by zeros too.
-RELATIVE_COST = 32
+# Time of a product of two sparse matrices, in multiplications of a sparse and a dense
+# one: of each of its multiplications, which are scattered, and of the call itself.
+TIME_PER_PRODUCT, TIME_PER_CALL = 45, 100_000
 
 
 def sparse_products(queries, items):
@@ -21,14 +21,10 @@ def sparse_products(queries, items):
     -------
     ndarray of shape (n, n_items)
     """
-    n_products = np.sum(
-        items.indptr[queries.indices + 1] - items.indptr[queries.indices]
-    )
-    # Both ways add the products of a pair in the order of their columns, so the choice
-    # changes no bit of a score.
-    if n_products * RELATIVE_COST < items.nnz * len(queries.indptr):
+    n, D = queries.shape
+    n_products = queries.nnz * items.nnz / D  # if all columns are equally long
+    # Both ways add up the products of a query and an item in the same order, so the
+    # choice changes no bit of a score.
+    if n * items.nnz > TIME_PER_CALL + TIME_PER_PRODUCT * n_products:
         return (queries @ items.T).toarray()
-    columns = np.zeros(queries.shape[::-1], dtype=queries.dtype)  # (D, n)
-    rows = np.repeat(np.arange(queries.shape[0]), np.diff(queries.indptr))
-    columns[queries.indices, rows] = queries.data
-    return (items @ columns).T
+    return np.ascontiguousarray((items @ queries.toarray().T).T)
