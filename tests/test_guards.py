@@ -16,7 +16,6 @@ import test_bad_input_cases
 import test_common
 import test_file_faults
 import test_negative_sampling
-import test_ranking
 import test_sequences
 import test_training
 
@@ -24,6 +23,7 @@ from sklearn_attrec import MarkovRecommender, PopularityRecommender, load_model
 from sklearn_attrec._interactions import sequences
 from sklearn_attrec._networks import negative_sampling, numpy_ops
 from sklearn_attrec._ranking import search, vectors
+from sklearn_attrec._ranking.target_ranks import TargetRanks
 from sklearn_attrec.models import _attrec
 from sklearn_attrec.models._network import BaseNetworkRecommender
 from sklearn_attrec.utils import _atomic_file, _tensor_file
@@ -31,11 +31,13 @@ from sklearn_attrec.utils import _atomic_file, _tensor_file
 ATTREC, MARKOV = bad_input_helpers.attrec(), MarkovRecommender()
 
 
-def ranks_for_the_target(scores, targets):
+class RanksForTheTarget(TargetRanks):
     """Count ties in favour of the target."""
-    score = scores[np.arange(len(targets)), targets]
-    ranks = 1.0 + (scores > score[:, None]).sum(axis=1)
-    return np.where((targets < 0) | (score == -np.inf), np.inf, ranks)
+
+    def __init__(self, scores, rows, targets):
+        super().__init__(scores, rows, targets)
+        self._high = np.nextafter(self._high, np.float32(np.inf))
+        self.ranks += 1
 
 
 def unstable_argsort(values, kind):
@@ -119,19 +121,13 @@ def flip_bits(X, folder):
     )
 
 
-RANKS_OF = [(search, "ranks_of"), (test_ranking, "ranks_of")]
 SORT, UNSTABLE = [(sequences, "np")], with_changes(np, argsort=unstable_argsort)
 
 # Where the guard is, its replacement, and the test that must fail.
 GUARDS = {
-    "ties, in ranks_of": (
-        RANKS_OF,
-        ranks_for_the_target,
-        call(test_ranking.test_equal_scores_rank_each_target_last),
-    ),
     "ties, in score": (
-        RANKS_OF,
-        ranks_for_the_target,
+        [(search, "TargetRanks")],
+        RanksForTheTarget,
         call(test_common.test_ties_count_against_the_target, PopularityRecommender()),
     ),
     "stable sort, in encode": (

@@ -36,10 +36,6 @@ class Sequences(NamedTuple):
         """Length of the longest sequence."""
         return int(np.diff(self.indptr).max())
 
-    def pad(self, n):
-        """Append n empty sequences."""
-        return self._replace(indptr=np.pad(self.indptr, (0, n), mode="edge"))
-
     def select(self, users, end=None):
         """Select the sequences of users, optionally without their last items.
 

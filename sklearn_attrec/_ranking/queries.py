@@ -78,25 +78,16 @@ class Queries(NamedTuple):
         users, rows = self.users[first], self.rows[first]
         return Queries(self.ids[first], users, self.source, rows, ends), numbers
 
-    def block(self, start, size):
-        """Return a block of queries, padded with unknown users without history.
-
-        Parameters
-        ----------
-        start, size : int
-            Position of the first query, and number of queries after padding.
+    def block(self, rows):
+        """Return the users and histories of a slice of queries.
 
         Returns
         -------
-        users : ndarray of shape (size,)
+        users : ndarray of shape (n_block,)
         histories : Sequences
         """
-        block = slice(start, start + size)
-        users = self.users[block]
-        ends = None if self.ends is None else self.ends[block]
-        histories = self.source.select(self.rows[block], ends)
-        missing = size - len(users)
-        return np.pad(users, (0, missing), constant_values=-1), histories.pad(missing)
+        ends = None if self.ends is None else self.ends[rows]
+        return self.users[rows], self.source.select(self.rows[rows], ends)
 
 
 def read_queries(model, users, history, caller):

@@ -11,6 +11,7 @@ from sklearn_attrec._interactions.column_names import ITEM, USER
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.sequences import Sequences
 from sklearn_attrec._interactions.table_types import refuse_foreign_table
+from sklearn_attrec._ranking.exclusions import Exclusions, Pairs
 from sklearn_attrec._ranking.item_lists import (
     encode_lists,
     has_default_index,
@@ -24,7 +25,6 @@ from sklearn_attrec._ranking.known_ids import (
     describe_ids,
     known_items,
 )
-from sklearn_attrec._ranking.scores import keep_items, mask_items
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -37,9 +37,9 @@ class PerQuery(NamedTuple):
     source: Sequences
     rows: np.ndarray  # (n,) −1 for no items
 
-    def select(self, block):
-        """Return the sequences of a slice of queries."""
-        return self.source.select(self.rows[block])
+    def block(self, rows):
+        """Return the pairs of a slice of queries and their items."""
+        return Pairs.of_sequences(self.source.select(self.rows[rows]))
 
 
 class Rules(NamedTuple):
@@ -50,20 +50,14 @@ class Rules(NamedTuple):
     excluded_per_query: PerQuery | None
     has_exclude: bool  # whether the argument `exclude` was passed
 
-    def apply(self, scores, rows):
-        """Exclude items from the ranking of a block of queries, in place.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n_block, n_items)
-        rows : slice
-            The queries of the block.
-        """
-        scores[:, self.excluded] = -np.inf
-        if self.candidates_per_query is not None:
-            keep_items(scores, self.candidates_per_query.select(rows))
-        if self.excluded_per_query is not None:
-            mask_items(scores, self.excluded_per_query.select(rows))
+    def block(self, rows):
+        """Return the `Exclusions` of a slice of queries."""
+        candidates, per_query = self.candidates_per_query, self.excluded_per_query
+        return Exclusions(
+            self.excluded if self.excluded.any() else None,
+            None if candidates is None else candidates.block(rows),
+            () if per_query is None else (per_query.block(rows),),
+        )
 
 
 def read_rules(model, candidates, exclude, ids, caller):

@@ -4,81 +4,156 @@ import numpy as np
 from scipy.sparse import issparse
 
 from sklearn_attrec._ranking.sparse_products import sparse_products
-from sklearn_attrec._ranking.vectors import BLOCK_SIZE
 
-__all__ = ["inner_products", "keep_items", "mask_items"]
+__all__ = ["Catalogue", "DenseScores", "SparseScores"]
 
+BLOCK_SIZE = 256  # largest number of queries scored together
+# Number of scores computed at a time: few enough to stay in the cache.
+CHUNK_SCORES = 2**20
 
-def inner_products(queries, items):
-    """Score all items for up to `BLOCK_SIZE` queries.
-
-    The scores of a query do not depend on the other queries, bit for bit.
-
-    Parameters
-    ----------
-    queries : sequence of ndarray or csr_array of shape (n, D_i), float32
-        Parts of the query vectors.
-    items : sequence of ndarray or csc_array of shape (n_items, D_i), float32
-        Parts of the item vectors. A sparse part must be sparse in queries and items.
-        Sparse item parts are CSC, so their transpose is CSR, and SciPy then computes
-        each row of the product independently.
-
-    Returns
-    -------
-    ndarray of shape (n, n_items), float32
-        Sums of the inner products of the parts.
-    """
-    scores, columns = None, []
-    for query, item in zip(queries, items, strict=True):
-        if item.shape[1] == 1 and not issparse(item):
-            columns.append((query[:, 0], item[:, 0]))
-        elif scores is None:
-            scores = _products(query, item)
-        else:
-            scores += _products(query, item)
-    if scores is None:
-        scores = np.zeros((len(queries[0]), len(items[0])), dtype=np.float32)
-    scores = np.ascontiguousarray(scores)
-    # A single column (popularity) is added in NumPy: BLAS would not be faster, and the
-    # weight is 0 for most queries.
-    for weights, column in columns:
-        for row in np.flatnonzero(weights):
-            scores[row] += weights[row] * column
-    return scores
+# Numbers of vectors that are multiplied in double precision at once.
+PAIR_NUMBERS = 2**20
+FLOAT32 = np.finfo(np.float32)
 
 
-def _products(queries, items):
-    """Return the inner products of one part, (n, n_items)."""
-    if issparse(items):
-        return sparse_products(queries, items)
-    padded = np.zeros((BLOCK_SIZE, queries.shape[1]), dtype=queries.dtype)
-    padded[: len(queries)] = queries
-    return (items @ padded.T).T[: len(queries)]
-
-
-def mask_items(scores, sequences):
-    """Exclude the items of each sequence from its row of the ranking, in place.
+class Catalogue:
+    """The vectors of all items.
 
     Parameters
     ----------
-    scores : ndarray of shape (n, n_items)
-    sequences : Sequences
-        n sequences, one per row of `scores`.
+    parts : sequence of ndarray or csc_array of shape (n_items, D_i), float32
+        If the first part is sparse, the only other part may be popularity, one column.
     """
-    rows = np.repeat(np.arange(len(scores)), np.diff(sequences.indptr))
-    scores[rows, sequences.items] = -np.inf
+
+    def __init__(self, parts):
+        self._parts, self.n_items = parts, parts[0].shape[0]
+        self._is_sparse = issparse(parts[0])
+        self._norm = None if self._is_sparse else _largest_norm(parts)
+
+    @property
+    def largest_block(self):
+        """Number of queries that may be scored together."""
+        # All scores of sparse vectors are computed at once.
+        size = max(CHUNK_SCORES // self.n_items, 1)
+        return min(size, BLOCK_SIZE) if self._is_sparse else BLOCK_SIZE
+
+    def scores(self, queries):
+        """Return the scores of all items for a block of queries.
+
+        Parameters
+        ----------
+        queries : sequence of ndarray or csr_array of shape (n, D_i), float32
+            Parts of the query vectors; sparse where those of the items are.
+
+        Returns
+        -------
+        DenseScores or SparseScores
+        """
+        if self._is_sparse:
+            return SparseScores(queries, self._parts)
+        return DenseScores(queries, self._parts, self._norm)
 
 
-def keep_items(scores, sequences):
-    """Exclude all items but those of each sequence from its row, in place.
+def _largest_norm(parts):
+    """Return the largest Euclidean norm of vectors, given their parts."""
+    squares = sum(np.einsum("ij,ij->i", part, part, dtype=np.float64) for part in parts)
+    return float(np.sqrt(squares.max()))
 
-    Parameters
+
+class DenseScores:
+    """Scores of dense vectors: quick ones with a bound of their error, and exact ones.
+
+    The exact score of a query and an item is computed in double precision, always in
+    the same way. It depends on nothing else, bit for bit.
+
+    Attributes
     ----------
-    scores : ndarray of shape (n, n_items)
-    sequences : Sequences
-        n sequences, one per row of `scores`.
+    error : ndarray of shape (n,), float64
+        No quick score of a query differs by more from the exact score.
     """
-    rows = np.repeat(np.arange(len(scores)), np.diff(sequences.indptr))
-    kept = scores[rows, sequences.items]
-    scores[:] = -np.inf
-    scores[rows, sequences.items] = kept
+
+    def __init__(self, queries, items, norm):
+        self._items = items
+        self._vectors = np.concatenate(queries, axis=1)  # (n, D)
+        n_terms = self._vectors.shape[1] + len(items) + 8  # with rounded limits
+        largest = norm * np.linalg.norm(self._vectors.astype(np.float64), axis=1)
+        # Each of the sums of up to n_terms numbers is rounded by one part in 2²⁴, or
+        # loses a number that is too small.
+        self.error = n_terms * (FLOAT32.eps * largest + FLOAT32.tiny)
+        # A single product, as that with popularity, is rounded alike in both ways.
+        self.error[~self._vectors[:, :-1].any(axis=1)] = 0
+        # Quick scores that could overflow are 0 instead, and all are computed exactly.
+        is_large = n_terms * largest > FLOAT32.max / 4
+        self.error[is_large] = np.inf
+        factors = [np.where(is_large[:, None], 0, query) for query in queries]
+        self._factors = [
+            (query, item)
+            for query, item in zip(factors, items, strict=True)
+            if query.any()
+        ]
+
+    def chunks(self):
+        """Yield the first item and the quick scores, (n, c), of each chunk of items."""
+        n, n_items = len(self._vectors), len(self._items[0])
+        size = max(CHUNK_SCORES // n, 1)
+        for start in range(0, n_items, size):
+            stop = min(start + size, n_items)
+            scores = np.zeros((n, stop - start), np.float32)
+            for number, (query, item) in enumerate(self._factors):
+                if number == 0:
+                    np.matmul(query, item[start:stop].T, out=scores)
+                else:
+                    scores += query @ item[start:stop].T
+            yield start, scores
+
+    def exact(self, rows, items):
+        """Return the exact scores of pairs of a query and an item.
+
+        Parameters
+        ----------
+        rows, items : ndarray of shape (m,), int
+
+        Returns
+        -------
+        ndarray of shape (m,), float32
+        """
+        scores = np.empty(len(rows), np.float32)
+        size = max(PAIR_NUMBERS // self._vectors.shape[1], 1)
+        for start in range(0, len(rows), size):
+            pairs = slice(start, start + size)
+            vectors = np.concatenate(
+                [part.take(items[pairs], axis=0) for part in self._items], axis=1
+            )
+            products = np.multiply(
+                self._vectors.take(rows[pairs], axis=0), vectors, dtype=np.float64
+            )
+            # Infinite scores would look like those of excluded items.
+            scores[pairs] = products.sum(axis=1).clip(FLOAT32.min, FLOAT32.max)
+        return scores
+
+
+class SparseScores:
+    """Scores of sparse vectors, all exact.
+
+    SciPy computes the rows of a product of CSR matrices one by one, so the scores of a
+    query depend on no other query, bit for bit.
+
+    Attributes
+    ----------
+    error : ndarray of shape (n,), float64
+        0, as no score is only quick.
+    """
+
+    def __init__(self, queries, items):
+        self._scores = sparse_products(queries[0], items[0])
+        for weights, column in zip(queries[1:], items[1:], strict=True):
+            self._scores += weights * column.T  # popularity
+        self.error = np.zeros(len(self._scores))
+
+    def chunks(self):
+        """Yield 0 and the scores of all items, (n, n_items)."""
+        yield 0, self._scores
+
+    def exact(self, rows, items):
+        """Return the scores of pairs of a query and an item."""
+        return self._scores[rows, items]

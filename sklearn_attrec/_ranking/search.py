@@ -6,17 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._interactions.sequences import find_items
-from sklearn_attrec._ranking.scores import inner_products, mask_items
-from sklearn_attrec._ranking.target_ranks import ranks_of
-from sklearn_attrec._ranking.top_k import top_k
-from sklearn_attrec._ranking.vectors import item_parts, query_blocks
+from sklearn_attrec._ranking.blocks import map_blocks
+from sklearn_attrec._ranking.exclusions import Exclusions
+from sklearn_attrec._ranking.scores import Catalogue
+from sklearn_attrec._ranking.target_ranks import TargetRanks
+from sklearn_attrec._ranking.top_k import TopK
+from sklearn_attrec._ranking.vectors import item_parts, query_parts
 from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = ["RankedTargets", "best_items", "rank_targets"]
 
 
 class RankedTargets(NamedTuple):
-    """Target items of n queries, ranked among all items; see `ranks_of`."""
+    """Target items of n queries, ranked among all items; see `TargetRanks`."""
 
     ranks: np.ndarray  # (n,) float64
     is_repeat: np.ndarray  # (n,) whether the target is in the query's history
@@ -47,9 +49,22 @@ def best_items(model, queries, k, exclude_seen, rules):
     """
     n, k = len(queries.users), min(k, len(model.items_))
     items, best = np.empty((n, k), dtype=np.int64), np.empty((n, k), np.float32)
-    for rows, _, scores in _score_blocks(model, queries, exclude_seen):
-        rules.apply(scores, rows)
-        items[rows], best[rows] = top_k(scores, k)
+
+    catalogue = _catalogue(model)
+
+    def rank(rows):
+        users, histories = queries.block(rows)
+        scores = catalogue.scores(query_parts(model, users, histories))
+        exclusions = rules.block(rows)
+        if exclude_seen:
+            exclusions = exclusions.with_items_of(histories)
+        top = TopK(scores, k)
+        for start, chunk in scores.chunks():
+            exclusions.apply(chunk, start)
+            top.add(start, chunk)
+        items[rows], best[rows] = top.items, top.scores
+
+    map_blocks(rank, n, catalogue)
     empty = np.flatnonzero(items[:, 0] < 0)
     if len(empty):
         example = short_repr(queries.ids[empty[0]])
@@ -95,33 +110,38 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
     RankedTargets
     """
     n, k = len(targets), min(k, len(model.items_))
-    ranks, is_repeat = np.empty(n), np.empty(n, dtype=bool)
+    ranks, is_repeat = np.full(n, np.inf), np.empty(n, dtype=bool)
     best = np.empty((n, k), dtype=np.int64)
     queries, numbers = queries.unique()
     order = np.argsort(numbers, kind="stable")
     starts = np.searchsorted(numbers[order], np.arange(len(queries.users) + 1))
-    for block, histories, scores in _score_blocks(model, queries, exclude_seen):
+
+    catalogue = _catalogue(model)
+
+    def rank(block):
+        users, histories = queries.block(block)
+        scores = catalogue.scores(query_parts(model, users, histories))
         rows = order[starts[block.start] : starts[block.stop]]
         within = numbers[rows] - block.start
         begin, end = histories.indptr[within], histories.indptr[within + 1]
         is_repeat[rows] = find_items(histories.items, begin, end, targets[rows])
-        for part in _parts(len(rows), len(scores)):
-            ranks[rows[part]] = ranks_of(scores[within[part]], targets[rows[part]])
-        if k:
-            best[rows] = top_k(scores, k)[0][within]
+        is_ranked = (targets[rows] >= 0) & ~(is_repeat[rows] & exclude_seen)
+        ranked = rows[is_ranked]
+        target_ranks = TargetRanks(scores, within[is_ranked], targets[ranked])
+        top = TopK(scores, k)
+        exclusions = Exclusions()
+        if exclude_seen:
+            exclusions = exclusions.with_items_of(histories)
+        for start, chunk in scores.chunks():
+            exclusions.apply(chunk, start)
+            target_ranks.add(start, chunk)
+            if k:
+                top.add(start, chunk)
+        ranks[ranked], best[rows] = target_ranks.ranks, top.items[within]
+
+    map_blocks(rank, len(queries.users), catalogue)
     return RankedTargets(ranks, is_repeat, best)
 
 
-def _parts(n, size):
-    """Divide n rows into slices of a given size."""
-    return [slice(start, start + size) for start in range(0, n, size)]
-
-
-def _score_blocks(model, queries, exclude_seen):
-    """Yield rows, histories and scores of each block; −inf marks excluded items."""
-    items = item_parts(model)
-    for rows, histories, parts in query_blocks(model, queries):
-        scores = inner_products(parts, items)  # (BLOCK_SIZE, n_items)
-        if exclude_seen:
-            mask_items(scores, histories)
-        yield rows, histories, scores[: rows.stop - rows.start]
+def _catalogue(model):
+    return model._cached("catalogue", lambda: Catalogue(item_parts(model)))

@@ -3,9 +3,10 @@
 import numpy as np
 from scipy.sparse import issparse
 
-from sklearn_attrec._ranking.scores import inner_products
-from sklearn_attrec._ranking.top_k import top_k
-from sklearn_attrec._ranking.vectors import BLOCK_SIZE
+from sklearn_attrec._ranking.blocks import map_blocks
+from sklearn_attrec._ranking.exclusions import Exclusions, Pairs
+from sklearn_attrec._ranking.scores import Catalogue
+from sklearn_attrec._ranking.top_k import TopK
 
 __all__ = ["most_similar"]
 
@@ -32,16 +33,21 @@ def most_similar(vectors, items, k, excluded):
         Cosine similarities.
     """
     vectors = _unit_rows(vectors)
-    catalogue = vectors.tocsc() if issparse(vectors) else vectors
+    catalogue = Catalogue([vectors.tocsc() if issparse(vectors) else vectors])
     similar = np.empty((len(items), k), dtype=np.int64)
     scores = np.empty((len(items), k), dtype=np.float32)
-    for start in range(0, len(items), BLOCK_SIZE):
-        rows = slice(start, min(start + BLOCK_SIZE, len(items)))
-        block = items[rows]
-        cosines = inner_products([vectors[block]], [catalogue])  # (block, n_items)
-        cosines[np.arange(len(block)), block] = -np.inf
-        cosines[:, excluded] = -np.inf
-        similar[rows], scores[rows] = top_k(cosines, k)
+
+    def rank(rows):
+        cosines = catalogue.scores([vectors[items[rows]]])
+        itself = Pairs(np.arange(len(items[rows])), items[rows])
+        exclusions = Exclusions(excluded, per_query=(itself,))
+        top = TopK(cosines, k)
+        for start, chunk in cosines.chunks():
+            exclusions.apply(chunk, start)
+            top.add(start, chunk)
+        similar[rows], scores[rows] = top.items, top.scores
+
+    map_blocks(rank, len(items), catalogue)
     return similar, scores
 
 

@@ -2,52 +2,77 @@
 
 import numpy as np
 
-__all__ = ["top_k"]
+__all__ = ["TopK"]
 
 
-def top_k(scores, k):
-    """Find the k largest scores of each row, best first.
+class TopK:
+    """The k best items of each query of a block, found chunk by chunk.
 
     Among items with equal scores, the item with the lower code comes first, for any k.
 
     Parameters
     ----------
-    scores : ndarray of shape (n, n_items)
-        −inf marks excluded items. Modified in place and restored before returning.
+    scores : DenseScores or SparseScores
     k : int
 
-    Returns
-    -------
+    Attributes
+    ----------
     items : ndarray of shape (n, k), int64
-        Item codes, followed by −1 if fewer than k items remain.
-    scores : ndarray of shape (n, k)
-        Scores of `items`; −inf for a missing item.
+        Item codes, best first, followed by −1 if fewer than k items remain.
+    scores : ndarray of shape (n, k), float32
+        Exact scores of `items`; −inf for a missing item.
+    """
+
+    def __init__(self, scores, k):
+        self._exact, self._error = scores.exact, scores.error
+        self.items = np.full((len(self._error), k), -1)
+        self.scores = np.full((len(self._error), k), -np.inf, np.float32)
+
+    def add(self, start, scores):
+        """Add a chunk of items, after those with lower codes.
+
+        Parameters
+        ----------
+        start : int
+            The first item of the chunk.
+        scores : ndarray of shape (n, c)
+            Quick scores; −inf marks excluded items.
+        """
+        # An item is added only if its exact score is above that of the last item.
+        limits = (self.scores[:, -1] - self._error).astype(np.float32)
+        if np.isneginf(limits).any():
+            bounds = _lower_bounds(scores, self.items.shape[1]) - 2 * self._error
+            below = np.nextafter(bounds.astype(np.float32), np.float32(-np.inf))
+            limits = np.maximum(limits, below)
+        found = np.flatnonzero(scores > limits[:, None])
+        if len(found):
+            rows, columns = np.divmod(found, scores.shape[1])
+            items = start + columns
+            self._merge(rows, items, self._exact(rows, items))
+
+    def _merge(self, rows, items, scores):
+        n, k = self.items.shape
+        starts = np.searchsorted(rows, np.arange(n)) + k * np.arange(n)
+        rows = np.concatenate([np.repeat(np.arange(n), k), rows])
+        items = np.concatenate([self.items.ravel(), items])
+        scores = np.concatenate([self.scores.ravel(), scores])
+        # Stable: among equal scores, lower codes come first, as they were added first.
+        order = np.lexsort((-scores, rows))
+        best = order[starts[:, None] + np.arange(k)]
+        self.items, self.scores = items[best], scores[best]
+
+
+def _lower_bounds(scores, k):
+    """Return a lower bound of the k-th largest score of each row, (n,).
+
+    It is the k-th largest of the maxima of groups of scores: as many as that are at
+    least as large. Partitioning the maxima is much faster than partitioning all scores.
     """
     n, n_items = scores.shape
-    depth = min(k, n_items)
-    # Negate the scores in place: argpartition is slow if many equal scores (−inf) come
-    # before the best ones, and a copy would need much memory. `.copy()` allows the full
-    # index array to be freed.
-    np.negative(scores, out=scores)
-    items = np.argpartition(scores, depth - 1, axis=1)[:, :depth].copy()
-    np.negative(scores, out=scores)
-    best = np.take_along_axis(scores, items, axis=1)
-    # argpartition selects arbitrarily among items tied for the last place: repeat the
-    # selection in these rows, lowest code first.
-    lowest = best.min(axis=1)
-    for row in np.flatnonzero((scores >= lowest[:, None]).sum(axis=1) > depth):
-        if lowest[row] == -np.inf:
-            continue
-        found = np.flatnonzero(scores[row] >= lowest[row])
-        items[row] = found[np.argsort(-scores[row, found], kind="stable")[:depth]]
-    items.sort(axis=1)
-    best = np.take_along_axis(scores, items, axis=1)
-    order = np.argsort(-best, axis=1, kind="stable")
-    items = np.take_along_axis(items, order, axis=1)
-    best = np.take_along_axis(best, order, axis=1)
-    items = np.where(best == -np.inf, -1, items)
-    padding = ((0, 0), (0, k - depth))
-    return (
-        np.pad(items, padding, constant_values=-1),
-        np.pad(best, padding, constant_values=-np.inf),
-    )
+    if k > n_items:
+        return np.full(n, -np.inf, np.float32)
+    n_groups = min(8 * k, n_items)
+    size = n_items // n_groups
+    groups = scores[:, : n_groups * size].reshape(n, size, n_groups)
+    maxima = groups.max(axis=1)
+    return np.partition(maxima, n_groups - k, axis=1)[:, n_groups - k]

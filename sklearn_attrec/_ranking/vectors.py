@@ -1,15 +1,9 @@
-"""Vectors of items, and of queries in blocks."""
+"""Vectors of items and of queries."""
 
 import numpy as np
 from scipy.sparse import csr_array, hstack, issparse
 
-__all__ = ["BLOCK_SIZE", "finite_parts", "item_parts", "join_parts", "query_blocks"]
-
-# Number of queries ranked together; the scores of a block are an array of this many
-# rows and one column per item. Every block is padded to this size, so that the scores
-# of a query do not depend on the number of queries in the call: common BLAS kernels
-# compute tiles of 16 columns, and round a partial tile differently.
-BLOCK_SIZE = 16
+__all__ = ["finite_parts", "item_parts", "join_parts", "query_parts"]
 
 
 def item_parts(model):
@@ -38,35 +32,33 @@ def _build_item_parts(model):
     return [part.tocsc(copy=True) if issparse(part) else part for part in parts]
 
 
-def query_blocks(model, queries):
-    """Compute the query vectors, block by block.
+def query_parts(model, users, histories):
+    """Compute the vectors of queries.
+
+    The vector of a query does not depend on the other queries, bit for bit.
 
     Parameters
     ----------
     model : BaseRecommender
         The fitted recommender.
-    queries : Queries
-
-    Yields
-    ------
-    rows : slice
-        The queries of the block.
+    users : ndarray of shape (n,), int
+        User codes; −1 for users not seen in fit.
     histories : Sequences
-        `BLOCK_SIZE` sequences; padded sequences are empty.
-    parts : list of ndarray or csr_array of shape (BLOCK_SIZE, D_i), float32
+        n sequences.
+
+    Returns
+    -------
+    list of ndarray or csr_array of shape (n, D_i), float32
         Parts of the query vectors. The last part is the weight of popularity. For a
         query without history, all other parts are 0.
     """
-    for start in range(0, len(queries.users), BLOCK_SIZE):
-        users, histories = queries.block(start, BLOCK_SIZE)
-        has_history = (np.diff(histories.indptr) > 0)[:, None]
-        parts = [
-            part if issparse(part) else np.where(has_history, part, 0)
-            for part in model._query_parts(users, histories)
-        ]
-        parts.append(np.where(has_history, model._popularity_weight(), 1))
-        rows = slice(start, min(start + BLOCK_SIZE, len(queries.users)))
-        yield rows, histories, finite_parts(model, parts)
+    has_history = (np.diff(histories.indptr) > 0)[:, None]
+    parts = [
+        part if issparse(part) else np.where(has_history, part, 0)
+        for part in model._query_parts(users, histories)
+    ]
+    parts.append(np.where(has_history, model._popularity_weight(), 1))
+    return finite_parts(model, parts)
 
 
 def join_parts(parts):
@@ -105,7 +97,9 @@ def finite_parts(model, parts):
     """
     parts = [part.astype(np.float32, copy=False) for part in parts]
     for part in parts:
-        if not np.isfinite(part.data if issparse(part) else part).all():
+        numbers = part.data if issparse(part) else part
+        # Extremes, unlike `np.isfinite(numbers)`, need no memory; NaN is propagated.
+        if not np.isfinite([numbers.min(initial=0), numbers.max(initial=0)]).all():
             raise ValueError(
                 f"{type(model).__name__} has weights that are not finite numbers, so "
                 "no item can be ranked. Fit it again."

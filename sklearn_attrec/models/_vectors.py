@@ -18,7 +18,7 @@ from sklearn_attrec._ranking.vectors import (
     finite_parts,
     item_parts,
     join_parts,
-    query_blocks,
+    query_parts,
 )
 from sklearn_attrec.utils._types import (
     History,
@@ -124,20 +124,17 @@ class VectorsMixin:
         queries, single = read_queries(
             self, ALL_USERS if users is None else users, history, caller
         )
-        width = sum(part.shape[1] for part in item_parts(self))
-        blocks = (
-            (rows, join_parts(parts)[: rows.stop - rows.start])
-            for rows, _, parts in query_blocks(self, queries)
-        )
-        if any(map(issparse, item_parts(self))):
+        items = item_parts(self)
+        width = sum(part.shape[1] for part in items)
+        blocks = [
+            join_parts(query_parts(self, *queries.block(slice(start, start + 256))))
+            for start in range(0, len(queries.users), 256)
+        ]
+        if any(map(issparse, items)):
             no_rows = csr_array((0, width), dtype=np.float32)
-            stacked = vstack(
-                [no_rows, *(vectors for _, vectors in blocks)], format="csr"
-            )
+            stacked = vstack([no_rows, *blocks], format="csr")
             return stacked[0].tocsr() if single else stacked
-        queried = np.empty((len(queries.users), width), dtype=np.float32)
-        for rows, vectors in blocks:
-            queried[rows] = vectors
+        queried = np.concatenate([np.empty((0, width), np.float32), *blocks])
         return queried[0] if single else queried
 
     def item_vectors(self) -> np.ndarray | csr_array:

@@ -6,7 +6,7 @@ from threading import Lock
 
 from threadpoolctl import ThreadpoolController
 
-__all__ = ["one_blas_thread"]
+__all__ = ["n_blas_threads", "one_blas_thread"]
 
 _lock = Lock()
 # The current limit, repeated once for each thread that is inside `one_blas_thread`.
@@ -31,6 +31,13 @@ def one_blas_thread():
             limit = _limits.pop()
             if not _limits:
                 limit.restore_original_limits()
+
+
+def n_blas_threads():
+    """Return on how many threads matrix products may run now."""
+    libraries = _controller().lib_controllers
+    numbers = [lib.num_threads for lib in libraries if lib.user_api == "blas"]
+    return min(numbers, default=1)
 
 
 def _limit():
