@@ -1,16 +1,17 @@
-"""Measure requests: `predict` for one user, and `recommend` for all of them.
+"""Measure requests: `predict` for one user, and `recommend` for all users.
 
-Models of one request are fitted on ML-100K (or made data of its size); the networks
-keep their initial weights, which suffices to measure. `recommend` answers for all users
-of ML-1M. With a checkout of an older commit, both are measured in turns:
+One user, or one history, is queried in models of ML-100K (or made data of its size).
+Networks keep their initial weights or train for one epoch; that suffices to measure.
+All users are those of ML-1M. With the checkout of an older commit, both are measured in
+turns:
 
     python benchmarks/requests.py
-    python benchmarks/requests.py --old ../older --only ItemKNN
+    python benchmarks/requests.py --old ../older --only ItemKNN Markov
 """
 
 import argparse
 import time
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 from _pairs import add_arguments, compare
@@ -30,7 +31,7 @@ MODELS = {
     "Markov": lambda frame: MarkovRecommender().fit(frame),
     "Popularity": lambda frame: PopularityRecommender().fit(frame),
 }
-ALL_USERS = ["ItemKNN", "Markov", "Popularity"]
+COUNTING = ["ItemKNN", "Markov", "Popularity"]
 
 
 def main():
@@ -42,38 +43,51 @@ def main():
 
 
 def prepare(arguments):
-    """Fit the models and return the measurements."""
-    frame, _ = load_or_make("ml-100k")
-    larger, _ = load_or_make("ml-1m")
-    users = np.random.default_rng(0).permutation(frame["user_id"].unique())
-    users = users[: arguments.requests].tolist()
-    histories = [frame["item_id"][frame["user_id"] == user].tolist() for user in users]
+    """Return the measurements; a model is fitted when it is measured first."""
+    n = arguments.requests
     measurements = {}
-    for name, fit in MODELS.items():
-        model = fit(frame)
-        measurements[f"{name}: one user, µs"] = partial(known_users, model, users)
-        measurements[f"{name}: one history, µs"] = partial(new_users, model, histories)
-    for name in ALL_USERS:
-        model = MODELS[name](larger)
-        measurements[f"{name}: all users of ML-1M, s"] = partial(all_users, model)
+    for name in MODELS:
+        measurements[f"{name}, one known user, µs"] = partial(known_user, name, n)
+        measurements[f"{name}, one history, µs"] = partial(new_user, name, n)
+    for name in COUNTING:
+        measurements[f"{name}, all users of ML-1M, s"] = partial(all_users, name)
     return measurements
 
 
-def known_users(model, users):
+def known_user(name, n):
     """Return the median time of a request for a user seen in fit."""
-    return median_microseconds(model.predict, [(user,) for user in users])
+    users, _ = requests(n)
+    return median_microseconds(fitted(name, "ml-100k").predict, [(u,) for u in users])
 
 
-def new_users(model, histories):
+def new_user(name, n):
     """Return the median time of a request for an unseen user with a history."""
-    return median_microseconds(model.predict, [("new", items) for items in histories])
+    _, histories = requests(n)
+    queries = [("new", history) for history in histories]
+    return median_microseconds(fitted(name, "ml-100k").predict, queries)
 
 
-def all_users(model):
+def all_users(name):
     """Return the seconds of `recommend` for all users."""
+    model = fitted(name, "ml-1m")
     start = time.perf_counter()
     model.recommend()
     return time.perf_counter() - start
+
+
+@cache
+def fitted(name, data):
+    """Return a model of a data set."""
+    return MODELS[name](load_or_make(data)[0])
+
+
+@cache
+def requests(n):
+    """Return n users of ML-100K, and their histories."""
+    frame, _ = load_or_make("ml-100k")
+    users = np.random.default_rng(0).permutation(frame["user_id"].unique())[:n]
+    items = frame.sort_values("timestamp").groupby("user_id")["item_id"].agg(list)
+    return users.tolist(), items[users].tolist()
 
 
 def median_microseconds(function, calls):

@@ -52,11 +52,9 @@ class Sequences(NamedTuple):
         Sequences
             n sequences, without times and weights.
         """
-        known = users >= 0
-        start = np.where(known, self.indptr[users], 0)
-        if end is None:
-            end = np.where(known, self.indptr[users + 1], 0)
-        lengths = end - start
+        start = self.indptr[users]
+        end = self.indptr[users + 1] if end is None else end
+        lengths = np.where(users >= 0, end - start, 0)
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         positions = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
         return Sequences(indptr, self.items[positions], None)

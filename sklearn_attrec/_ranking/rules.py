@@ -45,7 +45,7 @@ class PerQuery(NamedTuple):
 class Rules(NamedTuple):
     """Items that may be recommended to each of n queries."""
 
-    excluded: np.ndarray  # (n_items,) bool, items excluded for all queries
+    excluded: np.ndarray | None  # (n_items,) bool, items excluded for all queries
     candidates_per_query: PerQuery | None
     excluded_per_query: PerQuery | None
     has_exclude: bool  # whether the argument `exclude` was passed
@@ -54,7 +54,7 @@ class Rules(NamedTuple):
         """Return the `Exclusions` of a slice of queries."""
         candidates, per_query = self.candidates_per_query, self.excluded_per_query
         return Exclusions(
-            self.excluded if self.excluded.any() else None,
+            self.excluded,
             None if candidates is None else candidates.block(rows),
             () if per_query is None else (per_query.block(rows),),
         )
@@ -78,7 +78,7 @@ def read_rules(model, candidates, exclude, ids, caller):
     -------
     Rules
     """
-    excluded = np.zeros(len(model.items_), dtype=bool)
+    excluded = None
     per_query = {"candidates": None, "exclude": None}
     for name, value in {"candidates": candidates, "exclude": exclude}.items():
         if value is None:
@@ -87,8 +87,10 @@ def read_rules(model, candidates, exclude, ids, caller):
         if _is_per_user(value, name, caller):
             per_query[name] = _read_per_user(model, value, ids, name, caller)
         elif name == "candidates":
-            excluded |= ~read_candidates(model, value, caller)
+            excluded = ~read_candidates(model, value, caller)
         else:
+            if excluded is None:
+                excluded = np.zeros(len(model.items_), dtype=bool)
             excluded[_excluded_codes(model, value, caller)] = True
     return Rules(excluded, *per_query.values(), has_exclude=exclude is not None)
 

@@ -9,7 +9,7 @@ __all__ = ["Catalogue", "DenseScores", "SparseScores"]
 
 BLOCK_SIZE = 256  # largest number of queries scored together
 # Number of scores computed at a time: few enough to stay in the cache.
-CHUNK_SCORES = 2**20
+CHUNK_SCORES, SPARSE_SCORES = 2**20, 2**18
 
 # Numbers of vectors that are multiplied in double precision at once.
 PAIR_NUMBERS = 2**20
@@ -33,9 +33,11 @@ class Catalogue:
     @property
     def largest_block(self):
         """Number of queries that may be scored together."""
-        # All scores of sparse vectors are computed at once.
-        size = max(CHUNK_SCORES // self.n_items, 1)
-        return min(size, BLOCK_SIZE) if self._is_sparse else BLOCK_SIZE
+        if not self._is_sparse:
+            return BLOCK_SIZE
+        # All scores of sparse vectors are computed at once, perhaps from dense copies
+        # of the queries.
+        return min(max(SPARSE_SCORES // max(self._parts[0].shape), 1), BLOCK_SIZE)
 
     def scores(self, queries):
         """Return the scores of all items for a block of queries.

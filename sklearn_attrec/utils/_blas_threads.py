@@ -28,22 +28,26 @@ def one_blas_thread():
         yield
     finally:
         with _lock:
-            limit = _limits.pop()
+            previous = _limits.pop()
             if not _limits:
-                limit.restore_original_limits()
+                for library, number in previous:
+                    library.set_num_threads(number)
 
 
 def n_blas_threads():
     """Return on how many threads matrix products may run now."""
-    libraries = _controller().lib_controllers
-    numbers = [lib.num_threads for lib in libraries if lib.user_api == "blas"]
-    return min(numbers, default=1)
+    return min((library.num_threads for library in _libraries()), default=1)
 
 
 def _limit():
-    return _controller().limit(limits=1, user_api="blas")
+    """Set one thread; return the libraries with their previous numbers of threads."""
+    previous = [(library, library.num_threads) for library in _libraries()]
+    for library, _ in previous:
+        library.set_num_threads(1)
+    return previous
 
 
 @cache
-def _controller():
-    return ThreadpoolController()  # slow: inspects all loaded libraries
+def _libraries():
+    # Slow: inspects all loaded libraries.
+    return ThreadpoolController().select(user_api="blas").lib_controllers
