@@ -21,7 +21,7 @@ __all__ = [
 
 # Fewer ids than this are looked up one by one, because building an Index of them takes
 # longer.
-FEW_IDS = 32
+FEW_IDS = 100
 
 
 def lookup(model, attribute, ids):
@@ -43,8 +43,7 @@ def lookup(model, attribute, ids):
         return np.full(len(ids), -1)
     index = _index(model, attribute)
     if len(ids) < FEW_IDS and ids.dtype == known.dtype:
-        codes = [index.get_loc(id_) if id_ in index else -1 for id_ in ids.tolist()]
-        return np.array(codes, dtype=np.int64)
+        return np.array([_find(index, id_) for id_ in ids.tolist()], dtype=np.int64)
     return index.get_indexer(pd.Index(ids, dtype=ids.dtype))
 
 
@@ -52,14 +51,21 @@ def find_user(model, user):
     """Return the code of a plain integer or string; None for all other users."""
     if type(user) is not (str if is_text(model.users_) else int):
         return None
-    index = _index(model, "users_")
-    return index.get_loc(user) if user in index else None
+    code = _find(_index(model, "users_"), user)
+    return code if code >= 0 else None
 
 
 def _index(model, attribute):
     known = getattr(model, attribute)
     # Without the dtype pandas imports pyarrow and copies strings into its memory.
     return model._cached(attribute, lambda: pd.Index(known, dtype=known.dtype))
+
+
+def _find(index, id_):
+    try:
+        return index.get_loc(id_)
+    except KeyError:
+        return -1
 
 
 def known_items(model, items, name, caller):
