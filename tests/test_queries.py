@@ -40,7 +40,7 @@ def log(users, items, times=None):
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, object])
 @pytest.mark.parametrize("n", [0, 1, FEW_IDS - 1, FEW_IDS])
 def test_lookup_of_few_and_of_many_ids(n, dtype):
-    ids = np.arange(3 * FEW_IDS, dtype=np.uint8)
+    ids = np.arange(2 * FEW_IDS, dtype=np.uint8)
     ids = ids.astype(str).astype(object) if dtype is object else ids.astype(dtype)
     model = PopularityRecommender()
     model.items_ = ids[::2]

@@ -137,8 +137,8 @@ class DenseScores:
 class SparseScores:
     """Scores of sparse vectors, all exact.
 
-    SciPy computes the rows of a product of CSR matrices one by one, so the scores of a
-    query depend on no other query, bit for bit.
+    `sparse_products` adds up the products of a query and an item in a fixed order, so
+    the scores of a query depend on no other query, bit for bit.
 
     Attributes
     ----------
