@@ -17,8 +17,8 @@ def test_both_ways_give_the_same_bits_for_one_query_and_for_many():
     queries[random.random(queries.shape) < 0.8] = 0
     items[random.random(items.shape) < 0.5] = 0
     ways = []
-    for time_per_call in (-np.inf, np.inf):
-        with patch.object(module, "TIME_PER_CALL", time_per_call):
+    for fraction in (0, np.inf):
+        with patch.object(module, "DENSE_FRACTION", fraction):
             rows = [queries, *np.split(queries, 20)]
             many, *single = (
                 sparse_products(csr_array(part), csr_array(items).tocsc())

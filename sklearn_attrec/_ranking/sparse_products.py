@@ -4,9 +4,9 @@ import numpy as np
 
 __all__ = ["sparse_products"]
 
-# Time of a product of two sparse matrices, in multiplications of a sparse and a dense
-# one: of each of its multiplications, which are scattered, and of the call itself.
-TIME_PER_PRODUCT, TIME_PER_CALL = 45, 100_000
+# Queries with fewer entries, as a fraction of their columns, are multiplied entry by
+# entry, which takes about 40 times as long per entry as a product with dense queries.
+DENSE_FRACTION = 1 / 40
 
 
 def sparse_products(queries, items):
@@ -15,16 +15,29 @@ def sparse_products(queries, items):
     Parameters
     ----------
     queries : csr_array of shape (n, D)
+        Without repeated entries; those of a row are sorted.
     items : csc_array of shape (n_items, D)
 
     Returns
     -------
     ndarray of shape (n, n_items)
     """
-    n, D = queries.shape
-    n_products = queries.nnz * items.nnz / D  # if all columns are equally long
-    # Both ways add up the products of a query and an item in the same order, so the
-    # choice changes no bit of a score.
-    if n * items.nnz > TIME_PER_CALL + TIME_PER_PRODUCT * n_products:
-        return (queries @ items.T).toarray()
+    # Both ways add up the products of a query and an item in the order of the columns,
+    # so the choice changes no bit of a score.
+    if queries.nnz < DENSE_FRACTION * np.prod(queries.shape):
+        return _products_of_entries(queries, items)
     return np.ascontiguousarray((items @ queries.toarray().T).T)
+
+
+def _products_of_entries(queries, items):
+    """Multiply each entry of a query by the column of the items that it meets."""
+    n, n_items = queries.shape[0], items.shape[0]
+    starts = items.indptr[queries.indices]
+    lengths = items.indptr[queries.indices + 1] - starts
+    ends = np.cumsum(lengths)
+    places = np.repeat(starts - (ends - lengths), lengths) + np.arange(lengths.sum())
+    rows = np.repeat(np.arange(n) * n_items, np.diff(queries.indptr))
+    products = np.repeat(queries.data, lengths) * items.data[places]
+    scores = np.zeros(n * n_items, dtype=products.dtype)
+    np.add.at(scores, np.repeat(rows, lengths) + items.indices[places], products)
+    return scores.reshape(n, n_items)
