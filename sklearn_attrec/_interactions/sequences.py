@@ -55,6 +55,9 @@ class Sequences(NamedTuple):
         start = self.indptr[users]
         end = self.indptr[users + 1] if end is None else end
         lengths = np.where(users >= 0, end - start, 0)
+        if len(users) == 1:
+            items = self.items[start[0] : start[0] + lengths[0]]
+            return Sequences(np.array([0, len(items)]), items, None)
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         positions = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
         return Sequences(indptr, self.items[positions], None)

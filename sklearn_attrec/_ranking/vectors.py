@@ -1,5 +1,7 @@
 """Vectors of items and of queries."""
 
+from math import isfinite
+
 import numpy as np
 from scipy.sparse import csr_array, hstack, issparse
 
@@ -99,7 +101,7 @@ def finite_parts(model, parts):
     for part in parts:
         numbers = part.data if issparse(part) else part
         # Extremes, unlike `np.isfinite(numbers)`, need no memory; NaN is propagated.
-        if not np.isfinite([numbers.min(initial=0), numbers.max(initial=0)]).all():
+        if not isfinite(numbers.min(initial=0)) or not isfinite(numbers.max(initial=0)):
             raise ValueError(
                 f"{type(model).__name__} has weights that are not finite numbers, so "
                 "no item can be ranked. Fit it again."

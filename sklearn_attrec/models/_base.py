@@ -395,7 +395,8 @@ class BaseRecommender(
             history contains items not seen in fit, which are ignored, or if no item is
             left to recommend to a user.
         """
-        check_is_fitted(self)
+        if not hasattr(self, "users_"):  # the check alone would be slow: it makes tags
+            check_is_fitted(self)
         caller = self._caller("predict")
         k = self._check_k(k, "predict")
         queries, single = read_queries(self, user, history, caller)
