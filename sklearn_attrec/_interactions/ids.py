@@ -55,6 +55,12 @@ def check_ids(values, *, name, caller):
         Python integers), or an object array of str.
     """
     prefix = f"{caller}: {name}"
+    # The usual lists need no search for missing values, which is slow.
+    types = object_types(values) if isinstance(values, (list, tuple)) else set()
+    if types == {int} and INT64.min <= min(values) and max(values) <= INT64.max:
+        return np.array(values, dtype=np.int64)
+    if types == {str}:
+        return _check_text_ids(np.fromiter(values, object, len(values)), prefix)
     array = to_array(values, prefix, "id")
     if array.dtype.kind == "O":
         array = narrow(array)

@@ -42,9 +42,7 @@ def to_array(values, prefix, element):
             f"list: [{short_repr(values)}]."
         )
     if isinstance(values, Sequence):
-        values, is_complete = _plain_array(values)
-        if is_complete:
-            return values
+        values = np.fromiter(values, dtype=object, count=len(values))
     accepted = (np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)
     if not isinstance(values, accepted) or isinstance(values, pd.MultiIndex):
         raise TypeError(
@@ -61,17 +59,6 @@ def to_array(values, prefix, element):
         remedy = drop_missing_advice(values)
         refuse_values(missing, values, prefix, f"missing {element}", remedy)
     return np.asarray(values, dtype=_numpy_dtype(values.dtype))
-
-
-def _plain_array(values):
-    """Convert a sequence to an array; return also whether surely no value is missing.
-
-    Integers and strings, the usual ids, need no slow search for missing values.
-    """
-    types = object_types(values)
-    if types == {int} and INT64.min <= min(values) and max(values) <= INT64.max:
-        return np.array(values, dtype=np.int64), True
-    return np.fromiter(values, dtype=object, count=len(values)), types == {str}
 
 
 def are_missing(values):

@@ -150,7 +150,7 @@ def encode_lists(model, lists):
         Start of each list in `codes`; the last element is the end.
     codes : ndarray of int
     """
-    indptr = np.cumsum([0, *map(len, lists)])
+    indptr = np.array([0, *map(len, lists)]).cumsum()
     lists = [items for items in lists if len(items)]
     if len({items.dtype for items in lists}) == 1:
         return indptr, lookup(model, "items_", np.concatenate(lists))

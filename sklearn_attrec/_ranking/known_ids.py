@@ -21,7 +21,7 @@ __all__ = [
 
 # Fewer ids than this are looked up one by one, because building an Index of them takes
 # longer.
-FEW_IDS = 100
+FEW_IDS = 200
 
 
 def lookup(model, attribute, ids):
