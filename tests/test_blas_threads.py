@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from sklearn_attrec.utils import _blas_threads
-from sklearn_attrec.utils._blas_threads import one_blas_thread
+from sklearn_attrec.utils._blas_threads import n_blas_threads, one_blas_thread
 
 
 @pytest.fixture
@@ -38,9 +39,8 @@ def test_overlapping_threads_leave_no_limit_behind(calls):
 
 
 def test_the_limit_applies():
-    with one_blas_thread():
-        assert all(
-            library["num_threads"] == 1
-            for library in _blas_threads._controller().info()
-            if library["user_api"] == "blas"
-        )
+    with threadpool_limits(2):
+        assert n_blas_threads() == 2
+        with one_blas_thread():
+            assert n_blas_threads() == 1
+        assert n_blas_threads() == 2
