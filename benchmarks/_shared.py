@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec import AttRecRecommender
-from sklearn_attrec._networks import attrec
 from sklearn_attrec._training.epoch_reports import EpochReports
 from sklearn_attrec.datasets import fetch_movielens, get_data_home, make_interactions
 
@@ -124,23 +123,22 @@ def epoch_seconds():
         EpochReports.begin_epoch, EpochReports.end_epoch = begin_epoch, end_epoch
 
 
-class _Untrained(AttRecRecommender):
-    def _learn(self, sequences, state, task, strict):
-        sizes = len(state["users_"]), len(state["items_"])
-        settings = state["settings_"]
-        weights = attrec.initial_weights(np.random.default_rng(0), settings, *sizes)
-        return {
-            "weights_": weights,
-            "loss_curve_": [1.0],
-            "validation_scores_": None,
-            "n_iter_": 1,
-            "n_users_skipped_": 0,
-            "interrupted_": False,
-        }
-
-
-def untrained(frame, **params):
-    """Return AttRec with its initial weights; they suffice to measure ranking speed."""
-    model = AttRecRecommender(**params)
-    vars(model).update(vars(_Untrained(**params).fit(frame)))
+def untrained(frame, kind=AttRecRecommender, **params):
+    """Return a network with its initial weights; they suffice to measure rankings."""
+    model = kind(**params)
+    untrained = type(kind.__name__, (kind,), {"_learn": _initial_state})(**params)
+    vars(model).update(vars(untrained.fit(frame)))
     return model
+
+
+def _initial_state(model, sequences, state, task, strict):
+    sizes = len(state["users_"]), len(state["items_"])
+    random, settings = np.random.default_rng(0), state["settings_"]
+    return {
+        "weights_": model._network.initial_weights(random, settings, *sizes),
+        "loss_curve_": [1.0],
+        "validation_scores_": None,
+        "n_iter_": 1,
+        "n_users_skipped_": 0,
+        "interrupted_": False,
+    }

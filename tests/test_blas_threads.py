@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from threadpoolctl import threadpool_limits
 
 from sklearn_attrec.utils import _blas_threads
 from sklearn_attrec.utils._blas_threads import n_blas_threads, one_blas_thread
@@ -39,5 +40,8 @@ def test_overlapping_threads_leave_no_limit_behind(calls):
 
 
 def test_the_limit_applies():
-    with one_blas_thread():
-        assert n_blas_threads() == 1
+    with threadpool_limits(2):
+        assert n_blas_threads() == 2
+        with one_blas_thread():
+            assert n_blas_threads() == 1
+        assert n_blas_threads() == 2

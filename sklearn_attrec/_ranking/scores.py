@@ -5,14 +5,14 @@ from scipy.sparse import issparse
 
 from sklearn_attrec._ranking.sparse_products import sparse_products
 
-__all__ = ["Catalogue", "DenseScores", "SparseScores"]
+__all__ = ["BLOCK_SIZE", "Catalogue", "DenseScores", "SparseScores"]
 
 BLOCK_SIZE = 256  # largest number of queries scored together
 # Number of scores computed at a time: few enough to stay in the cache.
 CHUNK_SCORES, SPARSE_SCORES = 2**20, 2**18
 
 # Numbers of vectors that are multiplied in double precision at once.
-PAIR_NUMBERS = 2**20
+PAIR_NUMBERS = 2**18
 FLOAT32 = np.finfo(np.float32)
 
 

@@ -4,6 +4,8 @@ import numpy as np
 
 __all__ = ["TopK"]
 
+MANY = 2**13  # items found in a chunk in addition to twice the k best of each query
+
 
 class TopK:
     """The k best items of each query of a block, found chunk by chunk.
@@ -44,9 +46,14 @@ class TopK:
             bounds = _lower_bounds(scores, self.items.shape[1]) - 2 * self._error
             below = np.nextafter(bounds.astype(np.float32), np.float32(-np.inf))
             limits = np.maximum(limits, below)
-        found = np.flatnonzero(scores > limits[:, None])
-        if len(found):
-            rows, columns = np.divmod(found, scores.shape[1])
+        is_found = scores > limits[:, None]
+        width, count = scores.shape[1], np.count_nonzero(is_found)
+        if width > 1 and count > 2 * self.items.size + MANY:
+            # Equal scores in the second half cannot follow those of the first one.
+            self.add(start, scores[:, : width // 2])
+            self.add(start + width // 2, scores[:, width // 2 :])
+        elif count:
+            rows, columns = np.divmod(np.flatnonzero(is_found), width)
             items = start + columns
             self._merge(rows, items, self._exact(rows, items))
 

@@ -13,6 +13,7 @@ from sklearn_attrec._interactions.frames import library_of, make_frame
 from sklearn_attrec._ranking.known_ids import known_items
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_candidates
+from sklearn_attrec._ranking.scores import BLOCK_SIZE
 from sklearn_attrec._ranking.similar_items import most_similar
 from sklearn_attrec._ranking.vectors import (
     finite_parts,
@@ -20,6 +21,7 @@ from sklearn_attrec._ranking.vectors import (
     join_parts,
     query_parts,
 )
+from sklearn_attrec.utils._blas_threads import one_blas_thread
 from sklearn_attrec.utils._types import (
     History,
     Id,
@@ -126,10 +128,12 @@ class VectorsMixin:
         )
         items = item_parts(self)
         width = sum(part.shape[1] for part in items)
-        blocks = [
-            join_parts(query_parts(self, *queries.block(slice(start, start + 256))))
-            for start in range(0, len(queries.users), 256)
-        ]
+        starts = range(0, len(queries.users), BLOCK_SIZE)
+        with one_blas_thread():
+            blocks = [
+                join_parts(query_parts(self, *queries.block(slice(i, i + BLOCK_SIZE))))
+                for i in starts
+            ]
         if any(map(issparse, items)):
             no_rows = csr_array((0, width), dtype=np.float32)
             stacked = vstack([no_rows, *blocks], format="csr")
