@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec import AttRecRecommender
-from sklearn_attrec._networks import attrec
 from sklearn_attrec._training.epoch_reports import EpochReports
 from sklearn_attrec.datasets import fetch_movielens, get_data_home, make_interactions
 
@@ -124,11 +123,14 @@ def epoch_seconds():
         EpochReports.begin_epoch, EpochReports.end_epoch = begin_epoch, end_epoch
 
 
-class _Untrained(AttRecRecommender):
+class _Untrained:
+    """Mixin: `fit` keeps the initial weights."""
+
     def _learn(self, sequences, state, task, strict):
         sizes = len(state["users_"]), len(state["items_"])
-        settings = state["settings_"]
-        weights = attrec.initial_weights(np.random.default_rng(0), settings, *sizes)
+        weights = self._network.initial_weights(
+            np.random.default_rng(0), state["settings_"], *sizes
+        )
         return {
             "weights_": weights,
             "loss_curve_": [1.0],
@@ -139,8 +141,9 @@ class _Untrained(AttRecRecommender):
         }
 
 
-def untrained(frame, **params):
-    """Return AttRec with its initial weights; they suffice to measure ranking speed."""
-    model = AttRecRecommender(**params)
-    vars(model).update(vars(_Untrained(**params).fit(frame)))
+def untrained(frame, estimator=AttRecRecommender, **params):
+    """Return a network with its initial weights; they suffice to measure ranking."""
+    model = estimator(**params)
+    without_training = type("Untrained", (_Untrained, estimator), {})
+    vars(model).update(vars(without_training(**params).fit(frame)))
     return model

@@ -211,7 +211,8 @@ def run_batch(monkeypatch):
 
 def query_vector(network, parameters, weights, items, user):
     settings = network.make_settings(**parameters)
-    return network.query_vector(numpy_ops, weights, settings, items, user)
+    (vector,) = network.query_vectors(weights, settings, items[None], np.array([user]))
+    return vector
 
 
 @pytest.mark.case("P13", "P14")

@@ -130,9 +130,12 @@ def unpad_rows(padded, layout):
 
 def standardize(x):
     """Shift and scale each row to mean 0 and variance 1."""
-    centred = x - np.mean(x, axis=1, keepdims=True)
-    variance = np.mean(np.square(centred), axis=1, keepdims=True)
-    return centred / np.sqrt(variance + EPSILON)
+    # Products with a column of 1/d are faster than means.
+    average = np.full((x.shape[-1], 1), 1 / x.shape[-1], np.float32)
+    centred = x - x @ average
+    variance = np.square(centred) @ average
+    centred /= np.sqrt(variance + EPSILON)
+    return centred
 
 
 def softmax_loss(queries, table, targets, weights=None):
