@@ -1,4 +1,4 @@
-"""Measure how fast transformers encode histories: ranking, sessions and one request.
+"""Measure how fast transformers encode histories: of users, of sessions and of one.
 
 The models have their initial weights, which suffices to measure speed. `target_ranks`
 ranks the last item of each user of ML-1M, and clicks of Yoochoose after the earlier
@@ -34,7 +34,7 @@ def prepare(arguments):
 
         def requests(model=viewed):
             for _ in range(N_REQUESTS):
-                model.predict("new", history=history)
+                model.query_vectors("new", history)
 
         def rank_sessions(model=clicked):
             model.target_ranks(sessions, context="earlier")
@@ -43,7 +43,7 @@ def prepare(arguments):
         measurements |= {
             f"{name}, target_ranks of {N_USERS:,} users": seconds(target_ranks),
             f"{name}, target_ranks of {N_CLICKS:,} clicks": seconds(rank_sessions),
-            f"{name}, {N_REQUESTS} requests": seconds(requests),
+            f"{name}, {N_REQUESTS} times one query vector": seconds(requests),
         }
     return measurements
 
