@@ -17,7 +17,7 @@ from _shared import epoch_seconds
 from sklearn_attrec import SASRecRecommender
 
 # Number of items: number of users with 200 items.
-SIZES = {3_416: 400, 100_000: 100}
+SIZES = {3_416: 160, 100_000: 64}
 
 
 def prepare(arguments):

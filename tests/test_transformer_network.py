@@ -241,6 +241,30 @@ def test_batches_and_queries_equal_the_equations(network, structure, ops, run_ba
         assert_allclose(query(items, -1), unseen[-1, :D], rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("W", [1, 2, 65, 150])
+@pytest.mark.parametrize("width", [1, 64])
+@pytest.mark.parametrize("n_heads, norm", [(1, "pre"), (2, "post")])
+def test_outputs_of_a_history_do_not_depend_on_the_others(W, width, n_heads, norm):
+    width *= n_heads
+    parameters = parameters_of(sasrec, d=width, L=W, n_heads=n_heads, n_blocks=2)
+    parameters |= {"norm": norm, "L": W}
+    weights, settings = (
+        make_weights(sasrec, parameters),
+        sasrec.make_settings(**parameters),
+    )
+    items = np.random.default_rng(0).integers(N_ITEMS, size=(17, W))
+    together = sasrec.query_vectors(weights, settings, items)
+    for n in (1, 2, 16):
+        some = sasrec.query_vectors(weights, settings, items[-n:])
+        assert_array_equal(some, together[-n:])  # to the last bit
+    # The layout of training gives the same outputs.
+    layout = transformer.lay_out(numpy_ops, np.full(17, W))
+    from_end = np.tile(np.arange(W, 0, -1), 17)
+    x = sasrec.embed(numpy_ops, weights, settings, items.ravel(), from_end)
+    x = transformer.encode(numpy_ops, weights, settings, x, layout)
+    assert_allclose(together, x[layout.ends - 1], rtol=1e-3, atol=1e-4)
+
+
 @pytest.mark.case("P17", "P18")
 @pytest.mark.parametrize("n_windows", [1, 2, 3, 4, 5, 9])
 def test_batches_of_any_size(network, n_windows, run_batch):
