@@ -10,6 +10,7 @@ from sklearn_attrec._interactions.sequences import Sequences
 from sklearn_attrec._networks import losses, numpy_ops
 from sklearn_attrec._networks.negative_sampling import (
     Popularity,
+    draw_popular,
     index_popularity,
     index_untouched,
 )
@@ -124,10 +125,10 @@ def test_sampled_softmax(ops):
     # draws, by which their exponentials are divided:
     # log(1 + (e¹/0.3 + e⁻¹/1.2) / e³) without the target 2,
     # log(1 + (e⁻¹/0.9 + e⁰/1.2) / e⁰) without the target 0 and
-    # log(1 + (e¹/0.3 + e⁰/0.9) / e⁻¹) without the target 3.
+    # log(1 + (e¹/0.3 + e⁰/0.9) / e⁻¹) without the target 3, averaged.
     random = Given([0.05, 0.5, 0.95])
-    loss = next_item(ops, settings_of("sampled_softmax", 3), random, popular())
-    assert_allclose(loss, [0.3827966, 0.8074077, 3.3551717], rtol=1e-5)
+    (loss,) = next_item(ops, settings_of("sampled_softmax", 3), random, popular())
+    assert loss == pytest.approx((0.3827966 + 0.8074077 + 3.3551717) / 3, rel=1e-5)
 
 
 CASES = {
@@ -177,11 +178,13 @@ def test_sampled_softmax_estimates_the_sum_over_all_items():
     data = {"popularity": index_popularity(Sequences(None, items, None), 20)}
     table = random.standard_normal((20, 2)).astype("f4")
     scores = (QUERIES @ table.T).astype(float)
-    settings = settings_of("sampled_softmax", 60)
 
     def estimate():
-        uniforms = Given(random.random(60))
-        loss = next_item(numpy_ops, settings, uniforms, data, table=table)
+        drawn = draw_popular(numpy_ops, data["popularity"], random.random(60))
+        loss = [
+            numpy_ops.sampled_softmax_loss(query[None], table, target[None], *drawn)
+            for query, target in zip(QUERIES, TARGETS, strict=True)
+        ]
         return np.exp(loss + scores[[0, 1, 2], TARGETS])
 
     sums = [estimate() for _ in range(4_000)]
@@ -200,10 +203,10 @@ def test_a_target_drawn_as_a_negative_is_left_out():
     random, settings = Given([0.5, 0.5, 0.5]), settings_of("sampled_softmax", 3)
     with tf.GradientTape() as tape:
         loss = losses.next_item(ops, random, table, settings, popular(), *given)
-        total = tf.reduce_sum(loss)
+        total = 3 * loss
     gradient = tf.convert_to_tensor(tape.gradient(total, table)).numpy()
-    assert_array_equal(loss[:2], 0)
     share = 1 / (1 + 0.3 * np.exp(1))  # of item 2, scored 0, where item 0 scores 1
+    assert float(total) == pytest.approx(-np.log(1 - share), rel=1e-5)
     assert_allclose(gradient[0], -share * QUERIES[2], rtol=1e-5)
     assert_allclose(gradient[2], share * QUERIES[2], rtol=1e-5)
     assert_array_equal(gradient[[1, 3]], 0)

@@ -211,7 +211,8 @@ def run_batch(monkeypatch):
 
 def query_vector(network, parameters, weights, items, user):
     settings = network.make_settings(**parameters)
-    return network.query_vector(numpy_ops, weights, settings, items, user)
+    (vector,) = network.query_vectors(weights, settings, items[None], np.array([user]))
+    return vector
 
 
 @pytest.mark.case("P13", "P14")
@@ -238,6 +239,30 @@ def test_batches_and_queries_equal_the_equations(network, structure, ops, run_ba
             parameters, weights, items, user_row(network, weights, -1)
         )
         assert_allclose(query(items, -1), unseen[-1, :D], rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("W", [1, 2, 65, 150])
+@pytest.mark.parametrize("width", [1, 64])
+@pytest.mark.parametrize("n_heads, norm", [(1, "pre"), (2, "post")])
+def test_outputs_of_a_history_do_not_depend_on_the_others(W, width, n_heads, norm):
+    width *= n_heads
+    parameters = parameters_of(sasrec, d=width, L=W, n_heads=n_heads, n_blocks=2)
+    parameters |= {"norm": norm, "L": W}
+    weights, settings = (
+        make_weights(sasrec, parameters),
+        sasrec.make_settings(**parameters),
+    )
+    items = np.random.default_rng(0).integers(N_ITEMS, size=(17, W))
+    together = sasrec.query_vectors(weights, settings, items)
+    for n in (1, 2, 16):
+        some = sasrec.query_vectors(weights, settings, items[-n:])
+        assert_array_equal(some, together[-n:])  # to the last bit
+    # The layout of training gives the same outputs.
+    layout = transformer.lay_out(numpy_ops, np.full(17, W))
+    from_end = np.tile(np.arange(W, 0, -1), 17)
+    x = sasrec.embed(numpy_ops, weights, settings, items.ravel(), from_end)
+    x = transformer.encode(numpy_ops, weights, settings, x, layout)
+    assert_allclose(together, x[layout.ends - 1], rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.case("P17", "P18")
@@ -340,7 +365,8 @@ def value_and_gradients(function, inputs, upstream=None):
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         value = function(*inputs)
-    return [value, *tape.gradient(value, inputs, upstream)]
+    gradients = tape.gradient(value, inputs, upstream)
+    return [value, *map(tf.convert_to_tensor, gradients)]
 
 
 def test_gradient_of_standardize():
@@ -415,6 +441,45 @@ def test_softmax_loss_in_slices_is_the_cross_entropy(T, compiled, monkeypatch):
         assert value.shape == other.shape
         assert_allclose(value, other, rtol=1e-4, atol=1e-6)
     by_numpy = numpy_ops.softmax_loss(*(x.numpy() for x in (queries, table, targets)))
+    assert by_numpy == pytest.approx(float(expected[0]), rel=1e-5)
+
+
+@pytest.mark.parametrize("T", [1, 64, 150])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sampled_softmax_loss_in_slices_is_the_cross_entropy(T, weighted, monkeypatch):
+    import tensorflow as tf
+
+    from sklearn_attrec._networks import keras_ops
+
+    monkeypatch.setattr(keras_ops, "SCORES_AT_ONCE", 1)  # slices of 64 rows
+    random = np.random.default_rng(T)
+    queries = tf.constant(random.standard_normal((T, 5)), tf.float32)
+    table = tf.constant(random.standard_normal((11, 5)), tf.float32)
+    targets, negatives = random.integers(11, size=T), np.array([0, 2, 3, 7, 9])
+    log_ratios = random.standard_normal(5).astype("f4")
+    weights = random.random(T).astype("f4") if weighted else None
+
+    def plain(queries, table):
+        scores = tf.matmul(queries, tf.gather(table, negatives), transpose_b=True)
+        is_target = targets[:, None] == negatives
+        scores = tf.where(is_target, -np.inf, scores + log_ratios)
+        target_scores = tf.reduce_sum(queries * tf.gather(table, targets), axis=1)
+        scores = tf.concat([target_scores[:, None], scores], axis=1)
+        losses = tf.reduce_logsumexp(scores, axis=1) - target_scores
+        return tf.reduce_mean(losses * (weights if weighted else 1))
+
+    def in_slices(ops, *tensors):
+        given = targets, negatives, log_ratios, weights
+        return ops.sampled_softmax_loss(*tensors, *given)
+
+    found, expected = (
+        value_and_gradients(loss, [queries, table], 3.0)
+        for loss in (partial(in_slices, training_ops()), plain)
+    )
+    for value, other in zip(found, expected, strict=True):
+        assert value.shape == other.shape
+        assert_allclose(value, other, rtol=1e-4, atol=1e-6)
+    by_numpy = in_slices(numpy_ops, queries.numpy(), table.numpy())
     assert by_numpy == pytest.approx(float(expected[0]), rel=1e-5)
 
 

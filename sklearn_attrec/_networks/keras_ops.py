@@ -249,6 +249,121 @@ def _softmax_loss(queries, table, targets, weights=None):
     return total / n, gradient
 
 
+def sampled_softmax_loss(queries, table, targets, negatives, log_ratios, weights=None):
+    """Return the mean cross-entropy of targets against negatives drawn from all items.
+
+    As in `softmax_loss`, the gradient is computed together with the loss, in chunks of
+    positions.
+
+    Parameters
+    ----------
+    queries : tensor of shape (T, d)
+    table : tensor of shape (n_items, d)
+    targets : tensor of shape (T,), int64
+    negatives : tensor of shape (m,), int64
+        Different items, sorted. A target among them is not a negative of its position.
+    log_ratios : tensor of shape (m,)
+        Logarithm of how often an item was drawn, relative to the expectation; added to
+        the scores. The sum of their exponentials then estimates the sum over all items
+        (Bengio, Senecal 2008; Yi et al.: Sampling-bias-corrected neural modeling,
+        RecSys 2019).
+    weights : tensor of shape (T,), default=None
+        As in `softmax_loss`.
+
+    Returns
+    -------
+    tensor of shape ()
+    """
+    table = tf.convert_to_tensor(table)
+    given = queries, table, targets, negatives, log_ratios
+    if weights is None:  # `custom_gradient` does not accept None
+        return _sampled_softmax_loss(*given)
+    return _sampled_softmax_loss(*given, weights)
+
+
+@tf.custom_gradient
+def _sampled_softmax_loss(queries, table, targets, negatives, log_ratios, weights=None):
+    T, m = tf.shape(queries)[0], tf.shape(negatives)[0]
+    n_rows = tf.clip_by_value(SCORES_AT_ONCE // m, 64, 1024)
+    # A last column, for the scores of the targets.
+    vectors = tf.pad(tf.gather(table, negatives), [[0, 1], [0, 0]])  # (m + 1, d)
+    bias = tf.pad(log_ratios, [[0, 1]])  # (m + 1,)
+    # Column of each target among the negatives, otherwise the last.
+    columns = tf.minimum(tf.searchsorted(negatives, targets), m - 1)  # (T,)
+    columns = tf.where(tf.gather(negatives, columns) == targets, columns, m)
+
+    def add_chunk(start, total, query_gradient, target_gradient, negative_gradient):
+        stop = tf.minimum(start + n_rows, T)
+        rows = queries[start:stop]  # (n, d)
+        target_rows = tf.gather(table, targets[start:stop])  # (n, d)
+        target_scores = tf.reduce_sum(rows * target_rows, axis=1)  # (n,)
+        scores = tf.nn.bias_add(tf.matmul(rows, vectors, transpose_b=True), bias)
+        scores = _set_one_per_row(
+            scores, columns[start:stop], tf.fill([stop - start], float("-inf"))
+        )
+        scores = _set_one_per_row(scores, tf.fill([stop - start], m), target_scores)
+        probabilities = tf.nn.softmax(scores)  # (n, m + 1)
+        target_probabilities = probabilities[:, m]  # (n,)
+        # As in `softmax_loss`.
+        logs = tf.math.log(tf.maximum(target_probabilities, 1.2e-38))  # (n,)
+        error = target_probabilities - 1  # (n,)
+        if weights is not None:
+            logs *= weights[start:stop]
+            error *= weights[start:stop]
+            probabilities *= weights[start:stop, None]
+        error = error[:, None]
+        chunk = start // n_rows
+        return (
+            stop,
+            total - tf.reduce_sum(logs),
+            query_gradient.write(
+                chunk, tf.matmul(probabilities, vectors) + error * target_rows
+            ),
+            target_gradient.write(chunk, error * rows),
+            negative_gradient + tf.matmul(probabilities, rows, transpose_a=True),
+        )
+
+    gradients = [
+        tf.TensorArray(
+            tf.float32,
+            (T + n_rows - 1) // n_rows,
+            infer_shape=False,
+            element_shape=None,
+        )
+        for _ in range(2)
+    ]
+    _, total, *gradients, negative_gradient = tf.while_loop(
+        lambda start, *_: start < T,
+        add_chunk,
+        (0, 0.0, *gradients, tf.zeros_like(vectors)),
+        parallel_iterations=1,
+    )
+    n = tf.cast(T, tf.float32)
+    query_gradient, target_gradient = (array.concat() for array in gradients)
+    rows = tf.concat([targets, negatives], axis=0)  # (T + m,)
+    row_gradient = tf.concat([target_gradient, negative_gradient[:m]], axis=0)
+
+    def gradient(upstream):
+        factor = upstream / n
+        table_gradient = tf.IndexedSlices(row_gradient * factor, rows, tf.shape(table))
+        gradients = query_gradient * factor, table_gradient, None, None, None
+        return gradients if weights is None else (*gradients, None)
+
+    return total / n, gradient
+
+
+def _set_one_per_row(x, columns, values):
+    """Set one value in each row of x, (n, m)."""
+    places = tf.stack([tf.range(tf.shape(x)[0]), columns], axis=1)
+    return tf.tensor_scatter_nd_update(x, places, values)
+
+
+def unique_counts(x):
+    """Return the sorted different values of x and how often each occurs."""
+    values, _, counts = tf.unique_with_counts(tf.sort(x))
+    return values, counts
+
+
 ops = SimpleNamespace(
     **vars(keras.ops)
     | {
@@ -256,11 +371,13 @@ ops = SimpleNamespace(
         for function in (
             pad_rows,
             row_products,
+            sampled_softmax_loss,
             searchsorted,
             softmax,
             softmax_loss,
             squared_distances,
             standardize,
+            unique_counts,
             unpad_rows,
         )
     }

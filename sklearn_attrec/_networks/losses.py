@@ -5,11 +5,9 @@ value per window. `next_item` is the loss of the transformers, which predict the
 item at each position of a window.
 """
 
-import numpy as np
-
 from sklearn_attrec._networks.negative_sampling import draw_popular, draw_untouched
 
-__all__ = ["bpr", "gbce", "hinge", "next_item", "sampled_softmax", "softmax"]
+__all__ = ["bpr", "gbce", "hinge", "next_item", "softmax"]
 
 
 def hinge(ops, positive, negative, target_weights, margin):
@@ -104,27 +102,23 @@ def next_item(
         weights = ops.take(data["weights"], batch.positions + 1, axis=0)  # (T,)
     if settings.loss == "softmax":
         return ops.softmax_loss(queries, table, targets, weights)
-    losses = _sampled_losses(
+    if settings.loss == "sampled_softmax":
+        uniforms = random.uniform((settings.n_negatives,))
+        drawn = draw_popular(ops, data["popularity"], uniforms)
+        return ops.sampled_softmax_loss(queries, table, targets, *drawn, weights)
+    losses = _binary_losses(
         ops, random, table, settings, data, queries, users, batch, targets, bias
     )
     return losses if weights is None else losses * weights[:, None]
 
 
-def _sampled_losses(
+def _binary_losses(
     ops, random, table, settings, data, queries, users, batch, targets, bias
 ):
-    """Return the unweighted losses that draw negatives; see `next_item`, (T, 1)."""
+    """Return the unweighted losses 'bce' and 'gbce'; see `next_item`, (T, 1)."""
     positive = queries * ops.take(table, targets, axis=0)  # (T, d)
     positive = ops.sum(positive, axis=1, keepdims=True) + bias  # (T, 1)
     n, n_items = settings.n_negatives, ops.cast(ops.shape(table)[0], "int64")
-    if settings.loss == "sampled_softmax":
-        uniforms = random.uniform((n,))
-        negatives, probabilities = draw_popular(ops, data["popularity"], uniforms)
-        scores = ops.einsum("td,nd->tn", queries, ops.take(table, negatives, axis=0))
-        scores = scores + bias - ops.log(ops.cast(n, "float32") * probabilities)
-        # Exclude negatives that equal the target of the position.
-        negative = ops.where(targets[:, None] == negatives, -np.inf, scores)  # (T, n)
-        return sampled_softmax(ops, positive, negative)
     if settings.loss == "bce":
         users = ops.take(users, batch.window, axis=0)  # (T,)
     uniforms = random.uniform((ops.shape(users)[0], n))
@@ -174,23 +168,3 @@ def gbce(ops, positive, negative, power):
     """
     negative_loss = ops.sum(ops.softplus(negative), axis=1, keepdims=True)  # (T, 1)
     return power * ops.softplus(-positive) + negative_loss
-
-
-def sampled_softmax(ops, positive, negative):
-    """Return the cross-entropy of the target against negatives drawn from all items.
-
-    Parameters
-    ----------
-    ops : module
-    positive : tensor of shape (T, 1)
-        Scores of the targets.
-    negative : tensor of shape (T, n)
-        Scores minus log(n q_j), where q_j is the probability of drawing item j. The
-        sum of their exponentials then estimates the sum over all items (Bengio,
-        Senecal 2008; Yi et al.: Sampling-bias-corrected neural modeling, RecSys 2019).
-
-    Returns
-    -------
-    tensor of shape (T, 1)
-    """
-    return ops.softplus(ops.logsumexp(negative, axis=1)[:, None] - positive)

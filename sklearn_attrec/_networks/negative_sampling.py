@@ -126,11 +126,13 @@ def draw_popular(ops, popularity, uniforms):
 
     Returns
     -------
-    items : tensor of shape (n,), int64
-        Item codes, drawn with replacement.
-    probabilities : tensor of shape (n,), float32
-        Probability of each drawn item.
+    items : tensor of shape (m,), int64
+        The different items among n that are drawn with replacement, sorted.
+    log_ratios : tensor of shape (m,), float32
+        Logarithm of how often an item is drawn, relative to the expectation.
     """
     items = ops.searchsorted(popularity.cumulated, uniforms, side="right")
-    items = ops.cast(items, "int64")
-    return items, ops.take(popularity.probabilities, items, axis=0)
+    items, counts = ops.unique_counts(ops.cast(items, "int64"))
+    n = ops.cast(ops.shape(uniforms)[0], "float32")
+    expected = n * ops.take(popularity.probabilities, items, axis=0)
+    return items, ops.log(ops.cast(counts, "float32") / expected)

@@ -7,14 +7,15 @@ the compiled training step and `numpy_ops` in prediction.
 
 import numpy as np
 
-from sklearn_attrec._networks import losses, transformer
+from sklearn_attrec._networks import losses, numpy_ops, transformer
+from sklearn_attrec._networks.transformer_queries import last_outputs
 from sklearn_attrec._networks.window_batches import read_windows
 
 __all__ = [
     "batch_loss",
     "initial_weights",
     "make_settings",
-    "query_vector",
+    "query_vectors",
     "weight_layout",
 ]
 
@@ -82,17 +83,17 @@ def embed(ops, weights, settings, items, from_end):
     weights : dict
         With `E` and, if the positions are learned, `P`.
     settings : TransformerSettings
-    items : tensor of shape (T,)
+    items : tensor of shape (T,) or (n, W)
         Item codes.
-    from_end : tensor of shape (T,)
+    from_end : tensor of shape (T,) or (W,)
         Position of each item, counted from the end of its sequence; 1 is the last item.
 
     Returns
     -------
-    tensor of shape (T, d)
+    tensor of shape (T, d) or (n, W, d)
     """
     d = ops.cast(ops.shape(weights["E"])[1], "float32")
-    x = ops.take(weights["E"], items, axis=0) * ops.sqrt(d)  # (T, d)
+    x = ops.take(weights["E"], items, axis=0) * ops.sqrt(d)
     return x + transformer.position_vectors(ops, weights, settings, from_end)
 
 
@@ -129,23 +130,22 @@ def batch_loss(ops, random, weights, settings, data, windows):
     )
 
 
-def query_vector(ops, weights, settings, items, user=None):
-    """Return the query vector of a history; scores are inner products with E.
+def query_vectors(weights, settings, items, users=None):
+    """Return the query vectors of histories; scores are inner products with E.
 
     Parameters
     ----------
-    ops : module
-    weights : dict
+    weights : dict of ndarray
     settings : TransformerSettings
-    items : ndarray of shape (n,)
-        A history of at most L items, from oldest to latest.
-    user : int, default=None
+    items : ndarray of shape (n, W)
+        n histories of W items, at most L, from oldest to latest.
+    users : ndarray of shape (n,), default=None
         Ignored: SASRec has no user embeddings.
 
     Returns
     -------
-    tensor of shape (d,)
+    ndarray of shape (n, d)
     """
-    layout = transformer.lay_out(ops, np.array([len(items)]))
-    x = embed(ops, weights, settings, items, np.arange(len(items), 0, -1))
-    return transformer.encode(ops, weights, settings, x, layout, last=True)[0]
+    from_end = np.arange(items.shape[1], 0, -1)
+    x = embed(numpy_ops, weights, settings, items, from_end)  # (n, W, d)
+    return last_outputs(weights, settings, x)

@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_attrec._networks import losses, sasrec, transformer
+from sklearn_attrec._networks import losses, numpy_ops, sasrec, transformer
+from sklearn_attrec._networks.transformer_queries import last_outputs
 from sklearn_attrec._networks.window_batches import read_windows
 
 __all__ = [
@@ -20,7 +21,7 @@ __all__ = [
     "batch_loss",
     "initial_weights",
     "make_settings",
-    "query_vector",
+    "query_vectors",
     "weight_layout",
 ]
 
@@ -96,20 +97,19 @@ def embed(ops, weights, settings, items, user_rows, from_end):
     weights : dict
         With `E` and, if the positions are learned, `P`.
     settings : TransformerSettings
-    items : tensor of shape (T,)
+    items : tensor of shape (T,) or (n, W)
         Item codes.
-    user_rows : tensor of shape (T, d_user)
+    user_rows : tensor of shape (T, d_user) or (n, W, d_user)
         Row of U for each item.
-    from_end : tensor of shape (T,)
+    from_end : tensor of shape (T,) or (W,)
         Position of each item, counted from the end of its sequence; 1 is the last item.
 
     Returns
     -------
-    tensor of shape (T, d + d_user)
+    tensor of shape (T, d + d_user) or (n, W, d + d_user)
     """
-    x = ops.take(weights["E"], items, axis=0)  # (T, d)
-    x = ops.concatenate([x, user_rows], axis=1)  # (T, d + d_user)
-    width = ops.cast(ops.shape(x)[1], "float32")
+    x = ops.concatenate([ops.take(weights["E"], items, axis=0), user_rows], axis=-1)
+    width = ops.cast(ops.shape(x)[-1], "float32")
     positions = transformer.position_vectors(ops, weights, settings, from_end)
     return x * ops.sqrt(width) + positions
 
@@ -164,29 +164,28 @@ def batch_loss(ops, random, weights, settings, data, windows):
     )
 
 
-def query_vector(ops, weights, settings, items, user):
-    """Return the query vector of a history; scores are inner products with E.
+def query_vectors(weights, settings, items, users):
+    """Return the query vectors of histories; scores are inner products with E.
 
     Parameters
     ----------
-    ops : module
-    weights : dict
+    weights : dict of ndarray
     settings : Settings
-    items : ndarray of shape (n,)
-        A history of at most L items, from oldest to latest.
-    user : int
-        User code. A negative code means an unseen user, who gets the mean of all user
+    items : ndarray of shape (n, W)
+        n histories of W items, at most L, from oldest to latest.
+    users : ndarray of shape (n,)
+        User codes. A negative code means an unseen user, who gets the mean of all user
         embeddings: SSE trains the encoder with the embeddings of other users too.
 
     Returns
     -------
-    tensor of shape (d,)
+    ndarray of shape (n, d)
     """
-    U = weights["U"]
-    row = U[user] if user >= 0 else U.mean(axis=0)
-    user_rows = np.broadcast_to(row, (len(items), U.shape[1]))  # (n, d_user)
-    layout = transformer.lay_out(ops, np.array([len(items)]))
-    encoder = settings.encoder
-    x = embed(ops, weights, encoder, items, user_rows, np.arange(len(items), 0, -1))
-    x = transformer.encode(ops, weights, encoder, x, layout, last=True)  # (1, width)
-    return x[0, : weights["E"].shape[1]]
+    U, d = weights["U"], weights["E"].shape[1]
+    user_rows = U[users]  # (n, d_user)
+    if (users < 0).any():
+        user_rows[users < 0] = U.mean(axis=0)
+    user_rows = np.broadcast_to(user_rows[:, None], (*items.shape, U.shape[1]))
+    from_end = np.arange(items.shape[1], 0, -1)
+    x = embed(numpy_ops, weights, settings.encoder, items, user_rows, from_end)
+    return last_outputs(weights, settings.encoder, x)[:, :d]  # x: (n, W, width)

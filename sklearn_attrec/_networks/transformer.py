@@ -8,6 +8,7 @@ a few parts and pads each part to its longest sequence. Sequences are grouped by
 to reduce padding.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +20,11 @@ __all__ = [
     "Layout",
     "Part",
     "TransformerSettings",
+    "apply_block",
     "block_layout",
+    "block_weights",
     "encode",
+    "final_norm",
     "initial_blocks",
     "initial_table",
     "lay_out",
@@ -212,7 +216,7 @@ def block_layout(parameters, width):
     )
 
 
-def encode(ops, weights, settings, x, layout, random=None, last=False):
+def encode(ops, weights, settings, x, layout, random=None):
     """Apply the transformer blocks: each item attends to itself and to earlier items.
 
     Parameters
@@ -225,15 +229,12 @@ def encode(ops, weights, settings, x, layout, random=None, last=False):
     x : tensor of shape (T, width)
         Item embeddings plus position vectors.
     layout : Layout
-        One part if `last` is True.
     random : BatchRandom, default=None
         Random numbers for dropout; None in prediction.
-    last : bool, default=False
-        Whether to return only the last row of each sequence.
 
     Returns
     -------
-    tensor of shape (T, width), or (n, width) if `last` is True
+    tensor of shape (T, width)
     """
 
     def drop(x):
@@ -241,34 +242,51 @@ def encode(ops, weights, settings, x, layout, random=None, last=False):
             return x
         return random.dropout(x, settings.dropout)
 
+    attend = partial(_attend, ops, layout, drop)
     x = drop(x)
+    for block in block_weights(weights):
+        x = apply_block(ops, block, settings, x, attend, drop)
+    return final_norm(ops, weights, settings, x)
+
+
+def block_weights(weights):
+    """Return the weights of each block, without their prefixes, as a list of dict."""
     n_blocks = sum(name.endswith(".W_Q") for name in weights)
-    for b in range(n_blocks):
-        block_weights = {
+    return [
+        {
             name.removeprefix(f"{b}."): value
             for name, value in weights.items()
             if name.startswith(f"{b}.")
         }
-        last_only = last and b == n_blocks - 1
-        x = _block(ops, block_weights, settings, x, layout, drop, last_only)
-    if settings.norm == "post":
-        return x  # the last block ends with a layer norm
-    return _norm(ops, x, weights["g_out"], weights["s_out"])
+        for b in range(n_blocks)
+    ]
 
 
-def _block(ops, weights, settings, x, layout, drop, last):
-    """Apply attention and feed-forward, (T, width) or, if last, (n, width)."""
+def apply_block(ops, weights, settings, x, attend, drop=lambda x: x, last=False):
+    """Apply attention and feed-forward.
+
+    Parameters
+    ----------
+    ops : module
+    weights : dict
+        Weights of the block, of `block_weights`.
+    settings : TransformerSettings
+    x : tensor of shape (T, width) or (n, W, width)
+    attend : callable
+        Attention layer: maps weights, settings and its inputs to outputs.
+    drop : callable, default=identity
+        Dropout.
+    last : bool, default=False
+        Whether `attend` returns the output of the last of W items only, (n, 1, width).
+
+    Returns
+    -------
+    tensor of the shape of x or, if last, (n, 1, width)
+    """
     pre = settings.norm == "pre"
     norms = [(weights["g_att"], weights["s_att"]), (weights["g_ff"], weights["s_ff"])]
-    key_input = _norm(ops, x, *norms[0]) if pre else x
-    query_input = key_input
-    if last:
-        x = ops.take(x, layout.ends - 1, axis=0)  # (n, width)
-        query_input = ops.take(key_input, layout.ends - 1, axis=0)  # (n, width)
-    output = _attention(
-        ops, weights, settings, query_input, key_input, layout, drop, last
-    )
-    x = x + drop(output)
+    output = attend(weights, settings, _norm(ops, x, *norms[0]) if pre else x)
+    x = (x[:, -1:] if last else x) + drop(output)
     if not pre:
         x = _norm(ops, x, *norms[0])
     hidden = _norm(ops, x, *norms[1]) if pre else x
@@ -277,17 +295,20 @@ def _block(ops, weights, settings, x, layout, drop, last):
     return x if pre else _norm(ops, x, *norms[1])
 
 
-def _attention(ops, weights, settings, query_input, key_input, layout, drop, last):
-    """Apply multi-head attention to all rows or, if last, to the last rows only."""
-    width = ops.shape(key_input)[1]
+def final_norm(ops, weights, settings, x):
+    """Normalise the output of the last block, unless it ends with a layer norm."""
+    if settings.norm == "post":
+        return x
+    return _norm(ops, x, weights["g_out"], weights["s_out"])
+
+
+def _attend(ops, layout, drop, weights, settings, inputs):
+    """Apply causal multi-head attention to the sequences of a layout, (T, width)."""
+    width = ops.shape(inputs)[1]
     n_heads = ops.cast(settings.n_heads, "int32")
     scale = 1 / ops.sqrt(ops.cast(width // n_heads, "float32"))
-    query = ops.matmul(query_input, weights["W_Q"] * scale)
-    key, value = (ops.matmul(key_input, weights[name]) for name in ("W_K", "W_V"))
-    keys = ops.pad_rows(key, layout)  # list of (n, W, width)
-    values = ops.pad_rows(value, layout)  # list of (n, W, width)
-    # list of (n, W, width) or, if last, of one (n, 1, width)
-    queries = [query[:, None, :]] if last else ops.pad_rows(query, layout)
+    query = ops.matmul(inputs, weights["W_Q"] * scale)
+    key, value = (ops.matmul(inputs, weights[name]) for name in ("W_K", "W_V"))
 
     def split_heads(x):
         n, W = ops.shape(x)[0], ops.shape(x)[1]
@@ -295,17 +316,16 @@ def _attention(ops, weights, settings, query_input, key_input, layout, drop, las
         return ops.transpose(x, (0, 2, 1, 3))  # (n, n_heads, W, width / n_heads)
 
     outputs = []
-    for part, q, k, v in zip(layout.parts, queries, keys, values, strict=True):
-        n, W = ops.shape(q)[0], ops.shape(q)[1]
-        bias = part.bias[:, -1:, :] if last else part.bias
-        logits = ops.row_products(split_heads(q), split_heads(k)) + bias[:, None]
+    padded = (ops.pad_rows(x, layout) for x in (query, key, value))
+    for part, *parts in zip(layout.parts, *padded, strict=True):
+        n, W = ops.shape(part.bias)[0], ops.shape(part.bias)[1]
+        q, k, v = map(split_heads, parts)
+        logits = ops.row_products(q, k) + part.bias[:, None]
         attention_weights = drop(ops.softmax(logits, axis=-1))  # (n, n_heads, W, W)
-        output = ops.matmul(attention_weights, split_heads(v))
+        output = ops.matmul(attention_weights, v)
         output = ops.transpose(output, (0, 2, 1, 3))  # (n, W, n_heads, …)
         outputs.append(ops.reshape(output, (n, W, width)))
-    # (T, width) or, if last, (n, width)
-    output = outputs[0][:, 0] if last else ops.unpad_rows(outputs, layout)
-    return ops.matmul(output, weights["W_O"])
+    return ops.matmul(ops.unpad_rows(outputs, layout), weights["W_O"])
 
 
 def _norm(ops, x, gain, bias):
@@ -322,12 +342,12 @@ def position_vectors(ops, weights, settings, from_end):
     weights : dict
         With `P` if the positions are learned.
     settings : TransformerSettings
-    from_end : tensor of shape (T,)
+    from_end : tensor of shape (T,) or (W,)
         Position of each item, counted from the end of its sequence; 1 is the last item.
 
     Returns
     -------
-    tensor of shape (T, width)
+    tensor of shape (T, width) or (W, width)
     """
     learned = settings.positions == "learned"
     table = weights["P"] if learned else settings.position_vectors

@@ -66,14 +66,16 @@ class Queries(NamedTuple):
         Returns
         -------
         queries : Queries
-            m different queries, in the order of their first occurrence.
+            m different queries, those with the longest histories first: transformers
+            encode histories of equal length together.
         numbers : ndarray of shape (n,)
             Which of them each query equals.
         """
         ends = self.rows if self.ends is None else self.ends
-        keys = pd.DataFrame({"user": self.users, "row": self.rows, "end": ends})
-        numbers = keys.groupby([*keys], sort=False).ngroup().to_numpy()
-        first = np.flatnonzero(~keys.duplicated())
+        keys = {"length": -self.lengths(), "user": self.users, "row": self.rows}
+        keys = pd.DataFrame(keys | {"end": ends})
+        numbers = keys.groupby([*keys]).ngroup().to_numpy()
+        _, first = np.unique(numbers, return_index=True)
         ends = None if self.ends is None else self.ends[first]
         users, rows = self.users[first], self.rows[first]
         return Queries(self.ids[first], users, self.source, rows, ends), numbers

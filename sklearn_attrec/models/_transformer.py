@@ -6,7 +6,6 @@ import numpy as np
 
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
 from sklearn_attrec._interactions.windows import cut_windows, training_windows
-from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import (
     index_popularity,
     index_untouched,
@@ -19,14 +18,38 @@ from sklearn_attrec.utils._param_validation import Integer, OneOf, Optional, Rea
 
 __all__ = ["BaseTransformerRecommender"]
 
+# Number of items that are encoded together. Their activations should fit in the cache.
+ROWS_AT_ONCE = 1024
+
 DEFAULT_NEGATIVES = {"bce": 1, "gbce": 256, "sampled_softmax": 512, "softmax": 0}
+
+
+def _groups(lengths, size):
+    """Group histories of equal length; a group has at most `size` items, if possible.
+
+    Parameters
+    ----------
+    lengths : ndarray of shape (n,)
+    size : int
+
+    Yields
+    ------
+    ndarray
+        The histories of a group. Empty histories are in no group.
+    """
+    order = np.argsort(lengths, kind="stable")
+    values, starts = np.unique(lengths[order], return_index=True)
+    for length, rows in zip(values, np.split(order, starts[1:]), strict=True):
+        if length > 0:
+            n = max(1, size // length)
+            yield from (rows[start : start + n] for start in range(0, len(rows), n))
 
 
 class BaseTransformerRecommender(BaseNetworkRecommender):
     """Base class of recommenders that encode a history with a causal transformer.
 
     A subclass sets `_network`, a module of `_networks` with the function
-    `query_vector`, and adds its own parameters to `_settings`.
+    `query_vectors`, and adds its own parameters to `_settings`.
     """
 
     _parameter_constraints = {
@@ -109,15 +132,13 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
 
     def _query_parts(self, users, histories):
         settings, L = self._network_settings(), self.settings_["L"]
+        lengths = np.minimum(np.diff(histories.indptr), L)
         vectors = np.zeros((len(users), self.settings_["d"]), dtype=np.float32)
-        # Histories are encoded one at a time, without padding, so that the vector of a
-        # query does not depend on the other queries, bit for bit.
-        with one_blas_thread():
-            for row, user in enumerate(users):
-                begin, end = histories.indptr[row], histories.indptr[row + 1]
-                if end > begin:
-                    items = histories.items[max(begin, end - L) : end]
-                    vectors[row] = self._network.query_vector(
-                        ops, self.weights_, settings, items, user
-                    )
+        with one_blas_thread():  # each history needs many small products
+            for rows in _groups(lengths, ROWS_AT_ONCE):
+                offsets = np.arange(-lengths[rows[0]], 0)
+                items = histories.items[histories.indptr[rows + 1][:, None] + offsets]
+                vectors[rows] = self._network.query_vectors(
+                    self.weights_, settings, items, users[rows]
+                )
         return (vectors,)
