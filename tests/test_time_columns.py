@@ -291,6 +291,10 @@ def test_times_of_day_alone_are_no_times(clocks):
         check(rows(timestamp=clocks))
 
 
+def test_infinite_numbers_are_no_times_of_day():
+    assert "rename" in refusal(rows(when=[np.inf, 1, 2]))
+
+
 @pytest.mark.parametrize("name", ["release_date", "birth_date", "date_of_birth"])
 def test_times_of_items_and_users_are_dropped_first(name):
     X = rows(**{name: "1995-01-05"})

@@ -138,7 +138,8 @@ def are_clocks(values):
 
 def are_clock_numbers(numbers):
     """Return whether all numbers are hours, or hours and minutes such as 1259."""
-    if not len(numbers) or (numbers % 1 != 0).any():
+    is_finite = len(numbers) > 0 and np.isfinite(numbers).all()
+    if not is_finite or (numbers % 1 != 0).any():
         return False
     low, high = numbers.min(), numbers.max()
     is_in_minutes = 60 <= high < 2_400 and (numbers % 100 < 60).all()
