@@ -11,18 +11,23 @@ with GridSearchCV and LeaveLastOut. The rows of the table divide the wall time:
 - refit of the best candidate
 
 The times of parallel workers are divided by the number of workers, so that they add up
-to the wall time.
+to the wall time. `--old` compares the wall times of two checkouts instead; each search
+starts new workers.
 
     python benchmarks/grid_search.py
     python benchmarks/grid_search.py --n-jobs 2 1 --loss hinge
+    python benchmarks/grid_search.py --old ../older_checkout --pairs 3
 """
 
 import argparse
 import os
 import time
+from functools import partial
 
 import pandas as pd
+from _pairs import add_arguments, compare
 from _shared import DATA_SETS, assignments, load_or_make, markdown
+from joblib.externals.loky import get_reusable_executor
 from sklearn.model_selection import GridSearchCV
 
 from sklearn_attrec import AttRecRecommender
@@ -32,25 +37,44 @@ GRID = {"omega": [0.2, 0.4], "gamma": [0.3, 0.5], "L": [3, 5], "d": [50, 100]}
 
 
 def main():
-    """Run one search per number of jobs and print its table."""
+    """Print the table of one search per number of jobs, or compare two checkouts."""
     arguments = parse_arguments()
+    if arguments.old or arguments.worker:
+        compare(arguments, prepare)
+        return
     interactions, source = load_or_make(arguments.data)
-    model = AttRecRecommender(loss=arguments.loss, k=50, random_state=0)
-    model.set_params(max_iter=arguments.max_iter, **assignments(arguments.set))
     print(f"Data: {source}, {arguments.max_iter} epochs, {arguments.loss}", flush=True)
     for n_jobs in arguments.n_jobs:
-        search = GridSearchCV(
-            model,
-            GRID,
-            cv=LeaveLastOut(),
-            scoring=score_and_worker,
-            refit="score",
-            n_jobs=n_jobs,
-        )
-        begin = time.time()
-        search.fit(interactions)
-        wall = time.time() - begin
-        report(search, n_jobs, begin, wall)
+        report(*timed_search(arguments, interactions, n_jobs))
+
+
+def prepare(arguments):
+    """Return one measurement per number of jobs, in seconds."""
+    interactions, _ = load_or_make(arguments.data)
+
+    def measure(n_jobs):
+        get_reusable_executor().shutdown()  # end the workers of the previous search
+        _, _, begin, end = timed_search(arguments, interactions, n_jobs)
+        return end - begin
+
+    return {f"n_jobs={n}": partial(measure, n) for n in arguments.n_jobs}
+
+
+def timed_search(arguments, interactions, n_jobs):
+    """Return a fitted search, its number of jobs and when it began and ended."""
+    model = AttRecRecommender(loss=arguments.loss, k=50, random_state=0)
+    model.set_params(max_iter=arguments.max_iter, **assignments(arguments.set))
+    search = GridSearchCV(
+        model,
+        GRID,
+        cv=LeaveLastOut(),
+        scoring=score_and_worker,
+        refit="score",
+        n_jobs=n_jobs,
+    )
+    begin = time.time()
+    search.fit(interactions)
+    return search, n_jobs, begin, time.time()
 
 
 def score_and_worker(model, X):
@@ -59,8 +83,9 @@ def score_and_worker(model, X):
     return {"score": model.score(X), "worker": os.getpid(), "fitted": begin}
 
 
-def report(search, n_jobs, begin, wall):
+def report(search, n_jobs, begin, end):
     """Print the table of one search."""
+    wall = end - begin
     results = pd.DataFrame(search.cv_results_)
     runs = results.filter(regex="^mean_test_").rename(
         columns=lambda name: name.removeprefix("mean_test_")
@@ -98,6 +123,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_arguments(parser)
     parser.add_argument("--data", choices=DATA_SETS, default="ml-100k")
     parser.add_argument("--loss", choices=["hinge", "softmax"], default="softmax")
     parser.add_argument("--max-iter", type=int, default=10, help="epochs per fit")

@@ -185,6 +185,24 @@ def test_updates_equal_numpy(training, trainer_options, reference_options, monke
         assert_array_equal(trainer.snapshot()["W"][6], start_weights()["W"][6])
 
 
+def test_a_step_reads_only_the_used_rows_of_a_variable(training):
+    """A whole variable is copied when it is read, once single rows were updated."""
+    tf, ops = training.tf, training.ops
+
+    @tf.function(autograph=False)
+    def gradient(table):
+        with tf.GradientTape() as tape:
+            rows = ops.take(table, tf.constant([3, 1, 3]), axis=0)
+            loss = tf.reduce_sum(rows) * tf.cast(ops.shape(table)[0], tf.float32)
+        return tape.gradient(loss, table)
+
+    table = tf.Variable(np.ones((5, 2), np.float32), shape=[None, None])
+    assert_array_equal(gradient(table).indices, [3, 1, 3])
+    assert_array_equal(gradient(table).values, np.full((3, 2), 5))
+    graph = gradient.get_concrete_function(table).graph
+    assert "ReadVariableOp" not in {op.type for op in graph.get_operations()}
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, -7.5, 7.5])
 def test_largest_weight(training, value):
     trainer = make_trainer(training)

@@ -1,6 +1,7 @@
 """Names of columns that suggest times, and names that do not.
 
-All functions but `words_of` take the words of a name.
+All functions but `words_of` take the words of a name. The patterns are compiled when
+they are first used, as in `date_text.py`.
 """
 
 import re
@@ -30,14 +31,12 @@ _TIME_WORDS = (  # noqa: SIM905
     "epoch when fecha hora datum dato zeit zeitpunkt zeitstempel uhrzeit heure "
     "horodatage tijd tijdstip czas tarih tanggal waktu дата время ημερομηνία"
 ).split()
-_TIME_SIGNS = re.compile(
+_TIME_SIGNS = (
     "[时時][间間刻]|日[期時付时]|(?<![曜祝休平])日$|날짜|시간|일시|วันที่|تاريخ|תאריך"
 )
 
 # Words for times of a user or an item, or of what follows an interaction.
-_OTHER_TIMES = re.compile(
-    r"\b(?:birth|dob\b|end|estimated|expir|limit|modif|release|update)|生日"
-)
+_OTHER_TIMES = r"\b(?:birth|dob\b|end|estimated|expir|limit|modif|release|update)|生日"
 
 # Beside these words, "time" is a duration or something else: "screen time".
 _BEFORE_TIME = _any_of(
@@ -58,11 +57,11 @@ _AFTER_ANY = _any_of(
     "bin delta diff difference format gap interval offset period range span type "
     "window zone"
 )
-_NOT_A_TIME = re.compile(
+_NOT_A_TIME = (
     rf"\b{_BEFORE_TIME} time\b(?! stamp)|\btime {_AFTER_TIME}\b|\bup to date\b"
     rf"|\b(?:time|date|utc) {_AFTER_ANY}\b|\bfirst date\b|^(?:has|is|was) .*"
 )
-_DURATIONS = re.compile(
+_DURATIONS = (
     r"\b(?:age|delay|delta|diff|difference|duration|elapsed|gap|interval|lag|latency"
     r"|length|period|(?:play|run|screen|watch)time|since (?:last|prev|prior)|span)\b"
 )
@@ -75,14 +74,14 @@ _EVENTS = _any_of(
     "record release rent rental request return review sale sales sell server ship "
     "start submit trade trans transaction txn unix update upload utc view visit"
 )
-_COMPOUND_NAMES = re.compile(
+_COMPOUND_NAMES = (
     rf"(?:{_EVENTS}+|\w\w+ed)(?:time|date|ts|dt)|(?:\w+ed|read)at"
     r"|\w*(?:timestamps?|datetime|datum|fecha)|y{2,4}mm(?:dd)?\w*|dteday|yearmonth"
     r"|time(?:frame|steps?|idx|id|index|ms|sec|utc)|date(?:(?:and)?time\w*|id|key|utc)"
 )
 
 # Whole numbers under these names put events in order.
-_ORDINALS = re.compile(
+_ORDINALS = (
     r"day|t|week|.*\b(?:seq|sequence)"
     r"|.*\b(?:click|day|event|interaction|order|seq|sequence|visit|week)"
     r" ?(?:idx|index|no|nr|num|number)\b.*"
@@ -92,21 +91,21 @@ _ORDINALS = re.compile(
     r"|.*\b(?:day|seq|sequence|week) ?(?:id|key)"
 )
 
-_TIME_OF_DAY = re.compile(r"\b(?:hora|heure|hhmm|hour|time|tm|uhrzeit|zeit)\b")
+_TIME_OF_DAY = r"\b(?:hora|heure|hhmm|hour|time|tm|uhrzeit|zeit)\b"
 
 _DONE = _any_of(
     "(?!based|hosted|located)\\w+ed begun bought done left made paid read seen sent "
     "sold taken written create end log_in publish sign_up start update"
 )
-_DONE_AT = re.compile(rf"\b{_DONE} (?:at|on)\b")
+_DONE_AT = rf"\b{_DONE} (?:at|on)\b"
 
 # Under such a name, numbers as large as Unix times are times.
-_MAY_BE_UNIX = re.compile(
+_MAY_BE_UNIX = (
     rf"\b(?:{_DONE}|at|last|on|times?|[acmr]time|arrival|begin|check ?in|check ?out"
     r"|data|departure|ds|gmt|log ?in|signup)\b"
 )
-_ID_AT_END = re.compile(r"\b(?:by|ids?)$")
-_ID_WORDS = re.compile(
+_ID_AT_END = r"\b(?:by|ids?)$"
+_ID_WORDS = (
     r"\b(?:(?!paid)\w*ids?|"
     + _any_of(
         "account asin barcode booking by card cell code comment cookie customer device "
@@ -128,45 +127,48 @@ def words_of(name):
 
 def names_time(words):
     """Return whether a name contains a word for a time or a date."""
-    rest = _NOT_A_TIME.sub(" ", words)
-    return _TIME_SIGNS.search(words) is not None or any(
-        word in _TIME_WORDS or _COMPOUND_NAMES.fullmatch(word) for word in rest.split()
+    rest = re.sub(_NOT_A_TIME, " ", words)
+    return re.search(_TIME_SIGNS, words) is not None or any(
+        word in _TIME_WORDS or re.fullmatch(_COMPOUND_NAMES, word)
+        for word in rest.split()
     )
 
 
 def names_event(words):
     """Return whether a name says that something happened at a time: "started at"."""
-    return _DONE_AT.search(words) is not None
+    return re.search(_DONE_AT, words) is not None
 
 
 def names_time_of_day(words):
     """Return whether hours and minutes may stand under a name."""
-    return _TIME_OF_DAY.search(words) is not None
+    return re.search(_TIME_OF_DAY, words) is not None
 
 
 def is_ordinal(words):
     """Return whether whole numbers under a name put events in order."""
-    return _ORDINALS.fullmatch(words) is not None
+    return re.fullmatch(_ORDINALS, words) is not None
 
 
 def is_duration(words):
     """Return whether a name is one of a duration."""
-    return any(regex.search(words) for regex in (_NOT_A_TIME, _DURATIONS))
+    return any(re.search(pattern, words) for pattern in (_NOT_A_TIME, _DURATIONS))
 
 
 def is_of_other_time(words):
     """Return whether a time is probably not that of the interaction."""
-    return _OTHER_TIMES.search(words) is not None
+    return re.search(_OTHER_TIMES, words) is not None
 
 
 def may_be_unix(words):
     """Return whether numbers as large as Unix times are times under a name."""
-    return _MAY_BE_UNIX.search(words) is not None and not _ID_AT_END.search(words)
+    return re.search(_MAY_BE_UNIX, words) is not None and not re.search(
+        _ID_AT_END, words
+    )
 
 
 def is_id(words):
     """Return whether a name contains a word for an id, a code or the like."""
-    return _ID_WORDS.search(words) is not None
+    return re.search(_ID_WORDS, words) is not None
 
 
 def time_rank(words):

@@ -142,6 +142,13 @@ def searchsorted(sorted_sequence, values, side):
     return tf.searchsorted(sorted_sequence, values, side, out_type=tf.int64)
 
 
+def shape(x):
+    """Return the shape; unlike `keras.ops.shape`, without reading a variable."""
+    if isinstance(x, tf.Variable):
+        return tf.raw_ops.VariableShape(input=x.handle)
+    return keras.ops.shape(x)
+
+
 def softmax(x, axis=-1):
     """Return exp(x), scaled to sum to 1 along an axis; −inf becomes exactly 0.
 
@@ -175,6 +182,15 @@ def standardize(x):
         return inverse * (upstream - tf.matmul(upstream, average) - projection)
 
     return standardized, gradient
+
+
+def take(x, indices, axis=0):
+    """Return slices of x; indices must not be negative.
+
+    Of a variable, only the rows are read. `keras.ops.take` reads the whole variable,
+    which costs a copy after an update of single rows.
+    """
+    return tf.gather(x, indices, axis=axis)
 
 
 def softmax_loss(queries, table, targets, weights=None):
@@ -373,10 +389,12 @@ ops = SimpleNamespace(
             row_products,
             sampled_softmax_loss,
             searchsorted,
+            shape,
             softmax,
             softmax_loss,
             squared_distances,
             standardize,
+            take,
             unique_counts,
             unpad_rows,
         )

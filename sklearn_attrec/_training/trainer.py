@@ -20,13 +20,17 @@ __all__ = ["Trainer"]
 # gradients of L2 penalties and of the full softmax are dense.
 LAZY_ROWS = 30_000
 
+# Constants of Adam; its beta_2 belongs to the `TrainingPlan`.
+BETA_1, EPSILON = 0.9, 1e-8
+
 
 class Trainer:
     """Weights and optimiser state in TensorFlow, updated several steps per call.
 
     The compiled loop is a module-level function. Everything that differs between fits
-    is an argument whose shape is not fixed. All fits of a grid search therefore share
-    one compiled graph, and repeated fits do not accumulate memory.
+    is an argument, and the graph does not depend on its shape. All fits of a grid
+    search therefore share one compiled graph, and repeated fits do not accumulate
+    memory.
 
     Parameters
     ----------
@@ -37,7 +41,7 @@ class Trainer:
 
     def __init__(self, plan, weights):
         self.batch_loss = plan.batch_loss
-        self.weights = {name: _variable(value, True) for name, value in weights.items()}
+        self.weights = {name: _variable(value) for name, value in weights.items()}
         # Project all rows once, because sparse updates project only the batch's rows.
         for name in plan.bounded:
             self.weights[name].assign(_into_ball(self.weights[name], plan.max_norm))
@@ -47,7 +51,8 @@ class Trainer:
         }
         self.settings = _graph_inputs(plan.settings)
         self.data = {name: _graph_inputs(value) for name, value in plan.data.items()}
-        self.options = (tuple(plan.bounded), plan.alpha > 0)
+        large = tuple(name for name in weights if len(weights[name]) > LAZY_ROWS)
+        self.options = (tuple(plan.bounded), large, plan.alpha > 0)
         self.scalars = tuple(map(_scalar, (plan.beta_2, plan.alpha, plan.max_norm)))
         self.steps = 0
 
@@ -76,25 +81,24 @@ class Trainer:
             Sum of the losses of the epoch's windows so far. Training stops after the
             step in which it is no longer finite.
         """
-        inputs = (
-            _variable(windows),
+        arguments = (
+            self.batch_loss,
+            self.settings,
+            self.options,
+            self.weights,
+            self.moments,
+            self.data,
+            self.scalars,
+            tf.constant(windows),
             _integer(batch_size),
-            _variable(learning_rates.astype(np.float32)),
+            tf.constant(learning_rates, tf.float32),
             _integer(seed),
             _integer(self.steps),
             _scalar(total),
         )
         try:
-            total, steps = _run_steps(
-                self.batch_loss,
-                self.settings,
-                self.options,
-                self.weights,
-                self.moments,
-                self.data,
-                self.scalars,
-                *inputs,
-            )
+            run_steps = _run_steps.get_concrete_function(*_without_shapes(arguments))
+            total, steps = run_steps(*arguments)
         except tf.errors.ResourceExhaustedError as error:
             raise MemoryError(str(error).partition("\n")[0]) from error
         self.steps = int(steps)
@@ -174,7 +178,7 @@ def _run_steps(
     total,
 ):
     """Train on all batches of the windows, in a loop inside the graph."""
-    bounded, penalised = options
+    bounded, large, penalised = options
     beta_2, alpha, max_norm = scalars
     names = sorted(weights)
     n_windows = tf.shape(windows, tf.int64)[0]
@@ -197,8 +201,10 @@ def _run_steps(
                 )
         gradients = tape.gradient(loss, [weights[name] for name in names])
         for name, gradient in zip(names, gradients, strict=True):
+            is_lazy = name in large and isinstance(gradient, tf.IndexedSlices)
+            update = _update_used_rows if is_lazy else _update_all_rows
             radius = max_norm if name in bounded else None
-            _adam(weights[name], moments[name], gradient, rate, beta_2, steps, radius)
+            update(weights[name], moments[name], gradient, rate, beta_2, steps, radius)
         total += loss * tf.cast(tf.shape(batch)[0], tf.float32)
         return start + batch_size, steps, total
 
@@ -207,43 +213,39 @@ def _run_steps(
     return total, steps
 
 
-def _adam(weight, moments, gradient, learning_rate, beta_2, steps, radius):
-    """Apply one Adam step (Kingma, Ba 2015) to all rows or only to the used rows."""
-    beta_1, epsilon = 0.9, 1e-8
+def _update_all_rows(weight, moments, gradient, learning_rate, beta_2, steps, radius):
+    """Apply one step of Adam (Kingma, Ba 2015)."""
     mean, square = moments
     power = tf.cast(steps, tf.float32)
+    tf.raw_ops.ResourceApplyAdam(
+        var=weight.handle,
+        m=mean.handle,
+        v=square.handle,
+        beta1_power=BETA_1**power,
+        beta2_power=beta_2**power,
+        lr=learning_rate,
+        beta1=BETA_1,
+        beta2=beta_2,
+        epsilon=EPSILON,
+        grad=tf.convert_to_tensor(gradient),  # sums repeated rows
+    )
+    if radius is not None:
+        weight.assign(_into_ball(weight, radius))
 
-    def update_used_rows():
-        rows, summed = _sum_repeated(gradient)
-        scale = tf.sqrt(1 - beta_2**power) / (1 - beta_1**power)
-        new_mean = beta_1 * tf.gather(mean, rows) + (1 - beta_1) * summed
-        new_square = beta_2 * tf.gather(square, rows) + (1 - beta_2) * summed**2
-        mean.scatter_update(tf.IndexedSlices(new_mean, rows))
-        square.scatter_update(tf.IndexedSlices(new_square, rows))
-        step = learning_rate * scale * new_mean / (tf.sqrt(new_square) + epsilon)
-        moved = _into_ball(tf.gather(weight, rows) - step, radius)
-        weight.scatter_update(tf.IndexedSlices(moved, rows))
 
-    def update_all_rows():
-        tf.raw_ops.ResourceApplyAdam(
-            var=weight.handle,
-            m=mean.handle,
-            v=square.handle,
-            beta1_power=beta_1**power,
-            beta2_power=beta_2**power,
-            lr=learning_rate,
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=epsilon,
-            grad=tf.convert_to_tensor(gradient),  # sums repeated rows
-        )
-        if radius is not None:
-            weight.assign(_into_ball(weight, radius))
-
-    if isinstance(gradient, tf.IndexedSlices):
-        tf.cond(tf.shape(weight)[0] > LAZY_ROWS, update_used_rows, update_all_rows)
-    else:
-        update_all_rows()
+def _update_used_rows(weight, moments, gradient, learning_rate, beta_2, steps, radius):
+    """Apply one step of Adam to the rows that the batch uses, and to no other row."""
+    mean, square = moments
+    power = tf.cast(steps, tf.float32)
+    rows, summed = _sum_repeated(gradient)
+    scale = tf.sqrt(1 - beta_2**power) / (1 - BETA_1**power)
+    new_mean = BETA_1 * tf.gather(mean, rows) + (1 - BETA_1) * summed
+    new_square = beta_2 * tf.gather(square, rows) + (1 - beta_2) * summed**2
+    mean.scatter_update(tf.IndexedSlices(new_mean, rows))
+    square.scatter_update(tf.IndexedSlices(new_square, rows))
+    step = learning_rate * scale * new_mean / (tf.sqrt(new_square) + EPSILON)
+    moved = _into_ball(tf.gather(weight, rows) - step, radius)
+    weight.scatter_update(tf.IndexedSlices(moved, rows))
 
 
 def _sum_repeated(gradient):
@@ -264,19 +266,29 @@ def _into_ball(rows, radius):
 
 
 def _graph_inputs(value):
-    """Convert numbers and arrays of a NamedTuple to tensors without a fixed shape."""
+    """Convert numbers and arrays of a NamedTuple to tensors."""
     if hasattr(value, "_fields"):
         return type(value)(*map(_graph_inputs, value))
     if isinstance(value, np.ndarray):
-        return _variable(value)
+        return tf.constant(value)
     if isinstance(value, (str, bool)):
         return value
     return _scalar(value) if isinstance(value, float) else _integer(value)
 
 
-def _variable(value, trainable=False):
-    value = np.asarray(value)
-    return tf.Variable(value, trainable=trainable, shape=[None] * value.ndim)
+def _without_shapes(arguments):
+    """Replace tensors by specifications that fit tensors of any size."""
+
+    def specification(value):
+        if isinstance(value, tf.Tensor):
+            return tf.TensorSpec([None] * value.ndim, value.dtype)
+        return value
+
+    return tf.nest.map_structure(specification, arguments)
+
+
+def _variable(value):
+    return tf.Variable(value, shape=[None] * value.ndim)
 
 
 def _scalar(value):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.columns import check_interactions
@@ -50,6 +49,8 @@ def _name(metric, k):
 
 def _unwrap(estimator, X):
     """Return the recommender in a Pipeline or grid search, and X transformed for it."""
+    from sklearn.pipeline import Pipeline  # not part of `import sklearn_attrec`
+
     while not hasattr(estimator, "target_ranks"):
         if isinstance(estimator, Pipeline):
             X = estimator[:-1].transform(X) if len(estimator) > 1 else X
