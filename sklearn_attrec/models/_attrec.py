@@ -352,8 +352,9 @@ class AttRecRecommender(BaseNetworkRecommender):
         items, padding_mask = last_items(histories, self.settings_["L"])
         # Avoids NaN for an empty history; the result of such a row is not read.
         padding_mask[:, -1] = True
-        window = weights["X"][items]  # (n, L, d)
-        short_term = attrec.short_term(ops, weights, settings, window, padding_mask)
+        short_term = attrec.short_term(
+            ops, weights, settings, weights["X"], items, padding_mask
+        )
         long_term = weights["U"][users]  # (n, d)
         is_unseen = (users < 0)[:, None]
         if is_unseen.any():
