@@ -47,6 +47,7 @@ LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 # The modules that import TensorFlow when they are imported, which only fit does.
 TENSORFLOW = {"tensorflow", "keras"}
 LOADERS = {
+    "sklearn_attrec._networks.attrec_ops",
     "sklearn_attrec._networks.keras_ops",
     "sklearn_attrec._training.batch_random",
     "sklearn_attrec._training.trainer",

@@ -307,6 +307,26 @@ def test_dropout_takes_tensors_of_any_rank(training, shape):
     assert (kept != again).any()  # each call has a stream of its own
 
 
+@pytest.mark.parametrize("shape", [(3,), (512, 5, 100), (1_100, 1_001)])
+def test_dropout_masks_are_random_parts_of_the_pool(shape, training):
+    tf = training.tf
+    random = training.BatchRandom(
+        tf.constant(3, "int64"),
+        tf.constant(1, "int64"),
+        training.draw_pool(tf.constant(3, "int64")),
+    )
+    masks = [random.dropout_mask(shape, 0.25) for _ in range(3)]
+    for keep, factor in masks:
+        assert keep.shape == shape
+        assert set(np.unique(keep)) <= {0, 1}
+        assert float(factor) == pytest.approx(4 / 3)
+    first, second, _ = (np.asarray(keep).reshape(-1) for keep, _ in masks)
+    if first.size > 3:
+        assert first.mean() == pytest.approx(0.75, abs=0.01)
+        # Each call reads another place: both are kept as often as by chance.
+        assert (first * second).mean() == pytest.approx(0.75**2, abs=0.01)
+
+
 def test_dropout_of_nothing_is_nothing(training):
     tf = training.tf
     random = training.BatchRandom(tf.constant(3, "int64"), tf.constant(1, "int64"))

@@ -123,7 +123,8 @@ def test_integer_weights_equal_repeated_windows(loss, ops):
     def total(rows, weights):
         given = ops, positive[rows], negative[rows]
         if loss == "softmax":
-            return losses.softmax(*given, mask[rows], weights, 0.5, 0.2)
+            sums = negative[rows, 0]  # logarithms of sums over negatives
+            return losses.softmax(*given[:2], sums, mask[rows], weights, 0.5, 0.2)
         margin = {"hinge": (0.5,), "bpr": ()}[loss]
         return getattr(losses, loss)(*given, weights, *margin)
 

@@ -127,7 +127,7 @@ def weight_layout(parameters):
     return {name: ("f4", (rows, "d")) for name, rows in tables.items()}
 
 
-def attention(ops, weights, settings, window, padding_mask, random=None):
+def attention(ops, weights, settings, rows, codes, padding_mask, random=None):
     """Return the attention weights between the items of a window (equations 2 and 3).
 
     Parameters
@@ -137,8 +137,10 @@ def attention(ops, weights, settings, window, padding_mask, random=None):
     weights : dict
         `W_Q` and `W_K`, each (d, d).
     settings : Settings
-    window : tensor of shape (batch, L, d)
+    rows : tensor of shape (n, d)
         Rows of X.
+    codes : tensor of shape (batch, L), int64
+        The item of each place of a window, as a position in `rows`.
     padding_mask : tensor of shape (batch, L), bool
         False at padding. Each row has at least one True.
     random : BatchRandom, default=None
@@ -150,17 +152,22 @@ def attention(ops, weights, settings, window, padding_mask, random=None):
         Each row sums to 1. Weights of padding are 0. An item does not attend to itself,
         unless it is the only item of the window.
     """
-    d = ops.shape(window)[2]
-    # The position vectors are added for query and key only.
-    inputs = window + settings.position_vectors
-    query = ops.relu(ops.matmul(inputs, weights["W_Q"]))  # (batch, L, d)
+    d = ops.shape(rows)[1]
+
+    def project(projection):
+        keep = None
+        if random is not None and settings.with_dropout:
+            keep, scale = random.dropout_mask((*ops.shape(codes), d), settings.dropout)
+            projection = scale * projection  # scales the result: relu(a x) = a relu(x)
+        # The position vectors are added for query and key only.
+        inputs = rows, codes, settings.position_vectors
+        return ops.project_rows(*inputs, projection, keep)  # (batch, L, d)
+
+    query = project(weights["W_Q"])
     if settings.share_projection:
-        key = query
+        key = project(weights["W_Q"])
     else:
-        key = ops.relu(ops.matmul(inputs, weights["W_K"]))  # (batch, L, d)
-    if random is not None and settings.with_dropout:
-        query = random.dropout(query, settings.dropout)
-        key = random.dropout(key, settings.dropout)
+        key = project(weights["W_K"])
     logits = ops.row_products(query, key)  # (batch, L, L)
     logits = logits / ops.sqrt(ops.cast(d, "float32"))
 
@@ -172,7 +179,7 @@ def attention(ops, weights, settings, window, padding_mask, random=None):
     return ops.softmax(ops.where(attention_mask, logits, -np.inf), axis=-1)
 
 
-def short_term(ops, weights, settings, window, padding_mask, random=None):
+def short_term(ops, weights, settings, rows, codes, padding_mask, random=None):
     """Return the short-term vector m of each window (equations 4 and 5).
 
     The parameters are those of `attention`.
@@ -181,7 +188,9 @@ def short_term(ops, weights, settings, window, padding_mask, random=None):
     -------
     tensor of shape (batch, d)
     """
-    attention_weights = attention(ops, weights, settings, window, padding_mask, random)
+    attention_weights = attention(
+        ops, weights, settings, rows, codes, padding_mask, random
+    )
     if settings.aggregation in ("mean", "sum"):
         # Sum the attention weights before multiplying by the item embeddings: the full
         # product of both matrices would be much more expensive.
@@ -189,7 +198,8 @@ def short_term(ops, weights, settings, window, padding_mask, random=None):
         summed = ops.sum(mask * attention_weights, axis=1)  # (batch, L)
         if settings.aggregation == "mean":
             summed = summed / ops.sum(mask, axis=1)
-        return ops.sum(summed[:, :, None] * window, axis=1)  # (batch, d)
+        return ops.weighted_rows(summed, rows, codes)  # (batch, d)
+    window = ops.take(rows, codes, axis=0)  # (batch, L, d)
     outputs = ops.matmul(attention_weights, window)  # (batch, L, d)
     if settings.aggregation == "max":
         return ops.max(ops.where(padding_mask[:, :, None], outputs, -np.inf), axis=1)
@@ -261,40 +271,7 @@ def item_embeddings(ops, settings, V, X):
     return ops.concatenate([omega**0.5 * V, (1 - omega) ** 0.5 * X], axis=1)
 
 
-def score_candidates(ops, weights, settings, long_vectors, short_vectors, candidates):
-    """Score different candidate items for each row (equation 6).
-
-    Parameters
-    ----------
-    ops : module
-    weights : dict
-        `V` and `X`, each (n_items, d).
-    settings : Settings
-    long_vectors, short_vectors : tensor of shape (batch, d)
-        See `query_parts`.
-    candidates : tensor of shape (batch, n), int64
-        Item codes.
-
-    Returns
-    -------
-    tensor of shape (batch, n)
-        −y(u, i) = −ω‖U_u − V_i‖² − (1 − ω)‖m − X_i‖², or the inner products.
-    """
-    V, X, omega = weights["V"], weights["X"], settings.omega
-    if settings.is_inner:
-        long_scores = ops.einsum(
-            "bd,bnd->bn", long_vectors, ops.take(V, candidates, axis=0)
-        )
-        short_scores = ops.einsum(
-            "bd,bnd->bn", short_vectors, ops.take(X, candidates, axis=0)
-        )
-        return omega * long_scores + (1 - omega) * short_scores
-    long_distances = ops.squared_distances(V, candidates, long_vectors)  # (batch, n)
-    short_distances = ops.squared_distances(X, candidates, short_vectors)  # (batch, n)
-    return -omega * long_distances - (1 - omega) * short_distances
-
-
-def batch_loss(ops, random, weights, settings, data, rows):
+def batch_loss(ops, random, weights, settings, data, windows):
     """Return the loss of each training window of a batch.
 
     Parameters
@@ -309,7 +286,7 @@ def batch_loss(ops, random, weights, settings, data, rows):
         `items` and `indptr` of the sequences, `users` and `positions` of the windows
         and, unless the loss is 'softmax', `untouched`. With event weights, `weights`
         (n_rows,), by which the losses of the targets are multiplied.
-    rows : tensor of shape (batch,), int64
+    windows : tensor of shape (batch,), int64
         Indices of the windows.
 
     Returns
@@ -317,8 +294,8 @@ def batch_loss(ops, random, weights, settings, data, rows):
     tensor of shape (batch,)
     """
     n_items = ops.cast(ops.shape(weights["X"])[0], "int64")
-    users = ops.take(data["users"], rows, axis=0)  # (batch,)
-    positions = ops.take(data["positions"], rows, axis=0)[:, None]  # (batch, 1)
+    users = ops.take(data["users"], windows, axis=0)  # (batch,)
+    positions = ops.take(data["positions"], windows, axis=0)[:, None]  # (batch, 1)
     begin = ops.take(data["indptr"], users, axis=0)[:, None]  # (batch, 1)
     end = ops.take(data["indptr"], users + 1, axis=0)[:, None]  # (batch, 1)
     input_positions = positions + settings.before  # (batch, L)
@@ -333,35 +310,33 @@ def batch_loss(ops, random, weights, settings, data, rows):
         event_weights = ops.take(data["weights"], target_positions, axis=0)
         target_weights = target_mask * event_weights  # (batch, T)
 
-    long_vectors = ops.take(weights["U"], users, axis=0)  # (batch, d)
-    window = ops.take(weights["X"], window, axis=0)  # (batch, L, d)
-    short_vectors = short_term(ops, weights, settings, window, padding_mask, random)
+    items, codes = ops.unique(window)  # (n,), (batch, L)
+    rows = ops.take(weights["X"], items, axis=0)  # (n, d)
+    short_vectors = short_term(
+        ops, weights, settings, rows, codes, padding_mask, random
+    )
+    users, user_codes = ops.unique(users)  # (n_users,), (batch,)
+    long_vectors = ops.take(weights["U"], users, axis=0)  # (n_users, d)
+    vectors = long_vectors, user_codes, short_vectors
     if settings.loss == "softmax":
-        positive = score_candidates(
-            ops, weights, settings, long_vectors, short_vectors, targets
-        )
+        positive = _score_candidates(ops, weights, settings, *vectors, targets)
         negatives = random.items((settings.n_negatives,), n_items)  # (n,)
-        negative = _score_shared(
-            ops, weights, settings, long_vectors, short_vectors, negatives
-        )
         # Exclude negatives that are also targets of the same window.
         is_target = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
-        negative = ops.where(is_target, -np.inf, negative)
         return losses.softmax(
             ops,
             positive,
-            negative,
+            _logsumexp_shared(ops, weights, settings, *vectors, negatives, is_target),
             target_mask,
             target_weights,
             settings.gamma,
             settings.temperature,
         )
-    uniforms = random.uniform((ops.shape(rows)[0], settings.n_negatives))
+    uniforms = random.uniform((ops.shape(windows)[0], settings.n_negatives))
+    users = ops.take(users, user_codes, axis=0)  # (batch,)
     negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)
     candidates = ops.concatenate([targets, negatives], axis=1)  # (batch, T + n)
-    scores = score_candidates(
-        ops, weights, settings, long_vectors, short_vectors, candidates
-    )
+    scores = _score_candidates(ops, weights, settings, *vectors, candidates)
     T = ops.shape(settings.ahead)[0]
     positive, negative = scores[:, :T], scores[:, T:]  # (batch, T), (batch, n)
     if settings.loss == "bpr":
@@ -369,12 +344,72 @@ def batch_loss(ops, random, weights, settings, data, rows):
     return losses.hinge(ops, positive, negative, target_weights, settings.gamma)
 
 
-def _score_shared(ops, weights, settings, long_vectors, short_vectors, items):
-    """Score the same items for every row, (batch, n)."""
-    V = ops.take(weights["V"], items, axis=0)  # (n, d)
-    X = ops.take(weights["X"], items, axis=0)  # (n, d)
-    queries = ops.concatenate(
-        query_parts(ops, settings, long_vectors, short_vectors), axis=1
+def _score_candidates(
+    ops, weights, settings, long_vectors, user_codes, short_vectors, candidates
+):
+    """Score different candidate items for each window (equation 6).
+
+    The scores of a window lack a common term, ω‖U_u‖² + (1 − ω)‖m‖²: losses depend only
+    on differences between them.
+
+    Parameters
+    ----------
+    ops : module
+    weights : dict
+        `V` and `X`, each (n_items, d).
+    settings : Settings
+    long_vectors : tensor of shape (n_users, d)
+        Rows of U.
+    user_codes : tensor of shape (batch,), int64
+        The user of each window, as a position in `long_vectors`.
+    short_vectors : tensor of shape (batch, d)
+        Result of `short_term`.
+    candidates : tensor of shape (batch, n), int64
+        Item codes.
+
+    Returns
+    -------
+    tensor of shape (batch, n)
+    """
+    omega = settings.omega
+    items, codes = ops.unique(candidates)  # (m,), (batch, n)
+    V, X = (ops.take(weights[name], items, axis=0) for name in "VX")  # (m, d)
+    long_vectors = ops.take(long_vectors, user_codes, axis=0)  # (batch, d)
+    long_scores = omega * ops.products_with_rows(long_vectors, V, codes)  # (batch, n)
+    short_scores = ops.products_with_rows(short_vectors, X, codes)  # (batch, n)
+    scores = long_scores + (1 - omega) * short_scores
+    if settings.is_inner:
+        return scores
+    norms = _weighted_squared_norm(ops, settings, V, X)[:, 0]  # (m,)
+    return 2 * scores - ops.take(norms, codes, axis=0)
+
+
+def _logsumexp_shared(
+    ops, weights, settings, long_vectors, user_codes, short_vectors, items, excluded
+):
+    """Return the logarithm of the sum of exp(score / temperature) over shared items.
+
+    Parameters
+    ----------
+    items : tensor of shape (n,), int64
+        Item codes.
+    excluded : tensor of shape (batch, n), bool
+        Items that a window leaves out.
+
+    For the other parameters and the scores, see `_score_candidates`.
+
+    Returns
+    -------
+    tensor of shape (batch,)
+    """
+    omega, scale = settings.omega, 1 / settings.temperature
+    V, X = (ops.take(weights[name], items, axis=0) for name in "VX")  # (n, d)
+    return ops.logsumexp_products(
+        2 * scale * omega * long_vectors,
+        user_codes,
+        2 * scale * (1 - omega) * short_vectors,
+        V,
+        X,
+        -scale * _weighted_squared_norm(ops, settings, V, X)[:, 0],
+        excluded,
     )
-    candidates = ops.concatenate(item_parts(ops, settings, V, X), axis=1)
-    return ops.einsum("bd,nd->bn", queries, candidates)

@@ -14,48 +14,13 @@ tf = import_tensorflow()
 
 import keras.ops  # noqa: E402
 
+from sklearn_attrec._networks import attrec_ops  # noqa: E402
+
 __all__ = ["ops"]
 
 # Maximum number of scores that `softmax_loss` keeps in memory (64 MB). It always takes
 # at least 64 rows, because smaller matrix products are slow.
 SCORES_AT_ONCE = 2**24
-
-
-def squared_distances(table, indices, vectors):
-    """Return the squared distances of vectors to rows of a table.
-
-    The gradient updates only the rows of pairs with a non-zero gradient. With a hinge
-    loss, most pairs have none after the first epochs, and accumulating rows is the most
-    expensive part of a step.
-
-    Parameters
-    ----------
-    table : tensor of shape (n_rows, d)
-    indices : tensor of shape (batch, n), int64
-        Rows of the table for each vector.
-    vectors : tensor of shape (batch, d)
-
-    Returns
-    -------
-    tensor of shape (batch, n)
-    """
-    return _squared_distances(tf.convert_to_tensor(table), indices, vectors)
-
-
-@tf.custom_gradient
-def _squared_distances(table, indices, vectors):
-    difference = tf.gather(table, indices) - vectors[:, None]  # (batch, n, d)
-
-    def gradient(upstream):
-        nonzero = tf.where(tf.not_equal(upstream, 0.0))  # (m, 2)
-        scale = 2 * tf.gather_nd(upstream, nonzero)  # (m,)
-        row_gradient = scale[:, None] * tf.gather_nd(difference, nonzero)  # (m, d)
-        rows = tf.gather_nd(indices, nonzero)  # (m,)
-        table_gradient = tf.IndexedSlices(row_gradient, rows, tf.shape(table))
-        vector_gradient = -2 * tf.reduce_sum(upstream[:, :, None] * difference, axis=1)
-        return table_gradient, None, vector_gradient
-
-    return tf.reduce_sum(tf.square(difference), axis=2), gradient
 
 
 def row_products(a, b):
@@ -382,6 +347,7 @@ def unique_counts(x):
 
 ops = SimpleNamespace(
     **vars(keras.ops)
+    | {name: getattr(attrec_ops, name) for name in attrec_ops.__all__}
     | {
         function.__name__: function
         for function in (
@@ -392,7 +358,6 @@ ops = SimpleNamespace(
             shape,
             softmax,
             softmax_loss,
-            squared_distances,
             standardize,
             take,
             unique_counts,

@@ -52,15 +52,15 @@ def softmax(ops, positive, negative, target_mask, target_weights, margin, temper
 
     The margin is subtracted from the target's score, as in additive-margin softmax.
 
-    See `hinge` for the parameters and the result. `target_mask` is 1 where a target
-    exists, otherwise 0. The mean is over the number of targets, so that the weight of
-    one target does not change the loss of another. `temperature` divides all scores. A
-    negative with score −inf has no effect.
+    See `hinge` for the parameters and the result, except that `negative` (batch,) is
+    the logarithm of the sum of exp(s_j / temperature). `target_mask` is 1 where a
+    target exists, otherwise 0. The mean is over the number of targets, so that the
+    weight of one target does not change the loss of another.
     """
     positive = (positive - margin) / temperature  # (batch, T)
-    negative = ops.logsumexp(negative / temperature, axis=1)[:, None]  # (batch, 1)
     # log(e^s_i + Σ e^s_j) − s_i = softplus(log Σ e^s_j − s_i)
-    cross_entropy = ops.softplus(negative - positive) * target_weights  # (batch, T)
+    difference = negative[:, None] - positive  # (batch, T)
+    cross_entropy = ops.softplus(difference) * target_weights  # (batch, T)
     return ops.sum(cross_entropy, axis=1) / ops.sum(target_mask, axis=1)
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "einsum",
     "log",
     "logsumexp",
+    "logsumexp_products",
     "matmul",
     "max",
     "maximum",
@@ -49,6 +50,8 @@ __all__ = [
     "nonzero",
     "ones_like",
     "pad_rows",
+    "products_with_rows",
+    "project_rows",
     "relu",
     "repeat",
     "reshape",
@@ -61,13 +64,14 @@ __all__ = [
     "softplus",
     "sqrt",
     "square",
-    "squared_distances",
     "standardize",
     "sum",
     "take",
     "transpose",
+    "unique",
     "unique_counts",
     "unpad_rows",
+    "weighted_rows",
     "where",
 ]
 
@@ -106,9 +110,32 @@ def logsumexp(x, axis=None):
     return np.logaddexp.reduce(x, axis=axis)
 
 
-def squared_distances(table, indices, vectors):
-    """Return the squared distances of vectors to rows of a table, (batch, n)."""
-    return np.sum(np.square(table[indices] - vectors[:, None]), axis=2)
+def unique(values):
+    """Return the distinct values and the position of each element in them."""
+    distinct, codes = np.unique(values, return_inverse=True)
+    return distinct, codes.reshape(np.shape(values))
+
+
+def project_rows(rows, codes, signal, projection, keep=None):
+    """Return relu((rows[codes] + signal) @ projection) * keep."""
+    projected = relu((rows[codes] + signal) @ projection)
+    return projected if keep is None else projected * keep
+
+
+def weighted_rows(factors, rows, codes):
+    """Return the sums of rows[codes] along a window, each row times a factor."""
+    return np.sum(factors[:, :, None] * rows[codes], axis=1)
+
+
+def products_with_rows(vectors, rows, codes):
+    """Return the inner products of each vector with its own rows of a table."""
+    return np.sum(rows[codes] * vectors[:, None], axis=2)
+
+
+def logsumexp_products(shared, codes, queries, shared_keys, keys, bias, excluded):
+    """Return log Σ exp(score) over the columns of a matrix of scores."""
+    scores = (shared @ shared_keys.T)[codes] + queries @ keys.T + bias
+    return logsumexp(np.where(excluded, -np.inf, scores), axis=1)
 
 
 def row_products(a, b):

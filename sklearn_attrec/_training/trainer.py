@@ -8,7 +8,7 @@ import logging
 import numpy as np
 
 from sklearn_attrec._networks.keras_ops import ops
-from sklearn_attrec._training.batch_random import BatchRandom
+from sklearn_attrec._training.batch_random import BatchRandom, draw_pool
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
 tf = import_tensorflow()
@@ -183,6 +183,8 @@ def _run_steps(
     names = sorted(weights)
     n_windows = tf.shape(windows, tf.int64)[0]
 
+    pool = draw_pool(seed)
+
     def continues(start, steps, total):
         return (start < n_windows) & tf.math.is_finite(total)
 
@@ -191,7 +193,7 @@ def _run_steps(
         steps += 1
         batch = windows[start : start + batch_size]
         with tf.GradientTape() as tape:
-            random = BatchRandom(seed, steps)
+            random = BatchRandom(seed, steps, pool)
             loss = tf.reduce_mean(
                 batch_loss(ops, random, weights, settings, data, batch)
             )

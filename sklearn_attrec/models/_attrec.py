@@ -7,7 +7,11 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
-from sklearn_attrec._interactions.windows import last_items, training_windows
+from sklearn_attrec._interactions.windows import (
+    last_items,
+    shuffle_in_chunks,
+    training_windows,
+)
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import index_untouched
@@ -22,6 +26,9 @@ from sklearn_attrec.utils._param_validation import (
 )
 
 __all__ = ["AttRecRecommender"]
+
+# Consecutive windows of a user that are trained in the same step: they share items.
+CHUNK = 16
 
 
 class AttRecRecommender(BaseNetworkRecommender):
@@ -323,13 +330,14 @@ class AttRecRecommender(BaseNetworkRecommender):
             trainable = trainable[any_positive(weights, start, stop)]
             data["weights"] = scale_weights(weights, windows.positions[trainable])
         users = np.arange(len(sequences.indptr) - 1)
+        trained = windows.users[trainable]
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(
             attrec.batch_loss,
             settings,
             data,
-            lambda random: random.permutation(trainable),
-            np.setdiff1d(users, windows.users[trainable]),
+            lambda random: trainable[shuffle_in_chunks(trained, CHUNK, random)],
+            np.setdiff1d(users, trained),
             partial(_complete_weights, sequences),
             # Of a NumPy float, `alpha > 0` would be a tensor in the compiled step.
             alpha=float(self.alpha),
@@ -352,8 +360,9 @@ class AttRecRecommender(BaseNetworkRecommender):
         items, padding_mask = last_items(histories, self.settings_["L"])
         # Avoids NaN for an empty history; the result of such a row is not read.
         padding_mask[:, -1] = True
-        window = weights["X"][items]  # (n, L, d)
-        short_term = attrec.short_term(ops, weights, settings, window, padding_mask)
+        short_term = attrec.short_term(
+            ops, weights, settings, weights["X"], items, padding_mask
+        )
         long_term = weights["U"][users]  # (n, d)
         is_unseen = (users < 0)[:, None]
         if is_unseen.any():
