@@ -375,9 +375,10 @@ def _score_candidates(
     items, codes = ops.unique(candidates)  # (m,), (batch, n)
     V, X = (ops.take(weights[name], items, axis=0) for name in "VX")  # (m, d)
     long_vectors = ops.take(long_vectors, user_codes, axis=0)  # (batch, d)
-    long_scores = omega * ops.products_with_rows(long_vectors, V, codes)  # (batch, n)
-    short_scores = ops.products_with_rows(short_vectors, X, codes)  # (batch, n)
-    scores = long_scores + (1 - omega) * short_scores
+    queries = [omega * long_vectors, (1 - omega) * short_vectors]
+    scores = ops.products_with_rows(
+        ops.concatenate(queries, axis=1), ops.concatenate([V, X], axis=1), codes
+    )  # (batch, n)
     if settings.is_inner:
         return scores
     norms = _weighted_squared_norm(ops, settings, V, X)[:, 0]  # (m,)

@@ -129,7 +129,7 @@ def products_with_rows(vectors, rows, codes):
     -------
     tensor of shape (batch, n)
     """
-    products = tf.matmul(tf.gather(rows, codes), vectors[:, :, None])  # (batch, n, 1)
+    products = tf.gather(rows, codes) * vectors[:, None]  # (batch, n, d)
 
     def gradient(upstream):
         nonzero = tf.where(tf.not_equal(upstream, 0.0))  # (m, 2)
@@ -146,7 +146,7 @@ def products_with_rows(vectors, rows, codes):
             None,
         )
 
-    return tf.squeeze(products, 2), gradient
+    return tf.reduce_sum(products, axis=2), gradient
 
 
 @tf.custom_gradient
@@ -179,21 +179,14 @@ def logsumexp_products(shared, codes, queries, shared_keys, keys, bias, excluded
     )
 
     def gradient(upstream):
-        scale = upstream[:, None]  # (batch, 1)
-        n_shared = tf.cast(tf.shape(shared)[0], tf.int64)
-        places = tf.range(tf.size(codes, tf.int64))
-        by_shared = tf.raw_ops.SparseTensorDenseMatMul(
-            a_indices=tf.stack([codes, places], axis=1),
-            a_values=upstream,
-            a_shape=tf.stack([n_shared, tf.size(codes, tf.int64)]),
-            b=probabilities,
-        )  # (n_shared, n)
+        by_row = upstream[:, None] * probabilities  # (batch, n)
+        by_shared = _sum_rows(by_row, codes, tf.shape(shared)[0])  # (n_shared, n)
         return (
             tf.matmul(by_shared, shared_keys),
             None,
-            scale * tf.matmul(probabilities, keys),
+            tf.matmul(by_row, keys),
             tf.matmul(by_shared, shared, transpose_a=True),
-            tf.matmul(probabilities, scale * queries, transpose_a=True),
+            tf.matmul(by_row, queries, transpose_a=True),
             tf.reduce_sum(by_shared, axis=0),
             None,
         )
