@@ -27,8 +27,9 @@ from sklearn_attrec.utils._param_validation import (
 
 __all__ = ["AttRecRecommender"]
 
-# Consecutive windows of a user that are trained in the same step: they share items.
-CHUNK = 16
+# Up to this number of consecutive windows of a user, which share items, are trained in
+# the same step; a batch has windows of about this number of users or more.
+LARGEST_CHUNK, FEWEST_CHUNKS = 16, 32
 
 
 class AttRecRecommender(BaseNetworkRecommender):
@@ -331,12 +332,13 @@ class AttRecRecommender(BaseNetworkRecommender):
             data["weights"] = scale_weights(weights, windows.positions[trainable])
         users = np.arange(len(sequences.indptr) - 1)
         trained = windows.users[trainable]
+        chunk = min(max(self.batch_size // FEWEST_CHUNKS, 1), LARGEST_CHUNK)
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(
             attrec.batch_loss,
             settings,
             data,
-            lambda random: trainable[shuffle_in_chunks(trained, CHUNK, random)],
+            lambda random: trainable[shuffle_in_chunks(trained, chunk, random)],
             np.setdiff1d(users, trained),
             partial(_complete_weights, sequences),
             # Of a NumPy float, `alpha > 0` would be a tensor in the compiled step.
