@@ -1,5 +1,7 @@
 """Top k and ranks equal a full sort, whatever ties there are."""
 
+import subprocess
+import sys
 from unittest.mock import patch
 
 import numpy as np
@@ -51,7 +53,7 @@ def searched(catalogue, queries, k, exclusions, targets=()):
         exclusions.apply(chunk, start)
         top.add(start, chunk)
         ranks.add(start, chunk)
-    return top, ranks.ranks
+    return *top.best(), ranks.ranks
 
 
 def pairs_of(places):
@@ -110,12 +112,14 @@ def test_search_equals_a_full_sort(kind, data, n, n_items, k):
     exclusions = Exclusions(for_all, candidates, per_query)
     catalogue = Catalogue(parts(items))
     with patch.object(scores_module, "CHUNK_SCORES", chunk):
-        top, ranks = searched(catalogue, parts(queries), k, exclusions, targets)
-    assert top.items.tolist() == [sorted_items(row, k) for row in expected]
+        best, scores, ranks = searched(
+            catalogue, parts(queries), k, exclusions, targets
+        )
+    assert best.tolist() == [sorted_items(row, k) for row in expected]
     for row in range(n):
-        found = top.items[row][top.items[row] >= 0]
-        assert_array_equal(top.scores[row, : len(found)], expected[row, found])
-        assert (top.scores[row, len(found) :] == -INF).all()
+        found = best[row][best[row] >= 0]
+        assert_array_equal(scores[row, : len(found)], expected[row, found])
+        assert (scores[row, len(found) :] == -INF).all()
     assert ranks.tolist() == [rank_of(expected[row], item) for row, item in targets]
 
 
@@ -155,3 +159,25 @@ def test_blocks_of_any_size_equal_one_full_sort(size, k, exclude_seen, n_threads
     ):
         assert_array_equal(model.predict(model.users_), expected)
         assert_array_equal(model.target_ranks(rows), ranks)
+
+
+AFTER_MAIN = """
+import threading
+from types import SimpleNamespace
+from sklearn_attrec._ranking import blocks
+
+def rank():
+    threading.main_thread().join()
+    catalogue = SimpleNamespace(n_items=2**18, largest_block=16)
+    blocks.n_blas_threads = lambda: 2
+    blocks.map_blocks(lambda rows: print(rows.stop), 100, catalogue)
+
+threading.Thread(target=rank).start()
+"""
+
+
+def test_a_thread_may_rank_after_the_main_thread_has_ended():
+    # As a server does that a script starts in its last line.
+    command = [sys.executable, "-c", AFTER_MAIN]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert len(done.stdout.split()) == 7, done.stderr

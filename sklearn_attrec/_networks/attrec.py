@@ -164,10 +164,7 @@ def attention(ops, weights, settings, rows, codes, padding_mask, random=None):
         return ops.project_rows(*inputs, projection, keep)  # (batch, L, d)
 
     query = project(weights["W_Q"])
-    if settings.share_projection:
-        key = project(weights["W_Q"])
-    else:
-        key = project(weights["W_K"])
+    key = project(weights["W_Q" if settings.share_projection else "W_K"])
     logits = ops.row_products(query, key)  # (batch, L, L)
     logits = logits / ops.sqrt(ops.cast(d, "float32"))
 

@@ -42,7 +42,7 @@ def project_rows(rows, codes, signal, projection, keep=None):
         Position vectors.
     projection : tensor of shape (d, d)
     keep : tensor of shape (batch, L, d), default=None
-        Dropout mask; its values are 0 and one positive number.
+        Dropout mask of zeros and ones.
 
     Returns
     -------
@@ -70,9 +70,6 @@ def _project_rows(rows, codes, signal, projection, keep=None):
         upstream = tf.raw_ops.ReluGrad(gradients=upstream, features=x)
         by_row = _sum_rows(upstream, codes, tf.shape(rows)[0])  # (n, d)
         by_position = tf.reduce_sum(upstream, axis=0)  # (L, d)
-        if keep is not None:
-            factor = tf.reduce_max(keep)
-            by_row, by_position = factor * by_row, factor * by_position
         gradients = (
             tf.matmul(by_row, projection, transpose_b=True),
             None,

@@ -1,6 +1,6 @@
 """Blocks of queries that are ranked together, on several threads."""
 
-from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.pool import ThreadPool
 
 from sklearn_attrec.utils._blas_threads import n_blas_threads, one_blas_thread
 
@@ -35,6 +35,6 @@ def map_blocks(rank, n, catalogue):
             for block in blocks:
                 rank(block)
             return
-        with ThreadPoolExecutor(n_threads) as threads:
-            for _ in threads.map(rank, blocks):
-                pass  # raises the error of a block
+        # `ThreadPoolExecutor` refuses work once the main thread of a script has ended.
+        with ThreadPool(n_threads) as threads:
+            threads.map(rank, blocks, chunksize=1)

@@ -62,7 +62,7 @@ def best_items(model, queries, k, exclude_seen, rules):
         for start, chunk in scores.chunks():
             exclusions.apply(chunk, start)
             top.add(start, chunk)
-        items[rows], best[rows] = top.items, top.scores
+        items[rows], best[rows] = top.best()
 
     map_blocks(rank, n, catalogue)
     empty = np.flatnonzero(items[:, 0] < 0)
@@ -137,7 +137,7 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
             target_ranks.add(start, chunk)
             if k:
                 top.add(start, chunk)
-        ranks[ranked], best[rows] = target_ranks.ranks, top.items[within]
+        ranks[ranked], best[rows] = target_ranks.ranks, top.best()[0][within]
 
     map_blocks(rank, len(queries.users), catalogue)
     return RankedTargets(ranks, is_repeat, best)

@@ -45,7 +45,7 @@ def most_similar(vectors, items, k, excluded):
         for start, chunk in cosines.chunks():
             exclusions.apply(chunk, start)
             top.add(start, chunk)
-        similar[rows], scores[rows] = top.items, top.scores
+        similar[rows], scores[rows] = top.best()
 
     map_blocks(rank, len(items), catalogue)
     return similar, scores

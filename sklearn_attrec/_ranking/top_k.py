@@ -16,19 +16,13 @@ class TopK:
     ----------
     scores : DenseScores or SparseScores
     k : int
-
-    Attributes
-    ----------
-    items : ndarray of shape (n, k), int64
-        Item codes, best first, followed by −1 if fewer than k items remain.
-    scores : ndarray of shape (n, k), float32
-        Exact scores of `items`; −inf for a missing item.
     """
 
     def __init__(self, scores, k):
         self._exact, self._error = scores.exact, scores.error
-        self.items = np.full((len(self._error), k), -1)
-        self.scores = np.full((len(self._error), k), -np.inf, np.float32)
+        self._items = np.full((len(self._error), k), -1)
+        self._scores = np.full((len(self._error), k), -np.inf, np.float32)
+        self._found = []  # rows, items and scores of the chunks since the last merge
 
     def add(self, start, scores):
         """Add a chunk of items, after those with lower codes.
@@ -41,32 +35,49 @@ class TopK:
             Quick scores; −inf marks excluded items.
         """
         # An item is added only if its exact score is above that of the last item.
-        limits = (self.scores[:, -1] - self._error).astype(np.float32)
+        limits = (self._scores[:, -1] - self._error).astype(np.float32)
         if np.isneginf(limits).any():
-            bounds = _lower_bounds(scores, self.items.shape[1]) - 2 * self._error
+            bounds = _lower_bounds(scores, self._items.shape[1]) - 2 * self._error
             below = np.nextafter(bounds.astype(np.float32), np.float32(-np.inf))
             limits = np.maximum(limits, below)
         is_found = scores > limits[:, None]
         width, count = scores.shape[1], np.count_nonzero(is_found)
-        if width > 1 and count > 2 * self.items.size + MANY:
-            # Equal scores in the second half cannot follow those of the first one.
+        if width > 1 and count > 2 * self._items.size + MANY:
+            # The first half raises the limits for the second one.
             self.add(start, scores[:, : width // 2])
             self.add(start + width // 2, scores[:, width // 2 :])
         elif count:
             rows, columns = np.divmod(np.flatnonzero(is_found), width)
             items = start + columns
-            self._merge(rows, items, self._exact(rows, items))
+            self._found.append((rows, items, self._exact(rows, items)))
+            # Sorting after every chunk would take most of the time for large k.
+            if sum(len(rows) for rows, *_ in self._found) >= self._items.size:
+                self._merge()
 
-    def _merge(self, rows, items, scores):
-        n, k = self.items.shape
-        starts = np.searchsorted(rows, np.arange(n)) + k * np.arange(n)
-        rows = np.concatenate([np.repeat(np.arange(n), k), rows])
-        items = np.concatenate([self.items.ravel(), items])
-        scores = np.concatenate([self.scores.ravel(), scores])
+    def best(self):
+        """Return the best items so far.
+
+        Returns
+        -------
+        items : ndarray of shape (n, k), int64
+            Item codes, best first, followed by −1 if fewer than k items remain.
+        scores : ndarray of shape (n, k), float32
+            Exact scores of `items`; −inf for a missing item.
+        """
+        if self._found:
+            self._merge()
+        return self._items, self._scores
+
+    def _merge(self):
+        n, k = self._items.shape
+        best = np.repeat(np.arange(n), k), self._items.ravel(), self._scores.ravel()
+        columns = zip(best, *self._found, strict=True)
+        rows, items, scores = map(np.concatenate, columns)
         # Stable: among equal scores, lower codes come first, as they were added first.
         order = np.lexsort((-scores, rows))
+        starts = np.searchsorted(rows[order], np.arange(n))
         best = order[starts[:, None] + np.arange(k)]
-        self.items, self.scores = items[best], scores[best]
+        self._items, self._scores, self._found = items[best], scores[best], []
 
 
 def _lower_bounds(scores, k):

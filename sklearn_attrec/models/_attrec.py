@@ -56,7 +56,8 @@ class AttRecRecommender(BaseNetworkRecommender):
     scaled to the mean norm of the rows of U.
 
     A training window is up to `L` consecutive items of one user. Its targets are the
-    items that follow. Negatives are items drawn at random.
+    items that follow. Negatives are items drawn at random. Up to 16 consecutive windows
+    of a user are trained in the same step.
 
     Parameters
     ----------

@@ -13,7 +13,6 @@ from sklearn_attrec._networks.negative_sampling import (
 from sklearn_attrec._training.loop import TrainingPlan
 from sklearn_attrec._training.schedules import warm_up_cosine
 from sklearn_attrec.models._network import BaseNetworkRecommender
-from sklearn_attrec.utils._blas_threads import one_blas_thread
 from sklearn_attrec.utils._param_validation import Integer, OneOf, Optional, Real
 
 __all__ = ["BaseTransformerRecommender"]
@@ -134,11 +133,10 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         settings, L = self._network_settings(), self.settings_["L"]
         lengths = np.minimum(np.diff(histories.indptr), L)
         vectors = np.zeros((len(users), self.settings_["d"]), dtype=np.float32)
-        with one_blas_thread():  # each history needs many small products
-            for rows in _groups(lengths, ROWS_AT_ONCE):
-                offsets = np.arange(-lengths[rows[0]], 0)
-                items = histories.items[histories.indptr[rows + 1][:, None] + offsets]
-                vectors[rows] = self._network.query_vectors(
-                    self.weights_, settings, items, users[rows]
-                )
+        for rows in _groups(lengths, ROWS_AT_ONCE):
+            offsets = np.arange(-lengths[rows[0]], 0)
+            items = histories.items[histories.indptr[rows + 1][:, None] + offsets]
+            vectors[rows] = self._network.query_vectors(
+                self.weights_, settings, items, users[rows]
+            )
         return (vectors,)

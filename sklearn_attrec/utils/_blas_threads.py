@@ -17,10 +17,10 @@ _limits: list = []
 def one_blas_thread():
     """Run matrix products on one thread.
 
-    A history needs many small products, which are no faster on several threads. On a
-    busy machine they are many times slower, because the threads wait for each other.
-    The limit applies to the whole process: the first thread that enters sets it, and
-    the last one that leaves restores the previous value.
+    Small products are no faster on several threads. On a busy machine they are many
+    times slower, because the threads wait for each other. The limit applies to the
+    whole process: the first thread that enters sets it, and the last one that leaves
+    restores the previous value.
     """
     with _lock:
         _limits.append(_limits[0] if _limits else _limit())
