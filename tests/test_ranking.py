@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, issparse
 
 from sklearn_attrec import PopularityRecommender
 from sklearn_attrec._ranking import blocks
@@ -110,7 +110,8 @@ def test_search_equals_a_full_sort(kind, data, n, n_items, k):
     candidates = pairs["candidates"] if rules["candidates"] else None
     per_query = pairs["seen"], pairs["excluded"]
     exclusions = Exclusions(for_all, candidates, per_query)
-    catalogue = Catalogue(parts(items))
+    by_column = [part.tocsc() if issparse(part) else part for part in parts(items)]
+    catalogue = Catalogue(by_column)
     with patch.object(scores_module, "CHUNK_SCORES", chunk):
         best, scores, ranks = searched(
             catalogue, parts(queries), k, exclusions, targets

@@ -18,7 +18,7 @@ def test_both_ways_give_the_same_bits_for_one_query_and_for_many():
     items[random.random(items.shape) < 0.5] = 0
     ways = []
     for fraction in (0, np.inf):
-        with patch.object(module, "DENSE_FRACTION", fraction):
+        with patch.object(module, "FEW_PRODUCTS", fraction):
             rows = [queries, *np.split(queries, 20)]
             many, *single = (
                 sparse_products(csr_array(part), csr_array(items).tocsc())
