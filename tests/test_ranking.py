@@ -1,5 +1,7 @@
 """Top k and ranks equal a full sort, whatever ties there are."""
 
+from concurrent.futures import thread
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -14,6 +16,7 @@ from scipy.sparse import csr_array
 from sklearn_attrec import PopularityRecommender
 from sklearn_attrec._ranking import blocks
 from sklearn_attrec._ranking import scores as scores_module
+from sklearn_attrec._ranking.blocks import map_blocks
 from sklearn_attrec._ranking.exclusions import Exclusions, Pairs
 from sklearn_attrec._ranking.scores import Catalogue
 from sklearn_attrec._ranking.similar_items import _unit_rows
@@ -155,3 +158,19 @@ def test_blocks_of_any_size_equal_one_full_sort(size, k, exclude_seen, n_threads
     ):
         assert_array_equal(model.predict(model.users_), expected)
         assert_array_equal(model.target_ranks(rows), ranks)
+
+
+def test_queries_are_ranked_while_python_ends_and_starts_no_threads(monkeypatch):
+    monkeypatch.setattr(thread, "_shutdown", True)
+    monkeypatch.setattr(blocks, "n_blas_threads", lambda: 2)
+    catalogue = SimpleNamespace(n_items=10**6, largest_block=lambda k: 20)
+    ranked = []
+    map_blocks(ranked.append, 50, catalogue, 3)
+    assert ranked == [slice(0, 20), slice(20, 40), slice(40, 50)]
+
+
+def test_a_block_of_many_best_items_has_few_queries():
+    # A chunk of its scores then has several times as many items.
+    catalogue = Catalogue([np.ones((2, 2), np.float32)])
+    sizes = [catalogue.largest_block(k) for k in (0, 10, 2**12, 2**30)]
+    assert sizes == [scores_module.BLOCK_SIZE, scores_module.BLOCK_SIZE, 32, 1]
