@@ -1,7 +1,7 @@
 """Top k and ranks equal a full sort, whatever ties there are."""
 
-import subprocess
-import sys
+from concurrent.futures import thread
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -16,6 +16,7 @@ from scipy.sparse import csr_array, issparse
 from sklearn_attrec import PopularityRecommender
 from sklearn_attrec._ranking import blocks
 from sklearn_attrec._ranking import scores as scores_module
+from sklearn_attrec._ranking.blocks import map_blocks
 from sklearn_attrec._ranking.exclusions import Exclusions, Pairs
 from sklearn_attrec._ranking.scores import Catalogue
 from sklearn_attrec._ranking.similar_items import _unit_rows
@@ -162,23 +163,17 @@ def test_blocks_of_any_size_equal_one_full_sort(size, k, exclude_seen, n_threads
         assert_array_equal(model.target_ranks(rows), ranks)
 
 
-AFTER_MAIN = """
-import threading
-from types import SimpleNamespace
-from sklearn_attrec._ranking import blocks
-
-def rank():
-    threading.main_thread().join()
-    catalogue = SimpleNamespace(n_items=2**18, largest_block=16)
-    blocks.n_blas_threads = lambda: 2
-    blocks.map_blocks(lambda rows: print(rows.stop), 100, catalogue)
-
-threading.Thread(target=rank).start()
-"""
+def test_queries_are_ranked_while_python_ends_and_starts_no_threads(monkeypatch):
+    monkeypatch.setattr(thread, "_shutdown", True)
+    monkeypatch.setattr(blocks, "n_blas_threads", lambda: 2)
+    catalogue = SimpleNamespace(n_items=10**6, largest_block=lambda k: 20)
+    ranked = []
+    map_blocks(ranked.append, 50, catalogue, 3)
+    assert ranked == [slice(0, 20), slice(20, 40), slice(40, 50)]
 
 
-def test_a_thread_may_rank_after_the_main_thread_has_ended():
-    # As a server does that a script starts in its last line.
-    command = [sys.executable, "-c", AFTER_MAIN]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert len(done.stdout.split()) == 7, done.stderr
+def test_a_block_of_many_best_items_has_few_queries():
+    # A chunk of its scores then has several times as many items.
+    catalogue = Catalogue([np.ones((2, 2), np.float32)])
+    sizes = [catalogue.largest_block(k) for k in (0, 10, 2**12, 2**30)]
+    assert sizes == [scores_module.BLOCK_SIZE, scores_module.BLOCK_SIZE, 32, 1]

@@ -30,11 +30,11 @@ class Catalogue:
         self._is_sparse = issparse(parts[0])
         self._norm = None if self._is_sparse else _largest_norm(parts)
 
-    @property
-    def largest_block(self):
-        """Number of queries that may be scored together."""
+    def largest_block(self, k):
+        """Return how many queries may be scored together to find the k best items."""
         if not self._is_sparse:
-            return BLOCK_SIZE
+            # Each chunk is merged with the k best so far, so it has many more items.
+            return min(max(CHUNK_SCORES // (8 * max(k, 1)), 1), BLOCK_SIZE)
         # All scores of sparse vectors are computed at once, perhaps from dense copies
         # of the queries.
         return min(max(SPARSE_SCORES // max(self._parts[0].shape), 1), BLOCK_SIZE)

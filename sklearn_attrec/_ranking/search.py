@@ -64,7 +64,7 @@ def best_items(model, queries, k, exclude_seen, rules):
             top.add(start, chunk)
         items[rows], best[rows] = top.best()
 
-    map_blocks(rank, n, catalogue)
+    map_blocks(rank, n, catalogue, k)
     empty = np.flatnonzero(items[:, 0] < 0)
     if len(empty):
         example = short_repr(queries.ids[empty[0]])
@@ -139,7 +139,7 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
                 top.add(start, chunk)
         ranks[ranked], best[rows] = target_ranks.ranks, top.best()[0][within]
 
-    map_blocks(rank, len(queries.users), catalogue)
+    map_blocks(rank, len(queries.users), catalogue, k)
     return RankedTargets(ranks, is_repeat, best)
 
 

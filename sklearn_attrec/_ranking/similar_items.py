@@ -47,7 +47,7 @@ def most_similar(vectors, items, k, excluded):
             top.add(start, chunk)
         similar[rows], scores[rows] = top.best()
 
-    map_blocks(rank, len(items), catalogue)
+    map_blocks(rank, len(items), catalogue, k)
     return similar, scores
 
 
