@@ -16,7 +16,6 @@ from sklearn_attrec._interactions.sequences import (
 from sklearn_attrec._interactions.windows import (
     cut_windows,
     last_items,
-    shuffle_in_chunks,
     training_windows,
 )
 
@@ -139,24 +138,6 @@ def test_without_random_the_last_window_of_each_user_is_cut():
 
 
 long_histories = st.lists(st.integers(2, 25), min_size=1, max_size=6)
-
-
-@given(st.lists(st.integers(1, 9), max_size=6), st.integers(1, 5), st.integers(0, 99))
-def test_shuffled_chunks_are_neighbours_of_one_user(lengths, size, seed):
-    users = np.repeat(np.arange(len(lengths)), lengths)
-    order = shuffle_in_chunks(users, size, np.random.default_rng(seed))
-    assert sorted(order) == list(range(len(users)))
-    # A user has at most two chunks that are shorter: the first and the last.
-    together = (np.diff(order) == 1) & (np.diff(users[order]) == 0)
-    n_chunks = len(order) - together.sum()
-    assert n_chunks <= sum(2 + (n - 1) // size for n in lengths)
-
-
-def test_chunks_differ_between_epochs():
-    users, random = np.zeros(20, int), np.random.default_rng(0)
-    orders = [shuffle_in_chunks(users, 4, random) for _ in range(200)]
-    starts = {start for order in orders for start in order[1:][np.diff(order) != 1]}
-    assert len(starts) == 20  # any window can begin a chunk
 
 
 @given(long_histories, st.integers(1, 9), st.integers(0, 99))

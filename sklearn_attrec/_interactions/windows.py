@@ -4,13 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = [
-    "Windows",
-    "cut_windows",
-    "last_items",
-    "shuffle_in_chunks",
-    "training_windows",
-]
+__all__ = ["Windows", "cut_windows", "last_items", "training_windows"]
 
 
 class Windows(NamedTuple):
@@ -31,37 +25,6 @@ def training_windows(sequences):
     first[sequences.indptr[:-1][lengths > 0]] = True
     users = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     return Windows(users[~first], np.flatnonzero(~first))
-
-
-def shuffle_in_chunks(users, size, random):
-    """Permute windows so that up to `size` neighbours of one user stay together.
-
-    Neighbours share most of their items. Each user's windows are cut at a random
-    offset, so that the chunks differ between epochs.
-
-    Parameters
-    ----------
-    users : ndarray of shape (n_windows,), int
-        User code of each window, sorted.
-    size : int
-    random : numpy Generator
-
-    Returns
-    -------
-    ndarray of shape (n_windows,), int64
-        Indices of the windows.
-    """
-    _, first, which = np.unique(users, return_index=True, return_inverse=True)
-    offsets = random.integers(size, size=len(first))
-    place = np.arange(len(users)) - first[which] + offsets[which]  # in the user's row
-    is_start = np.diff(place // size, prepend=-1) != 0
-    is_start[first] = True
-    starts = np.flatnonzero(is_start)
-    lengths = np.diff(starts, append=len(users))
-    order = random.permutation(len(starts))
-    ends = np.cumsum(lengths[order])  # in the permutation
-    shift = starts[order] + lengths[order] - ends
-    return np.repeat(shift, lengths[order]) + np.arange(len(users))
 
 
 def cut_windows(sequences, users, L, random=None):

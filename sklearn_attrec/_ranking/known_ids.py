@@ -56,9 +56,19 @@ def find_user(model, user):
 
 
 def _index(model, attribute):
+    return model._cached(attribute, lambda: _build_index(model, attribute))
+
+
+def _build_index(model, attribute):
     known = getattr(model, attribute)
     # Without the dtype pandas imports pyarrow and copies strings into its memory.
-    return model._cached(attribute, lambda: pd.Index(known, dtype=known.dtype))
+    index = pd.Index(known, dtype=known.dtype)
+    if not index.is_unique:  # in a model file that was not verified
+        repeated = short_repr(index[index.duplicated()][0])
+        raise pd.errors.InvalidIndexError(
+            f"{type(model).__name__}.{attribute} contains {repeated} more than once."
+        )
+    return index
 
 
 def _find(index, id_):

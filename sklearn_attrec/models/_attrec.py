@@ -7,11 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
-from sklearn_attrec._interactions.windows import (
-    last_items,
-    shuffle_in_chunks,
-    training_windows,
-)
+from sklearn_attrec._interactions.windows import last_items, training_windows
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import index_untouched
@@ -26,10 +22,6 @@ from sklearn_attrec.utils._param_validation import (
 )
 
 __all__ = ["AttRecRecommender"]
-
-# Up to this number of consecutive windows of a user, which share items, are trained in
-# the same step; a batch has windows of about this number of users or more.
-LARGEST_CHUNK, FEWEST_CHUNKS = 16, 32
 
 
 class AttRecRecommender(BaseNetworkRecommender):
@@ -56,8 +48,7 @@ class AttRecRecommender(BaseNetworkRecommender):
     scaled to the mean norm of the rows of U.
 
     A training window is up to `L` consecutive items of one user. Its targets are the
-    items that follow. Negatives are items drawn at random. Up to 16 consecutive windows
-    of a user are trained in the same step.
+    items that follow. Negatives are items drawn at random.
 
     Parameters
     ----------
@@ -332,15 +323,13 @@ class AttRecRecommender(BaseNetworkRecommender):
             trainable = trainable[any_positive(weights, start, stop)]
             data["weights"] = scale_weights(weights, windows.positions[trainable])
         users = np.arange(len(sequences.indptr) - 1)
-        trained = windows.users[trainable]
-        chunk = min(max(self.batch_size // FEWEST_CHUNKS, 1), LARGEST_CHUNK)
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(
             attrec.batch_loss,
             settings,
             data,
-            lambda random: trainable[shuffle_in_chunks(trained, chunk, random)],
-            np.setdiff1d(users, trained),
+            lambda random: random.permutation(trainable),
+            np.setdiff1d(users, windows.users[trainable]),
             partial(_complete_weights, sequences),
             # Of a NumPy float, `alpha > 0` would be a tensor in the compiled step.
             alpha=float(self.alpha),
