@@ -312,28 +312,32 @@ def batch_loss(ops, random, weights, settings, data, windows):
     short_vectors = short_term(
         ops, weights, settings, rows, codes, padding_mask, random
     )
-    users, user_codes = ops.unique(users)  # (n_users,), (batch,)
-    long_vectors = ops.take(weights["U"], users, axis=0)  # (n_users, d)
-    vectors = long_vectors, user_codes, short_vectors
+    # ω U_u and (1 − ω) m side by side, (batch, 2d)
+    queries = ops.concatenate(
+        [
+            settings.omega * ops.take(weights["U"], users, axis=0),
+            (1 - settings.omega) * short_vectors,
+        ],
+        axis=1,
+    )
     if settings.loss == "softmax":
-        positive = _score_candidates(ops, weights, settings, *vectors, targets)
+        positive = _score_candidates(ops, weights, settings, queries, targets)
         negatives = random.items((settings.n_negatives,), n_items)  # (n,)
         # Exclude negatives that are also targets of the same window.
         is_target = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
         return losses.softmax(
             ops,
             positive,
-            _logsumexp_shared(ops, weights, settings, *vectors, negatives, is_target),
+            _logsumexp_shared(ops, weights, settings, queries, negatives, is_target),
             target_mask,
             target_weights,
             settings.gamma,
             settings.temperature,
         )
     uniforms = random.uniform((ops.shape(windows)[0], settings.n_negatives))
-    users = ops.take(users, user_codes, axis=0)  # (batch,)
     negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)
     candidates = ops.concatenate([targets, negatives], axis=1)  # (batch, T + n)
-    scores = _score_candidates(ops, weights, settings, *vectors, candidates)
+    scores = _score_candidates(ops, weights, settings, queries, candidates)
     T = ops.shape(settings.ahead)[0]
     positive, negative = scores[:, :T], scores[:, T:]  # (batch, T), (batch, n)
     if settings.loss == "bpr":
@@ -341,9 +345,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
     return losses.hinge(ops, positive, negative, target_weights, settings.gamma)
 
 
-def _score_candidates(
-    ops, weights, settings, long_vectors, user_codes, short_vectors, candidates
-):
+def _score_candidates(ops, weights, settings, queries, candidates):
     """Score different candidate items for each window (equation 6).
 
     The scores of a window lack a common term, ω‖U_u‖² + (1 − ω)‖m‖²: losses depend only
@@ -355,12 +357,8 @@ def _score_candidates(
     weights : dict
         `V` and `X`, each (n_items, d).
     settings : Settings
-    long_vectors : tensor of shape (n_users, d)
-        Rows of U.
-    user_codes : tensor of shape (batch,), int64
-        The user of each window, as a position in `long_vectors`.
-    short_vectors : tensor of shape (batch, d)
-        Result of `short_term`.
+    queries : tensor of shape (batch, 2d)
+        ω U_u and (1 − ω) m of each window, where m is the result of `short_term`.
     candidates : tensor of shape (batch, n), int64
         Item codes.
 
@@ -368,23 +366,15 @@ def _score_candidates(
     -------
     tensor of shape (batch, n)
     """
-    omega = settings.omega
     items, codes = ops.unique(candidates)  # (m,), (batch, n)
-    V, X = (ops.take(weights[name], items, axis=0) for name in "VX")  # (m, d)
-    long_vectors = ops.take(long_vectors, user_codes, axis=0)  # (batch, d)
-    queries = [omega * long_vectors, (1 - omega) * short_vectors]
-    scores = ops.products_with_rows(
-        ops.concatenate(queries, axis=1), ops.concatenate([V, X], axis=1), codes
-    )  # (batch, n)
+    keys, norms = _keys_and_norms(ops, weights, settings, items)
+    scores = ops.products_with_rows(queries, keys, codes)  # (batch, n)
     if settings.is_inner:
         return scores
-    norms = _weighted_squared_norm(ops, settings, V, X)[:, 0]  # (m,)
     return 2 * scores - ops.take(norms, codes, axis=0)
 
 
-def _logsumexp_shared(
-    ops, weights, settings, long_vectors, user_codes, short_vectors, items, excluded
-):
+def _logsumexp_shared(ops, weights, settings, queries, items, excluded):
     """Return the logarithm of the sum of exp(score / temperature) over shared items.
 
     Parameters
@@ -400,14 +390,13 @@ def _logsumexp_shared(
     -------
     tensor of shape (batch,)
     """
-    omega, scale = settings.omega, 1 / settings.temperature
+    keys, norms = _keys_and_norms(ops, weights, settings, items)
+    scale = 1 / settings.temperature
+    return ops.logsumexp_products(2 * scale * queries, keys, -scale * norms, excluded)
+
+
+def _keys_and_norms(ops, weights, settings, items):
+    """Return V and X of items side by side, (n, 2d), and ω‖V_i‖² + (1 − ω)‖X_i‖²."""
     V, X = (ops.take(weights[name], items, axis=0) for name in "VX")  # (n, d)
-    return ops.logsumexp_products(
-        2 * scale * omega * long_vectors,
-        user_codes,
-        2 * scale * (1 - omega) * short_vectors,
-        V,
-        X,
-        -scale * _weighted_squared_norm(ops, settings, V, X)[:, 0],
-        excluded,
-    )
+    norms = _weighted_squared_norm(ops, settings, V, X)[:, 0]  # (n,)
+    return ops.concatenate([V, X], axis=1), norms

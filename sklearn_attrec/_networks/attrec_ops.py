@@ -147,18 +147,15 @@ def products_with_rows(vectors, rows, codes):
 
 
 @tf.custom_gradient
-def logsumexp_products(shared, codes, queries, shared_keys, keys, bias, excluded):
+def logsumexp_products(queries, keys, bias, excluded):
     """Return log Σ exp(score) over the columns of a matrix of scores.
 
-    The scores of row b are ``shared[codes[b]] @ shared_keys.T + queries[b] @ keys.T +
-    bias``, without the excluded ones.
+    The scores are ``queries @ keys.T + bias``, without the excluded ones.
 
     Parameters
     ----------
-    shared : tensor of shape (n_shared, d)
-    codes : tensor of shape (batch,), int64
     queries : tensor of shape (batch, d)
-    shared_keys, keys : tensor of shape (n, d)
+    keys : tensor of shape (n, d)
     bias : tensor of shape (n,)
     excluded : tensor of shape (batch, n), bool
 
@@ -166,8 +163,7 @@ def logsumexp_products(shared, codes, queries, shared_keys, keys, bias, excluded
     -------
     tensor of shape (batch,)
     """
-    scores = tf.nn.bias_add(tf.matmul(shared, shared_keys, transpose_b=True), bias)
-    scores = tf.gather(scores, codes) + tf.matmul(queries, keys, transpose_b=True)
+    scores = tf.nn.bias_add(tf.matmul(queries, keys, transpose_b=True), bias)
     scores = tf.where(excluded, -1e30, scores)  # (batch, n)
     probabilities = tf.nn.softmax(scores)
     # The largest probability is exp(0) / Σ exp(score − largest score).
@@ -177,14 +173,10 @@ def logsumexp_products(shared, codes, queries, shared_keys, keys, bias, excluded
 
     def gradient(upstream):
         by_row = upstream[:, None] * probabilities  # (batch, n)
-        by_shared = _sum_rows(by_row, codes, tf.shape(shared)[0])  # (n_shared, n)
         return (
-            tf.matmul(by_shared, shared_keys),
-            None,
             tf.matmul(by_row, keys),
-            tf.matmul(by_shared, shared, transpose_a=True),
             tf.matmul(by_row, queries, transpose_a=True),
-            tf.reduce_sum(by_shared, axis=0),
+            tf.reduce_sum(by_row, axis=0),
             None,
         )
 

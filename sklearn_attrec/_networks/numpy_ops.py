@@ -132,9 +132,9 @@ def products_with_rows(vectors, rows, codes):
     return np.sum(rows[codes] * vectors[:, None], axis=2)
 
 
-def logsumexp_products(shared, codes, queries, shared_keys, keys, bias, excluded):
+def logsumexp_products(queries, keys, bias, excluded):
     """Return log Σ exp(score) over the columns of a matrix of scores."""
-    scores = (shared @ shared_keys.T)[codes] + queries @ keys.T + bias
+    scores = queries @ keys.T + bias
     return logsumexp(np.where(excluded, -np.inf, scores), axis=1)
 
 
