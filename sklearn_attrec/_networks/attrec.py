@@ -254,10 +254,8 @@ def item_parts(ops, settings, V, X):
 
 def _weighted_squared_norm(ops, settings, long_vectors, short_vectors):
     """Return ω‖long_vectors‖² + (1 − ω)‖short_vectors‖² for each row, (n, 1)."""
-    long_norm = settings.omega * ops.sum(ops.square(long_vectors), axis=1)  # (n,)
-    short_norm = (1 - settings.omega) * ops.sum(
-        ops.square(short_vectors), axis=1
-    )  # (n,)
+    long_norm = settings.omega * ops.squared_norms(long_vectors)  # (n,)
+    short_norm = (1 - settings.omega) * ops.squared_norms(short_vectors)  # (n,)
     return (long_norm + short_norm)[:, None]
 
 

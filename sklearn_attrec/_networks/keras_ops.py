@@ -39,6 +39,11 @@ def row_products(a, b):
     return tf.matmul(a, b, transpose_b=True)
 
 
+def squared_norms(x):
+    """Return the squared norm of each row."""
+    return tf.reduce_sum(tf.square(x), axis=1)
+
+
 def pad_rows(x, layout):
     """Pad sequences that are stored one after the other; see `transformer.Layout`.
 
@@ -358,6 +363,7 @@ ops = SimpleNamespace(
             shape,
             softmax,
             softmax_loss,
+            squared_norms,
             standardize,
             take,
             unique_counts,

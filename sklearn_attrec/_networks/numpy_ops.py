@@ -23,7 +23,6 @@ from numpy import (
     searchsorted,
     shape,
     sqrt,
-    square,
     sum,
     take,
     transpose,
@@ -63,7 +62,7 @@ __all__ = [
     "softmax_loss",
     "softplus",
     "sqrt",
-    "square",
+    "squared_norms",
     "standardize",
     "sum",
     "take",
@@ -141,6 +140,11 @@ def logsumexp_products(queries, keys, bias, excluded):
 def row_products(a, b):
     """Return the inner products of the rows of a and b, (batch, n, m)."""
     return a @ np.swapaxes(b, -1, -2)
+
+
+def squared_norms(x):
+    """Return the squared norm of each row, without a copy of a large table."""
+    return np.einsum("ij,ij->i", x, x)
 
 
 def pad_rows(x, layout):
