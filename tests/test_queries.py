@@ -49,6 +49,13 @@ def test_lookup_of_few_and_of_many_ids(n, dtype):
     assert lookup(model, "items_", queried).tolist() == expected
 
 
+def test_repeated_ids_of_a_damaged_model_are_an_error():
+    model = PopularityRecommender()
+    model.items_ = np.array([1, 2, 1])
+    with pytest.raises(pd.errors.InvalidIndexError, match="items_ contains 1 more"):
+        lookup(model, "items_", np.array([1]))
+
+
 # Histories
 
 A, B = [10, 11], [12, 14]  # followed by 12 and 15
