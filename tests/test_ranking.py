@@ -114,9 +114,8 @@ def test_search_equals_a_full_sort(kind, data, n, n_items, k):
     by_column = [part.tocsc() if issparse(part) else part for part in parts(items)]
     catalogue = Catalogue(by_column)
     with patch.object(scores_module, "CHUNK_SCORES", chunk):
-        best, scores, ranks = searched(
-            catalogue, parts(queries), k, exclusions, targets
-        )
+        vectors = parts(queries) if kind == "sparse" else [queries]
+        best, scores, ranks = searched(catalogue, vectors, k, exclusions, targets)
     assert best.tolist() == [sorted_items(row, k) for row in expected]
     for row in range(n):
         found = best[row][best[row] >= 0]

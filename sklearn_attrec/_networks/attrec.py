@@ -45,6 +45,7 @@ class Settings(NamedTuple):
     position_vectors: np.ndarray  # (L, d)
     before: np.ndarray  # (L,) offsets of the window's items: −L … −1
     ahead: np.ndarray  # (T,) offsets of the targets: 0 … T − 1
+    not_itself: np.ndarray  # (L, L) added to logits: −1e30 on the diagonal, otherwise 0
 
     @property
     def is_inner(self):
@@ -85,6 +86,7 @@ def make_settings(
         position_vectors=sinusoids(L, d),
         before=np.arange(-L, 0),
         ahead=np.arange(n_targets),
+        not_itself=np.diag(np.full(L, -1e30, np.float32)),
     )
 
 
@@ -168,12 +170,10 @@ def attention(ops, weights, settings, rows, codes, padding_mask, random=None):
     logits = ops.row_products(query, key)  # (batch, L, L)
     logits = logits / ops.sqrt(ops.cast(d, "float32"))
 
-    is_single = ops.sum(ops.cast(padding_mask, "int32"), axis=1) == 1  # (batch,)
-    not_itself = settings.before[:, None] != settings.before[None, :]  # (L, L)
-    attention_mask = not_itself[None] | is_single[:, None, None]  # (batch, L, L)
-    attention_mask = padding_mask[:, None, :] & attention_mask
-    # Mask before the softmax, so that the remaining weights of each row sum to 1.
-    return ops.softmax(ops.where(attention_mask, logits, -np.inf), axis=-1)
+    # Mask before the softmax, so that the remaining weights of each row sum to 1. The
+    # weight of an item for itself becomes 0, or 1 if all other places are padding.
+    logits = ops.where(padding_mask[:, None], logits + settings.not_itself, -np.inf)
+    return ops.softmax(logits, axis=-1)
 
 
 def short_term(ops, weights, settings, rows, codes, padding_mask, random=None):

@@ -48,8 +48,8 @@ def lookup(model, attribute, ids):
 
 
 def find_user(model, user):
-    """Return the code of a plain integer or string; None for all other users."""
-    if type(user) is not (str if is_text(model.users_) else int):
+    """Return the code of an integer or string seen in fit; None for other users."""
+    if type(user) not in ((str, np.str_) if is_text(model.users_) else (int, np.int64)):
         return None
     code = _find(_index(model, "users_"), user)
     return code if code >= 0 else None

@@ -12,7 +12,7 @@ BLOCK_SIZE = 256  # largest number of queries scored together
 CHUNK_SCORES, SPARSE_SCORES = 2**20, 2**18
 
 # Numbers of vectors that are multiplied in double precision at once.
-PAIR_NUMBERS = 2**18
+PAIR_NUMBERS = 2**16
 FLOAT32 = np.finfo(np.float32)
 
 
@@ -44,8 +44,8 @@ class Catalogue:
 
         Parameters
         ----------
-        queries : sequence of ndarray or csr_array of shape (n, D_i), float32
-            Parts of the query vectors; sparse where those of the items are.
+        queries : list of ndarray or csr_array
+            The result of `vectors.query_parts`.
 
         Returns
         -------
@@ -53,7 +53,7 @@ class Catalogue:
         """
         if self._is_sparse:
             return SparseScores(queries, self._parts)
-        return DenseScores(queries, self._parts, self._norm)
+        return DenseScores(*queries, self._parts, self._norm)
 
 
 def _largest_norm(parts):
@@ -74,25 +74,25 @@ class DenseScores:
         No quick score of a query differs by more from the exact score.
     """
 
-    def __init__(self, queries, items, norm):
+    def __init__(self, vectors, items, norm):
         self._items = items
-        self._vectors = np.concatenate(queries, axis=1)  # (n, D)
-        n_terms = self._vectors.shape[1] + len(items) + 8  # with rounded limits
-        largest = norm * np.linalg.norm(self._vectors.astype(np.float64), axis=1)
+        self._vectors = vectors.astype(np.float64)  # (n, D)
+        n_terms = vectors.shape[1] + len(items) + 8  # with rounded limits
+        largest = norm * np.sqrt(np.einsum("ij,ij->i", self._vectors, self._vectors))
         # Each of the sums of up to n_terms numbers is rounded by one part in 2²⁴, or
         # loses a number that is too small.
         self.error = n_terms * (FLOAT32.eps * largest + FLOAT32.tiny)
         # A single product, as that with popularity, is rounded alike in both ways.
-        self.error[~self._vectors[:, :-1].any(axis=1)] = 0
+        self.error[~vectors[:, :-1].any(axis=1)] = 0
         # Quick scores that could overflow are 0 instead, and all are computed exactly.
         is_large = n_terms * largest > FLOAT32.max / 4
         self.error[is_large] = np.inf
-        factors = [np.where(is_large[:, None], 0, query) for query in queries]
-        self._factors = [
-            (query, item)
-            for query, item in zip(factors, items, strict=True)
-            if query.any()
-        ]
+        vectors = np.where(is_large[:, None], 0, vectors)
+        self._factors, stop = [], 0
+        for part in items:
+            start, stop = stop, stop + part.shape[1]
+            if (query := vectors[:, start:stop]).any():
+                self._factors.append((query, part))
 
     def chunks(self):
         """Yield the first item and the quick scores, (n, c), of each chunk of items."""
@@ -123,14 +123,14 @@ class DenseScores:
         size = max(PAIR_NUMBERS // self._vectors.shape[1], 1)
         for start in range(0, len(rows), size):
             pairs = slice(start, start + size)
-            vectors = np.concatenate(
-                [part.take(items[pairs], axis=0) for part in self._items], axis=1
-            )
-            products = np.multiply(
-                self._vectors.take(rows[pairs], axis=0), vectors, dtype=np.float64
-            )
+            queries = self._vectors.take(rows[pairs], axis=0)
+            parts = [part.take(items[pairs], axis=0) for part in self._items]
+            # Of float64 arrays, einsum adds up each row alike wherever it stands; it
+            # would convert others in parts of rows.
+            vectors = np.concatenate(parts, axis=1, dtype=np.float64)
+            products = np.einsum("ij,ij->i", queries, vectors)
             # Infinite scores would look like those of excluded items.
-            scores[pairs] = products.sum(axis=1).clip(FLOAT32.min, FLOAT32.max)
+            scores[pairs] = products.clip(FLOAT32.min, FLOAT32.max)
         return scores
 
 

@@ -50,16 +50,18 @@ def query_parts(model, users, histories):
 
     Returns
     -------
-    list of ndarray or csr_array of shape (n, D_i), float32
-        Parts of the query vectors. The last part is the weight of popularity. For a
-        query without history, all other parts are 0.
+    list of ndarray or csr_array, float32
+        One dense array, (n, D), or a sparse one, (n, D − 1), and the last column. The
+        last column is the weight of popularity. For a query without history, all other
+        columns are 0.
     """
-    has_history = (np.diff(histories.indptr) > 0)[:, None]
-    parts = [
-        part if issparse(part) else np.where(has_history, part, 0)
-        for part in model._query_parts(users, histories)
-    ]
-    parts.append(np.where(has_history, model._popularity_weight(), 1))
+    is_empty = np.diff(histories.indptr) == 0
+    popularity = np.where(is_empty, 1, model._popularity_weight())
+    parts = [*model._query_parts(users, histories), popularity[:, None]]
+    if not issparse(parts[0]):
+        vectors = np.concatenate(parts, axis=1, dtype=np.float32)
+        vectors[is_empty, :-1] = 0
+        parts = [vectors]
     return finite_parts(model, parts)
 
 
