@@ -13,6 +13,10 @@ CHUNK_SCORES, SPARSE_SCORES = 2**20, 2**18
 
 # Numbers of vectors that are multiplied in double precision at once.
 PAIR_NUMBERS = 2**16
+
+# Vectors of at most so many numbers (16 MB) are joined in a copy, so that a chunk of
+# scores is one matrix product.
+FEW_NUMBERS = 2**22
 FLOAT32 = np.finfo(np.float32)
 
 
@@ -26,8 +30,10 @@ class Catalogue:
     """
 
     def __init__(self, parts):
-        self._parts, self.n_items = parts, parts[0].shape[0]
         self._is_sparse = issparse(parts[0])
+        if not self._is_sparse and sum(part.size for part in parts) <= FEW_NUMBERS:
+            parts = [np.concatenate(parts, axis=1)]
+        self._parts, self.n_items = parts, parts[0].shape[0]
         self._norm = None if self._is_sparse else _largest_norm(parts)
 
     def largest_block(self, k):
