@@ -18,7 +18,7 @@ from sklearn_attrec._ranking import blocks
 from sklearn_attrec._ranking import scores as scores_module
 from sklearn_attrec._ranking.blocks import map_blocks
 from sklearn_attrec._ranking.exclusions import Exclusions, Pairs
-from sklearn_attrec._ranking.scores import Catalogue
+from sklearn_attrec._ranking.scores import Catalogue, scan
 from sklearn_attrec._ranking.similar_items import _unit_rows
 from sklearn_attrec._ranking.target_ranks import TargetRanks
 from sklearn_attrec._ranking.top_k import TopK
@@ -50,10 +50,7 @@ def searched(catalogue, queries, k, exclusions, targets=()):
     """Top k of each query, and the ranks of (query, target) pairs."""
     scores = catalogue.scores(queries)
     top, ranks = TopK(scores, k), TargetRanks(scores, *pairs_of(targets))
-    for start, chunk in scores.chunks():
-        exclusions.apply(chunk, start)
-        top.add(start, chunk)
-        ranks.add(start, chunk)
+    scan(scores, exclusions, top, ranks)
     return *top.best(), ranks.ranks
 
 
@@ -98,6 +95,7 @@ def test_search_equals_a_full_sort(kind, data, n, n_items, k):
     rules = {name: data.draw(some) for name in ("seen", "candidates", "excluded")}
     for_all = data.draw(hnp.arrays(bool, n_items))
     chunk = data.draw(st.integers(1, n * n_items))
+    joined_up_to = data.draw(st.sampled_from([0, 2**22]))  # numbers of a catalogue
 
     expected = exact_scores(queries, items)
     expected[:, for_all] = -INF
@@ -112,7 +110,8 @@ def test_search_equals_a_full_sort(kind, data, n, n_items, k):
     per_query = pairs["seen"], pairs["excluded"]
     exclusions = Exclusions(for_all, candidates, per_query)
     by_column = [part.tocsc() if issparse(part) else part for part in parts(items)]
-    catalogue = Catalogue(by_column)
+    with patch.object(scores_module, "FEW_NUMBERS", joined_up_to):
+        catalogue = Catalogue(by_column)
     with patch.object(scores_module, "CHUNK_SCORES", chunk):
         vectors = parts(queries) if kind == "sparse" else [queries]
         best, scores, ranks = searched(catalogue, vectors, k, exclusions, targets)
@@ -122,6 +121,19 @@ def test_search_equals_a_full_sort(kind, data, n, n_items, k):
         assert_array_equal(scores[row, : len(found)], expected[row, found])
         assert (scores[row, len(found) :] == -INF).all()
     assert ranks.tolist() == [rank_of(expected[row], item) for row, item in targets]
+
+
+def test_an_exact_score_does_not_depend_on_the_other_pairs():
+    # The halves of each sum cancel out, so what is left shows the order of the sum.
+    random = np.random.default_rng(0)
+    half, items = random.standard_normal((2, 300, 35)).astype(np.float32)
+    queries = np.concatenate([half, -half], axis=1)
+    scores = Catalogue([items, items]).scores([queries])
+    rows, codes = random.integers(300, size=(2, 2_000))
+    together = scores.exact(rows, codes)
+    alone = [scores.exact(rows[i : i + 1], codes[i : i + 1])[0] for i in range(2_000)]
+    assert together.any()
+    assert_array_equal(together, alone)
 
 
 def test_unit_rows_of_dense_and_sparse_vectors():

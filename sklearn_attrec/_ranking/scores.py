@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 
 from sklearn_attrec._ranking.sparse_products import sparse_products
 
-__all__ = ["BLOCK_SIZE", "Catalogue", "DenseScores", "SparseScores"]
+__all__ = ["BLOCK_SIZE", "Catalogue", "DenseScores", "SparseScores", "scan"]
 
 BLOCK_SIZE = 256  # largest number of queries scored together
 # Number of scores computed at a time: few enough to stay in the cache.
@@ -31,7 +31,8 @@ class Catalogue:
 
     def __init__(self, parts):
         self._is_sparse = issparse(parts[0])
-        if not self._is_sparse and sum(part.size for part in parts) <= FEW_NUMBERS:
+        is_small = sum(part.size for part in parts) <= FEW_NUMBERS
+        if is_small and len(parts) > 1 and not self._is_sparse:
             parts = [np.concatenate(parts, axis=1)]
         self._parts, self.n_items = parts, parts[0].shape[0]
         self._norm = None if self._is_sparse else _largest_norm(parts)
@@ -60,6 +61,25 @@ class Catalogue:
         if self._is_sparse:
             return SparseScores(queries, self._parts)
         return DenseScores(*queries, self._parts, self._norm)
+
+
+def scan(scores, exclusions, *rankings):
+    """Add the scores of all items to rankings, chunk by chunk.
+
+    Parameters
+    ----------
+    scores : DenseScores or SparseScores
+        Scores of a block of n queries.
+    exclusions : Exclusions
+        Items that get the score −inf.
+    *rankings : TopK or TargetRanks
+        Their `add` is called with the first item of each chunk and the quick scores of
+        its c items, an ndarray of shape (n, c), in the order of the item codes.
+    """
+    for start, chunk in scores.chunks():
+        exclusions.apply(chunk, start)
+        for ranking in rankings:
+            ranking.add(start, chunk)
 
 
 def _largest_norm(parts):
@@ -131,9 +151,8 @@ class DenseScores:
             pairs = slice(start, start + size)
             queries = self._vectors.take(rows[pairs], axis=0)
             parts = [part.take(items[pairs], axis=0) for part in self._items]
-            # Of float64 arrays, einsum adds up each row alike wherever it stands; it
-            # would convert others in parts of rows.
             vectors = np.concatenate(parts, axis=1, dtype=np.float64)
+            # einsum adds up each row in the same order; a BLAS product does not.
             products = np.einsum("ij,ij->i", queries, vectors)
             # Infinite scores would look like those of excluded items.
             scores[pairs] = products.clip(FLOAT32.min, FLOAT32.max)

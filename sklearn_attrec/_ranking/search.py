@@ -8,7 +8,7 @@ import numpy as np
 from sklearn_attrec._interactions.sequences import find_items
 from sklearn_attrec._ranking.blocks import map_blocks
 from sklearn_attrec._ranking.exclusions import Exclusions
-from sklearn_attrec._ranking.scores import Catalogue
+from sklearn_attrec._ranking.scores import Catalogue, scan
 from sklearn_attrec._ranking.target_ranks import TargetRanks
 from sklearn_attrec._ranking.top_k import TopK
 from sklearn_attrec._ranking.vectors import item_parts, query_parts
@@ -59,9 +59,7 @@ def best_items(model, queries, k, exclude_seen, rules):
         if exclude_seen:
             exclusions = exclusions.with_items_of(histories)
         top = TopK(scores, k)
-        for start, chunk in scores.chunks():
-            exclusions.apply(chunk, start)
-            top.add(start, chunk)
+        scan(scores, exclusions, top)
         items[rows], best[rows] = top.best()
 
     map_blocks(rank, n, catalogue, k)
@@ -132,11 +130,7 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
         exclusions = Exclusions()
         if exclude_seen:
             exclusions = exclusions.with_items_of(histories)
-        for start, chunk in scores.chunks():
-            exclusions.apply(chunk, start)
-            target_ranks.add(start, chunk)
-            if k:
-                top.add(start, chunk)
+        scan(scores, exclusions, target_ranks, *([top] if k else []))
         ranks[ranked], best[rows] = target_ranks.ranks, top.best()[0][within]
 
     map_blocks(rank, len(queries.users), catalogue, k)

@@ -5,7 +5,7 @@ from scipy.sparse import issparse
 
 from sklearn_attrec._ranking.blocks import map_blocks
 from sklearn_attrec._ranking.exclusions import Exclusions, Pairs
-from sklearn_attrec._ranking.scores import Catalogue
+from sklearn_attrec._ranking.scores import Catalogue, scan
 from sklearn_attrec._ranking.top_k import TopK
 
 __all__ = ["most_similar"]
@@ -42,9 +42,7 @@ def most_similar(vectors, items, k, excluded):
         itself = Pairs(np.arange(len(items[rows])), items[rows])
         exclusions = Exclusions(excluded, per_query=(itself,))
         top = TopK(cosines, k)
-        for start, chunk in cosines.chunks():
-            exclusions.apply(chunk, start)
-            top.add(start, chunk)
+        scan(cosines, exclusions, top)
         similar[rows], scores[rows] = top.best()
 
     map_blocks(rank, len(items), catalogue, k)

@@ -36,15 +36,7 @@ class TargetRanks:
         self.ranks = np.zeros(len(rows), np.int64)
 
     def add(self, start, scores):
-        """Count the items of a chunk that are ranked before or at the target.
-
-        Parameters
-        ----------
-        start : int
-            The first item of the chunk.
-        scores : ndarray of shape (n, c)
-            Quick scores; −inf marks excluded items.
-        """
+        """Count the items of a chunk that rank before or at the target; see `scan`."""
         n = len(scores)
         for begin in range(0, len(self._rows), n):
             self._add(start, scores, slice(begin, begin + n))

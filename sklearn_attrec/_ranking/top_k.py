@@ -25,15 +25,7 @@ class TopK:
         self._found = []  # rows, items and scores of the chunks since the last merge
 
     def add(self, start, scores):
-        """Add a chunk of items, after those with lower codes.
-
-        Parameters
-        ----------
-        start : int
-            The first item of the chunk.
-        scores : ndarray of shape (n, c)
-            Quick scores; −inf marks excluded items.
-        """
+        """Add a chunk of items; see `scan`."""
         # An item is added only if its exact score is above that of the last item.
         limits = (self._scores[:, -1] - self._error).astype(np.float32)
         if np.isneginf(limits).any():
