@@ -9,6 +9,7 @@ import math
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from test_time_buckets import reference_bucket
 
 from sklearn_attrec import AttRecRecommender
 from sklearn_attrec._interactions.sequences import Sequences
@@ -83,7 +84,22 @@ def reference_signal(L, d):
     return signal
 
 
-def reference_short_term(weights, window, mask, aggregation="mean"):
+def reference_time_bias(settings, weights, times):
+    """Bias of the attention of items t to items s, (L, L); the last time is now."""
+    *times, now = times
+    now = now if settings.time_bias == "request" else times[-1]
+    pair, age = weights["b_pair"], weights["b_age"]
+    return [
+        [
+            pair[reference_bucket(abs(time - other))]
+            + age[reference_bucket(now - other)]
+            for other in times
+        ]
+        for time in times
+    ]
+
+
+def reference_short_term(weights, window, mask, aggregation="mean", bias=None):
     """Equations 1 to 5 for one window (L, d) with its padding mask (L,)."""
     L, d = window.shape
     window = window.astype(np.float64)
@@ -91,11 +107,13 @@ def reference_short_term(weights, window, mask, aggregation="mean"):
     W_K = weights.get("W_K", weights["W_Q"]).astype(np.float64)
     signalled = window + reference_signal(L, d)
     query, key = np.maximum(signalled @ W_Q, 0), np.maximum(signalled @ W_K, 0)
+    bias = np.zeros((L, L)) if bias is None else bias
     places = [t for t in range(L) if mask[t]]
     attended = []
     for t in places:
         others = [s for s in places if s != t] or [t]
-        powers = [math.exp(query[t] @ key[s] / math.sqrt(d)) for s in others]
+        logits = [query[t] @ key[s] / math.sqrt(d) + bias[t][s] for s in others]
+        powers = [math.exp(logit) for logit in logits]
         total = sum(powers)
         attended.append(
             sum(p / total * window[s] for p, s in zip(powers, others, strict=True))
@@ -264,6 +282,7 @@ def test_losses_of_far_scores_do_not_overflow(ops):
 
 
 HISTORIES = [[3, 1, 4, 1, 5], [2, 6, 0], [8, 7, 2, 0, 3, 4, 6, 5, 8]]
+TIMES = [[0, 0, 7, 900, 901], [5, 6, 8], [1, 4, 4, 90, 91, 95, 1e4, 3e8, 3e8 + 1]]
 
 
 class Replay:
@@ -289,6 +308,7 @@ def training_data():
         "indptr": sequences.indptr,
         "users": windows.users.astype(np.int64),
         "positions": windows.positions,
+        "times": np.concatenate(TIMES).astype(np.float64),
         "untouched": index_untouched(sequences, N_ITEMS),
     }
 
@@ -301,7 +321,11 @@ def reference_loss(settings, weights, uniforms, user, place, row):
     padding = [0] * (L - len(before))
     window = weights["X"][padding + before]
     mask = [False] * len(padding) + [True] * len(before)
-    m = reference_short_term(weights, window, mask, settings.aggregation)
+    bias = None
+    if settings.time_bias:
+        times = [0] * len(padding) + TIMES[user][:place][-L:] + [TIMES[user][place]]
+        bias = reference_time_bias(settings, weights, times)
+    m = reference_short_term(weights, window, mask, settings.aggregation, bias)
 
     n = settings.n_negatives
     if settings.loss == "softmax":
@@ -331,6 +355,8 @@ CASES = {
     "hinge, T = 1": {"loss": "hinge", "n_targets": 1},
     "bpr, max": {"loss": "bpr", "aggregation": "max", "share_projection": True},
     "softmax": {"loss": "softmax", "n_negatives": 6},
+    "time of the request": {"loss": "softmax", "time_bias": "request"},
+    "time of the history": {"loss": "hinge", "time_bias": "history"},
     "softmax, T = 4": {
         "loss": "softmax",
         "n_targets": 4,
@@ -345,6 +371,9 @@ def loss_case(case):
     settings = settings_of(**params)
     weights = make_weights(4, share_projection=settings.share_projection, seed=3)
     weights = {name: value / 2 for name, value in weights.items()}
+    if settings.time_bias:
+        biases = np.random.default_rng(5).standard_normal((2, 128)).astype("f4")
+        weights |= dict(zip(["b_pair", "b_age"], biases, strict=True))
     windows, data = training_data()
     rows = np.random.default_rng(2).permutation(len(windows.users))
     uniforms = np.random.default_rng(4).random((len(rows), settings.n_negatives))

@@ -200,7 +200,7 @@ def test_hold_out_last_takes_the_last_item_of_some_users(lists, timed, data):
     sequences = sequences_of(lists)
     if timed:
         sequences = sequences._replace(times=np.arange(len(sequences.items)))
-    shorter, items = hold_out_last(sequences, users)
+    shorter, items, removed_times = hold_out_last(sequences, users)
     assert items.tolist() == [lists[user][-1] for user in users]
     expected = [
         history[:-1] if user in users else history for user, history in enumerate(lists)

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from test_time_buckets import reference_bucket
 
 from sklearn_attrec import SASRecRecommender, SSEPTRecommender
 from sklearn_attrec._interactions.sequences import Sequences
@@ -27,6 +28,8 @@ STRUCTURES = [
     {"n_heads": 2, "n_blocks": 1, "norm": "post"},
     {"n_heads": 1, "n_blocks": 2, "norm": "post", "positions": "sinusoidal"},
     {"n_heads": 2, "n_blocks": 3, "positions": "sinusoidal"},
+    {"n_heads": 2, "n_blocks": 2, "time_bias": "history"},
+    {"n_heads": 1, "n_blocks": 3, "time_bias": "request"},
 ]
 
 
@@ -84,7 +87,17 @@ def reference_norm(rows, gain, shift):
     return centred / np.sqrt(variance + 1e-6) * gain + shift
 
 
-def reference_attention(weights, n_heads, rows):
+def reference_time_bias(time_bias, table, times):
+    """Bias of each item for each row; the last time is that of the request."""
+    later = {None: None, "history": 0, "request": 1}[time_bias]
+    n = len(times) - 1
+    if later is None:
+        return np.zeros((n, n))
+    spans = [[max(times[i + later] - times[j], 0) for j in range(n)] for i in range(n)]
+    return table[[[reference_bucket(span) for span in row] for row in spans]]
+
+
+def reference_attention(weights, n_heads, rows, bias):
     """Each row sees itself and the rows before it, head by head."""
     width = rows.shape[1]
     size = width // n_heads
@@ -94,13 +107,15 @@ def reference_attention(weights, n_heads, rows):
         for start in range(0, width, size):
             head = slice(start, start + size)
             logits = key[: i + 1, head] @ query[i, head] / math.sqrt(size)
+            logits += bias[i, : i + 1]
             powers = np.exp(logits - logits.max())
             attended[i, head] = powers / powers.sum() @ value[: i + 1, head]
     return attended @ weights["W_O"]
 
 
-def reference_outputs(parameters, weights, items, user_row):
-    """Output of the encoder at each of some items, the latest of which is last."""
+def reference_outputs(parameters, weights, window, user_row):
+    """Output of the encoder at each item of a window, the latest of which is last."""
+    items, times = ITEMS[slice(*window)], TIMES[window[0] : window[1] + 1]
     weights = {name: value.astype(np.float64) for name, value in weights.items()}
     rows = np.array([np.concatenate([weights["E"][i], user_row]) for i in items])
     positions = weights.get("P")
@@ -121,7 +136,9 @@ def reference_outputs(parameters, weights, items, user_row):
             if name.startswith(prefix)
         }
         seen = norm(rows, prefix, "att") if pre else rows
-        rows = rows + reference_attention(block, parameters["n_heads"], seen)
+        table = block.get("b_time")
+        bias = reference_time_bias(parameters["time_bias"], table, times)
+        rows = rows + reference_attention(block, parameters["n_heads"], seen, bias)
         rows = rows if pre else norm(rows, prefix, "att")
         seen = norm(rows, prefix, "ff") if pre else rows
         hidden = np.maximum(seen @ block["W_1"] + block["b_1"], 0)
@@ -144,6 +161,8 @@ BOUNDS = np.cumsum([0, *LENGTHS])
 ITEMS = np.random.default_rng(3).permutation(N_ITEMS)[: BOUNDS[-1]]
 WHOLE = np.stack([BOUNDS[:-1], BOUNDS[1:] - 1], axis=1)  # one window per user
 USERS = np.repeat(np.arange(N_USERS), LENGTHS)
+GAPS = [0, 1, 2, 3, 5, 6, 100, 1e4, 3e6, 2**31]
+TIMES = 1.6e9 + np.random.default_rng(4).choice(GAPS, BOUNDS[-1]).cumsum()
 
 
 def make_data():
@@ -151,6 +170,7 @@ def make_data():
     return {
         "items": ITEMS.astype(np.int64),
         "users": USERS,
+        "times": TIMES,
         "untouched": index_untouched(sequences, N_ITEMS),
         "popularity": index_popularity(sequences, N_ITEMS),
     }
@@ -209,9 +229,11 @@ def run_batch(monkeypatch):
     return run
 
 
-def query_vector(network, parameters, weights, items, user):
-    settings = network.make_settings(**parameters)
-    (vector,) = network.query_vectors(weights, settings, items[None], np.array([user]))
+def query_vector(network, parameters, weights, window, user):
+    settings, (begin, end) = network.make_settings(**parameters), window
+    times = TIMES[None, begin : end + 1] if parameters["time_bias"] else None
+    items, users = ITEMS[None, begin:end], np.array([user])
+    (vector,) = network.query_vectors(weights, settings, items, users, times)
     return vector
 
 
@@ -225,20 +247,20 @@ def test_batches_and_queries_equal_the_equations(network, structure, ops, run_ba
     found = run_batch(network, ops, parameters, weights, WHOLE)
     assert len(found) == sum(LENGTHS) - N_USERS
     for user, (begin, end) in enumerate(WHOLE):
-        items, row = ITEMS[begin:end], user_row(network, weights, user)
-        expected = reference_outputs(parameters, weights, items, row)
+        window, row = (begin, end), user_row(network, weights, user)
+        expected = reference_outputs(parameters, weights, window, row)
         for place in range(begin, end):
             one, output = found[place + 1], expected[place - begin]
             assert (one.user, one.target) == (user, ITEMS[place + 1])
             assert_allclose(one.query, output[:D], rtol=1e-5, atol=1e-5)
             assert one.bias == pytest.approx(output[D:] @ row, abs=1e-4)
-        assert query(items, user).dtype == np.float32
-        assert_allclose(query(items, user), expected[-1, :D], rtol=1e-5, atol=1e-5)
-        assert_allclose(query(items, user), found[end].query, rtol=1e-5, atol=1e-5)
-        unseen = reference_outputs(
-            parameters, weights, items, user_row(network, weights, -1)
-        )
-        assert_allclose(query(items, -1), unseen[-1, :D], rtol=1e-5, atol=1e-5)
+        vector = query(window, user)
+        assert vector.dtype == np.float32
+        assert_allclose(vector, expected[-1, :D], rtol=1e-5, atol=1e-5)
+        assert_allclose(vector, found[end].query, rtol=1e-5, atol=1e-5)
+        row = user_row(network, weights, -1)
+        unseen = reference_outputs(parameters, weights, window, row)
+        assert_allclose(query(window, -1), unseen[-1, :D], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("W", [1, 2, 65, 150])
@@ -278,8 +300,8 @@ def test_batches_of_any_size(network, n_windows, run_batch):
     assert len(found) == np.sum(windows[:, 1] - windows[:, 0])
     for begin, end in windows:
         row = user_row(network, weights, USERS[begin])
-        expected = reference_outputs(parameters, weights, ITEMS[begin:end], row)[-1, :D]
-        assert_allclose(found[end].query, expected, rtol=1e-5, atol=1e-5)
+        expected = reference_outputs(parameters, weights, (begin, end), row)
+        assert_allclose(found[end].query, expected[-1, :D], rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.case("P13")
@@ -295,11 +317,10 @@ def test_masked_places_get_no_weight_however_low_the_logits(network, ops, run_ba
     found = run_batch(network, ops, parameters, weights, WHOLE)
     for user, (begin, end) in enumerate(WHOLE):
         row = user_row(network, weights, user)
-        first = reference_outputs(parameters, weights, ITEMS[begin : begin + 1], row)
+        first = reference_outputs(parameters, weights, (begin, begin + 1), row)
         # The first item of a sequence sees nothing but itself.
         assert_allclose(found[begin + 1].query, first[0, :D], rtol=1e-4, atol=1e-4)
-        items = ITEMS[begin:end]
-        query = query_vector(network, parameters, weights, items, user)
+        query = query_vector(network, parameters, weights, (begin, end), user)
         assert np.isfinite(query).all()
         assert_allclose(found[end].query, query, rtol=1e-3, atol=1e-3)
 

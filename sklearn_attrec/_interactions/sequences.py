@@ -50,17 +50,19 @@ class Sequences(NamedTuple):
         Returns
         -------
         Sequences
-            n sequences, without times and weights.
+            n sequences, without weights.
         """
         start = self.indptr[users]
         end = self.indptr[users + 1] if end is None else end
         lengths = np.where(users >= 0, end - start, 0)
         if len(users) == 1:
-            items = self.items[start[0] : start[0] + lengths[0]]
-            return Sequences(np.array([0, len(items)]), items, None)
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        positions = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
-        return Sequences(indptr, self.items[positions], None)
+            indptr = np.array([0, lengths[0]])
+            positions = slice(start[0], start[0] + lengths[0])
+        else:
+            indptr = np.concatenate([[0], np.cumsum(lengths)])
+            positions = np.arange(indptr[-1]) + np.repeat(start - indptr[:-1], lengths)
+        times = None if self.times is None else self.times[positions]
+        return Sequences(indptr, self.items[positions], times)
 
 
 def encode(interactions, weights=None):
@@ -172,6 +174,8 @@ def hold_out_last(sequences, users):
     shorter : Sequences
     items : ndarray of shape (n,)
         The removed items.
+    removed_times : ndarray of shape (n,) or None
+        Their times.
     """
     last = sequences.indptr[users + 1] - 1
     lengths = np.diff(sequences.indptr)
@@ -183,4 +187,4 @@ def hold_out_last(sequences, users):
         None if times is None else np.delete(times, last),
         None if weights is None else np.delete(weights, last),
     )
-    return shorter, sequences.items[last]
+    return shorter, sequences.items[last], None if times is None else times[last]

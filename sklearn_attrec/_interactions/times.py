@@ -23,7 +23,7 @@ from sklearn_attrec._interactions.values import (
 )
 from sklearn_attrec.exceptions import InteractionsError
 
-__all__ = ["check_times", "in_one_unit"]
+__all__ = ["check_times", "in_one_unit", "in_seconds"]
 
 
 def check_times(values, prefix, name="X"):
@@ -150,3 +150,12 @@ def _in_finer_unit(dates, dtype):
     return (
         np.clip(dates.astype(np.int64), -limit, limit).astype(dates.dtype).astype(dtype)
     )
+
+
+def in_seconds(times):
+    """Return times as float64: dates as seconds since 1970, numbers as they are."""
+    if times.dtype.kind == "M":
+        unit, step = np.datetime_data(times.dtype)
+        second = np.timedelta64(step, unit) / np.timedelta64(1, "s")
+        return times.astype(np.int64) * second
+    return times.astype(np.float64)

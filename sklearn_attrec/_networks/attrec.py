@@ -12,6 +12,7 @@ import numpy as np
 from sklearn_attrec._networks import losses
 from sklearn_attrec._networks.negative_sampling import draw_untouched
 from sklearn_attrec._networks.positions import sinusoids
+from sklearn_attrec._networks.time_buckets import N_BUCKETS, bucket, time_buckets
 
 __all__ = [
     "Settings",
@@ -26,6 +27,11 @@ __all__ = [
 ]
 
 
+# Biases of attention by the time between two items of a window, and by the age of the
+# item that is attended to.
+TIME_BIASES = ("b_pair", "b_age")
+
+
 class Settings(NamedTuple):
     """Everything that defines the network except its weights.
 
@@ -36,6 +42,7 @@ class Settings(NamedTuple):
     aggregation: str
     share_projection: bool
     loss: str
+    time_bias: str  # "" for none
     with_dropout: bool
     omega: float
     gamma: float
@@ -66,6 +73,7 @@ def make_settings(
     loss,
     temperature,
     dropout,
+    time_bias,
 ):
     """Create the settings from the parameters of `AttRecRecommender`.
 
@@ -77,6 +85,7 @@ def make_settings(
         aggregation=aggregation,
         share_projection=share_projection,
         loss=loss,
+        time_bias=time_bias or "",
         with_dropout=dropout > 0,
         omega=omega,
         gamma=gamma,
@@ -120,16 +129,23 @@ def initial_weights(random, parameters, n_users, n_items):
     weights["W_Q"] = projection()
     if not parameters["share_projection"]:
         weights["W_K"] = projection()
+    if parameters["time_bias"]:
+        weights |= {name: np.zeros(N_BUCKETS, np.float32) for name in TIME_BIASES}
     return weights
 
 
 def weight_layout(parameters):
     """Return the dtype and the symbolic shape of each weight of a fitted model."""
     tables = {"U": "n_users", "V": "n_items", "X": "n_items", "W_Q": "d", "W_K": "d"}
-    return {name: ("f4", (rows, "d")) for name, rows in tables.items()}
+    layout = {name: ("f4", (rows, "d")) for name, rows in tables.items()}
+    if parameters["time_bias"]:
+        layout |= {name: ("f4", (str(N_BUCKETS),)) for name in TIME_BIASES}
+    return layout
 
 
-def attention(ops, weights, settings, rows, codes, padding_mask, random=None):
+def attention(
+    ops, weights, settings, rows, codes, padding_mask, random=None, times=None
+):
     """Return the attention weights between the items of a window (equations 2 and 3).
 
     Parameters
@@ -147,6 +163,8 @@ def attention(ops, weights, settings, rows, codes, padding_mask, random=None):
         False at padding. Each row has at least one True.
     random : BatchRandom, default=None
         Random numbers for dropout; None in prediction.
+    times : tensor of shape (batch, L + 1), float64, default=None
+        Times of the items and of the request, in seconds; None adds no time bias.
 
     Returns
     -------
@@ -169,6 +187,8 @@ def attention(ops, weights, settings, rows, codes, padding_mask, random=None):
     key = project(weights["W_Q" if settings.share_projection else "W_K"])
     logits = ops.row_products(query, key)  # (batch, L, L)
     logits = logits / ops.sqrt(ops.cast(d, "float32"))
+    if times is not None:
+        logits += _time_bias(ops, weights, settings, times)
 
     # Mask before the softmax, so that the remaining weights of each row sum to 1. The
     # weight of an item for itself becomes 0, or 1 if all other places are padding.
@@ -176,7 +196,20 @@ def attention(ops, weights, settings, rows, codes, padding_mask, random=None):
     return ops.softmax(logits, axis=-1)
 
 
-def short_term(ops, weights, settings, rows, codes, padding_mask, random=None):
+def _time_bias(ops, weights, settings, times):
+    """Return the bias of the logits, (batch, L, L)."""
+    items = times[:, :-1]  # (batch, L)
+    reference = times[:, -1:] if settings.time_bias == "request" else times[:, -2:-1]
+    ages = time_buckets(ops, reference, items)  # (batch, 1, L)
+    pairs = bucket(
+        ops, ops.absolute(items[:, :, None] - items[:, None])
+    )  # (batch, L, L)
+    return ops.lookup(weights["b_pair"], pairs) + ops.lookup(weights["b_age"], ages)
+
+
+def short_term(
+    ops, weights, settings, rows, codes, padding_mask, random=None, times=None
+):
     """Return the short-term vector m of each window (equations 4 and 5).
 
     The parameters are those of `attention`.
@@ -186,7 +219,7 @@ def short_term(ops, weights, settings, rows, codes, padding_mask, random=None):
     tensor of shape (batch, d)
     """
     attention_weights = attention(
-        ops, weights, settings, rows, codes, padding_mask, random
+        ops, weights, settings, rows, codes, padding_mask, random, times
     )
     if settings.aggregation in ("mean", "sum"):
         # Sum the attention weights before multiplying by the item embeddings: the full
@@ -305,10 +338,14 @@ def batch_loss(ops, random, weights, settings, data, windows):
         event_weights = ops.take(data["weights"], target_positions, axis=0)
         target_weights = target_mask * event_weights  # (batch, T)
 
+    times = None
+    if settings.time_bias:
+        read = ops.concatenate([ops.maximum(input_positions, 0), positions], axis=1)
+        times = ops.take(data["times"], read, axis=0)  # (batch, L + 1)
     items, codes = ops.unique(window)  # (n,), (batch, L)
     rows = ops.take(weights["X"], items, axis=0)  # (n, d)
     short_vectors = short_term(
-        ops, weights, settings, rows, codes, padding_mask, random
+        ops, weights, settings, rows, codes, padding_mask, random, times
     )
     # ω U_u and (1 − ω) m side by side, (batch, 2d)
     queries = ops.concatenate(

@@ -39,6 +39,28 @@ def row_products(a, b):
     return tf.matmul(a, b, transpose_b=True)
 
 
+def high_bits(x, n):
+    """Return the bits of float32 numbers without the n lowest ones, as int32."""
+    return tf.bitwise.right_shift(tf.bitcast(x, tf.int32), n)
+
+
+@tf.custom_gradient
+def lookup(table, codes):
+    """Return the numbers of a table, (n,), at the given codes.
+
+    The gradient of a gather adds up one number at a time, on one thread.
+    """
+
+    def gradient(upstream):
+        n = tf.shape(table)[0]
+        counts = tf.math.bincount(
+            tf.reshape(codes, [-1]), tf.reshape(upstream, [-1]), n, n, tf.float32
+        )
+        return counts, None
+
+    return tf.gather(table, codes), gradient
+
+
 def squared_norms(x):
     """Return the squared norm of each row."""
     return tf.reduce_sum(tf.square(x), axis=1)
@@ -356,6 +378,8 @@ ops = SimpleNamespace(
     | {
         function.__name__: function
         for function in (
+            high_bits,
+            lookup,
             pad_rows,
             row_products,
             sampled_softmax_loss,

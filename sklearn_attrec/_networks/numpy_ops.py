@@ -4,9 +4,8 @@ Networks call only these functions. They train with TensorFlow and predict with 
 """
 
 import numpy as np
-from numpy import amax as max
-from numpy import amin as min
 from numpy import (
+    absolute,
     any,
     arange,
     argsort,
@@ -28,9 +27,12 @@ from numpy import (
     transpose,
     where,
 )
+from numpy import amax as max
+from numpy import amin as min
 
 __all__ = [
     "EPSILON",
+    "absolute",
     "any",
     "arange",
     "argsort",
@@ -38,9 +40,11 @@ __all__ = [
     "concatenate",
     "cumsum",
     "einsum",
+    "high_bits",
     "log",
     "logsumexp",
     "logsumexp_products",
+    "lookup",
     "matmul",
     "max",
     "maximum",
@@ -135,6 +139,16 @@ def logsumexp_products(queries, keys, bias, excluded):
     """Return log Σ exp(score) over the columns of a matrix of scores."""
     scores = queries @ keys.T + bias
     return logsumexp(np.where(excluded, -np.inf, scores), axis=1)
+
+
+def high_bits(x, n):
+    """Return the bits of float32 numbers without the n lowest ones, as int32."""
+    return x.view(np.int32) >> n
+
+
+def lookup(table, codes):
+    """Return the numbers of a table, (n,), at the given codes."""
+    return table[codes]
 
 
 def row_products(a, b):

@@ -8,6 +8,7 @@ the compiled training step and `numpy_ops` in prediction.
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops, transformer
+from sklearn_attrec._networks.time_buckets import batch_buckets
 from sklearn_attrec._networks.transformer_queries import last_outputs
 from sklearn_attrec._networks.window_batches import read_windows
 
@@ -120,6 +121,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
         Losses; training minimises their mean.
     """
     windows, batch = read_windows(ops, windows)
+    batch = batch_buckets(ops, settings, data, batch)
     items = ops.take(data["items"], batch.positions, axis=0)  # (T,)
     targets = ops.take(data["items"], batch.positions + 1, axis=0)  # (T,)
     users = ops.take(data["users"], windows[:, 0], axis=0)  # (n,)
@@ -130,7 +132,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
     )
 
 
-def query_vectors(weights, settings, items, users=None):
+def query_vectors(weights, settings, items, users=None, times=None):
     """Return the query vectors of histories; scores are inner products with E.
 
     Parameters
@@ -141,6 +143,8 @@ def query_vectors(weights, settings, items, users=None):
         n histories of W items, at most L, from oldest to latest.
     users : ndarray of shape (n,), default=None
         Ignored: SASRec has no user embeddings.
+    times : ndarray of shape (n, W + 1), float64, default=None
+        Times of the items and of the request, in seconds; None without time bias.
 
     Returns
     -------
@@ -148,4 +152,4 @@ def query_vectors(weights, settings, items, users=None):
     """
     from_end = np.arange(items.shape[1], 0, -1)
     x = embed(numpy_ops, weights, settings, items, from_end)  # (n, W, d)
-    return last_outputs(weights, settings, x)
+    return last_outputs(weights, settings, x, times)

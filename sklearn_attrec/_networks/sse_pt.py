@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops, sasrec, transformer
+from sklearn_attrec._networks.time_buckets import batch_buckets
 from sklearn_attrec._networks.transformer_queries import last_outputs
 from sklearn_attrec._networks.window_batches import read_windows
 
@@ -141,6 +142,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
     See `sasrec.batch_loss` for the parameters and the result.
     """
     windows, batch = read_windows(ops, windows)
+    batch = batch_buckets(ops, settings.encoder, data, batch)
     n_items = ops.cast(ops.shape(weights["E"])[0], "int64")
     n_users = ops.cast(ops.shape(weights["U"])[0], "int64")
     items = ops.take(data["items"], batch.positions, axis=0)  # (T,)
@@ -164,7 +166,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
     )
 
 
-def query_vectors(weights, settings, items, users):
+def query_vectors(weights, settings, items, users, times=None):
     """Return the query vectors of histories; scores are inner products with E.
 
     Parameters
@@ -176,6 +178,8 @@ def query_vectors(weights, settings, items, users):
     users : ndarray of shape (n,)
         User codes. A negative code means an unseen user, who gets the mean of all user
         embeddings: SSE trains the encoder with the embeddings of other users too.
+    times : ndarray of shape (n, W + 1), float64, default=None
+        Times of the items and of the request, in seconds; None without time bias.
 
     Returns
     -------
@@ -188,4 +192,4 @@ def query_vectors(weights, settings, items, users):
     user_rows = np.broadcast_to(user_rows[:, None], (*items.shape, U.shape[1]))
     from_end = np.arange(items.shape[1], 0, -1)
     x = embed(numpy_ops, weights, settings.encoder, items, user_rows, from_end)
-    return last_outputs(weights, settings.encoder, x)[:, :d]  # x: (n, W, width)
+    return last_outputs(weights, settings.encoder, x, times)[:, :d]  # x: (n, W, width)

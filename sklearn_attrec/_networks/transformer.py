@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks.positions import sinusoids
+from sklearn_attrec._networks.time_buckets import N_BUCKETS
 from sklearn_attrec.exceptions import InvalidParameterError
 
 __all__ = [
@@ -52,11 +53,22 @@ class TransformerSettings(NamedTuple):
     n_heads: int
     n_negatives: int
     calibration: float
+    time_bias: str  # "" for none
     position_vectors: np.ndarray  # (L, width), used if they are not learned
 
 
 def make_transformer_settings(
-    width, *, L, n_heads, dropout, loss, n_negatives, calibration, positions, norm
+    width,
+    *,
+    L,
+    n_heads,
+    dropout,
+    loss,
+    n_negatives,
+    calibration,
+    positions,
+    norm,
+    time_bias,
 ):
     """Create the settings from the parameters of a transformer.
 
@@ -64,7 +76,7 @@ def make_transformer_settings(
     ----------
     width : int
         Embedding size of the encoder.
-    L, n_heads, dropout, loss, n_negatives, calibration, positions, norm
+    L, n_heads, dropout, loss, n_negatives, calibration, positions, norm, time_bias
         Parameters of the estimator.
 
     Returns
@@ -90,6 +102,7 @@ def make_transformer_settings(
         n_heads=n_heads,
         n_negatives=n_negatives,
         calibration=calibration,
+        time_bias=time_bias or "",
         position_vectors=sinusoids(L, width),
     )
 
@@ -113,6 +126,7 @@ class Part(NamedTuple):
     padding_mask: object  # (n, W) False at padding
     filled: object  # (t,) flat indices of the positions that are not padding
     bias: object  # (n, W, W) 0 where position i may attend to position j, else −inf
+    buckets: object = None  # (n, W, W) bucket of the time between positions i and j
 
 
 class Layout(NamedTuple):
@@ -181,6 +195,8 @@ def initial_blocks(random, parameters, width):
     weights = {}
     bound = np.sqrt(6 / (2 * width))  # Glorot, Bengio 2010
     for b in range(parameters["n_blocks"]):
+        if parameters["time_bias"]:
+            weights[f"{b}.b_time"] = np.zeros(N_BUCKETS)
         for name in PROJECTIONS:
             weights[f"{b}.{name}"] = random.uniform(-bound, bound, (width, width))
         for name in BIASES:
@@ -211,6 +227,8 @@ def block_layout(parameters, width):
     for b in range(parameters["n_blocks"]):
         layout |= {f"{b}.{name}": square for name in PROJECTIONS}
         layout |= {f"{b}.{name}": row for name in BIASES + GAINS}
+        if parameters["time_bias"]:
+            layout[f"{b}.b_time"] = ("f4", (str(N_BUCKETS),))
     return layout | (
         {"g_out": row, "s_out": row} if parameters["norm"] == "pre" else {}
     )
@@ -321,6 +339,8 @@ def _attend(ops, layout, drop, weights, settings, inputs):
         n, W = ops.shape(part.bias)[0], ops.shape(part.bias)[1]
         q, k, v = map(split_heads, parts)
         logits = ops.row_products(q, k) + part.bias[:, None]
+        if part.buckets is not None:
+            logits += ops.lookup(weights["b_time"], part.buckets)[:, None]
         attention_weights = drop(ops.softmax(logits, axis=-1))  # (n, n_heads, W, W)
         output = ops.matmul(attention_weights, v)
         output = ops.transpose(output, (0, 2, 1, 3))  # (n, W, n_heads, …)

@@ -5,9 +5,12 @@ padding. NumPy multiplies such arrays one history after the other, so that no bi
 query vector depends on the other histories.
 """
 
+from functools import partial
+
 import numpy as np
 
 from sklearn_attrec._networks import numpy_ops as ops
+from sklearn_attrec._networks.time_buckets import time_buckets
 from sklearn_attrec._networks.transformer import apply_block, block_weights, final_norm
 
 __all__ = ["last_outputs"]
@@ -18,7 +21,7 @@ STRIP = 64
 CAUSAL_BIAS = np.triu(np.full((STRIP, STRIP), -np.inf, np.float32), 1)
 
 
-def last_outputs(weights, settings, x):
+def last_outputs(weights, settings, x, times=None):
     """Return the output of the encoder at the last item of each history.
 
     Parameters
@@ -28,6 +31,8 @@ def last_outputs(weights, settings, x):
     settings : TransformerSettings
     x : ndarray of shape (n, W, width)
         Item embeddings plus position vectors of n histories of W items.
+    times : ndarray of shape (n, W + 1), float64, default=None
+        Times of the items and of the request, in seconds; None adds no time bias.
 
     Returns
     -------
@@ -35,12 +40,13 @@ def last_outputs(weights, settings, x):
     """
     *first, last = block_weights(weights)
     for block in first:
-        x = apply_block(ops, block, settings, x, _attend)
-    x = apply_block(ops, last, settings, x, _attend_from_last, last=True)
+        x = apply_block(ops, block, settings, x, partial(_attend, times))
+    attend = partial(_attend_from_last, times)
+    x = apply_block(ops, last, settings, x, attend, last=True)
     return final_norm(ops, weights, settings, x)[:, 0]
 
 
-def _attend(weights, settings, inputs):
+def _attend(times, weights, settings, inputs):
     """Apply causal attention, (n, W, width)."""
     n_heads, scale = settings.n_heads, _scale(settings, inputs)
     query = _split_heads(inputs @ (weights["W_Q"] * scale), n_heads)
@@ -54,11 +60,13 @@ def _attend(weights, settings, inputs):
         stop = min(start + STRIP, W)
         logits = query[:, :, start:stop] @ key[:, :, :stop].swapaxes(2, 3)
         logits[..., start:] += CAUSAL_BIAS[: stop - start, : stop - start]
+        if times is not None:
+            logits += _time_bias(times, weights, settings, start, stop)
         heads[:, :, start:stop] = _average(logits, value[:, :, :stop])
     return output @ weights["W_O"]
 
 
-def _attend_from_last(weights, settings, inputs):
+def _attend_from_last(times, weights, settings, inputs):
     """Apply attention of the last item to all items, (n, 1, width).
 
     q · (x W_K) = (W_K q) · x and Σ a (x W_V) = (Σ a x) W_V, so that the other items
@@ -71,9 +79,25 @@ def _attend_from_last(weights, settings, inputs):
     )
     query = (query @ W_K.swapaxes(1, 2))[:, :, 0]  # (n, n_heads, width)
     logits = query @ inputs.swapaxes(1, 2)  # (n, n_heads, W)
+    if times is not None:
+        W = inputs.shape[1]
+        logits += _time_bias(times, weights, settings, W - 1, W)[:, :, 0]
     average = _average(logits, inputs)  # (n, n_heads, width)
     output = average[:, :, None] @ W_V  # (n, n_heads, 1, size)
     return output.reshape(len(inputs), 1, -1) @ weights["W_O"]
+
+
+def _time_bias(times, weights, settings, start, stop):
+    """Return the bias of the items before `stop` for rows of attention.
+
+    Returns
+    -------
+    ndarray of shape (n, 1, stop - start, stop)
+    """
+    later = settings.time_bias == "request"
+    references = times[:, start + later : stop + later]
+    buckets = time_buckets(ops, references, times[:, :stop])
+    return weights["b_time"][buckets][:, None]
 
 
 def _scale(settings, inputs):

@@ -53,6 +53,7 @@ class Queries(NamedTuple):
     source: Sequences
     rows: np.ndarray  # (n,) rows of source, −1 for an empty history
     ends: np.ndarray | None  # (n,) end positions in source.items; None uses all items
+    times: np.ndarray | None = None  # (n,) when each query is asked; None if unknown
 
     def lengths(self):
         """Return the length of each history, (n,)."""
@@ -74,22 +75,32 @@ class Queries(NamedTuple):
         ends = self.rows if self.ends is None else self.ends
         keys = {"length": -self.lengths(), "user": self.users, "row": self.rows}
         keys = pd.DataFrame(keys | {"end": ends})
+        if self.times is not None:
+            keys["time"] = self.times
         numbers = keys.groupby([*keys]).ngroup().to_numpy()
         _, first = np.unique(numbers, return_index=True)
         ends = None if self.ends is None else self.ends[first]
+        times = None if self.times is None else self.times[first]
         users, rows = self.users[first], self.rows[first]
-        return Queries(self.ids[first], users, self.source, rows, ends), numbers
+        unique = Queries(self.ids[first], users, self.source, rows, ends, times)
+        return unique, numbers
 
     def block(self, rows):
-        """Return the users and histories of a slice of queries.
+        """Return the users, histories and times of a slice of queries.
 
         Returns
         -------
         users : ndarray of shape (n_block,)
         histories : Sequences
+        times : ndarray of shape (n_block,) or None
         """
         ends = None if self.ends is None else self.ends[rows]
-        return self.users[rows], self.source.select(self.rows[rows], ends)
+        times = None if self.times is None else self.times[rows]
+        return self.users[rows], self.source.select(self.rows[rows], ends), times
+
+    def without_times(self):
+        """Return the queries for a model that does not use times."""
+        return self._replace(source=self.source._replace(times=None), times=None)
 
 
 def read_queries(model, users, history, caller):
@@ -155,7 +166,8 @@ def read_queries(model, users, history, caller):
         period = fitted_period(model, source) if history is None else _period(source)
         known = times[rows >= 0]
         warn_of_other_period(known, period, name, caller)
-    return Queries(ids, codes, source, rows, count_until(source, rows, times)), single
+    ends = count_until(source, rows, times)
+    return Queries(ids, codes, source, rows, ends, times), single
 
 
 def _reads_times(model, history):

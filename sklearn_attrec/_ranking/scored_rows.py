@@ -73,7 +73,7 @@ def read_rows(model, interactions, context, caller):
             stacklevel=5,
         )
         ends = count_until(fitted, users, times)
-    queries = Queries(ids, users, fitted, users, ends)
+    queries = Queries(ids, users, fitted, users, ends, times)
     if context == "earlier":
         queries = _with_earlier_rows(queries, targets, times)
     is_unknown = (users < 0) & (queries.lengths() == 0)
@@ -88,7 +88,7 @@ def _with_earlier_rows(queries, targets, times):
     training rows, then the queries, then the rows to be scored: what precedes a query
     is its history.
     """
-    n, fitted = len(targets), queries.source
+    n, fitted, given_times = len(targets), queries.source, times
     group, ids = factorize(queries.ids)
     user_of_group = np.empty(len(ids), dtype=np.int64)
     user_of_group[group] = queries.users
@@ -97,7 +97,7 @@ def _with_earlier_rows(queries, targets, times):
     if times is None:  # training rows, then the rows in their order
         fitted_times, times = np.full(n_fitted, -1), np.arange(n)
     else:
-        fitted_times = fitted._replace(items=fitted.times).select(user_of_group).items
+        fitted_times = selected.times
     known = targets >= 0  # other items cannot be part of a history
     fitted_group = np.repeat(np.arange(len(ids)), np.diff(selected.indptr))
     group = np.concatenate([fitted_group, group, group[known]])
@@ -113,9 +113,9 @@ def _with_earlier_rows(queries, targets, times):
     indptr = np.concatenate([[0], np.cumsum(lengths)])
     items = items[order][is_item].astype(fitted.items.dtype)
     rows = group[n_fitted : n_fitted + n]
-    return Queries(
-        queries.ids, queries.users, Sequences(indptr, items, None), rows, ends
-    )
+    times = None if given_times is None else times[order][is_item]
+    source = Sequences(indptr, items, times)
+    return Queries(queries.ids, queries.users, source, rows, ends, given_times)
 
 
 def warn_of_rows(rows):

@@ -51,10 +51,12 @@ def best_items(model, queries, k, exclude_seen, rules):
     items, best = np.empty((n, k), dtype=np.int64), np.empty((n, k), np.float32)
 
     catalogue = _catalogue(model)
+    if not model._uses_times():
+        queries = queries.without_times()
 
     def rank(rows):
-        users, histories = queries.block(rows)
-        scores = catalogue.scores(query_parts(model, users, histories))
+        users, histories, times = queries.block(rows)
+        scores = catalogue.scores(query_parts(model, users, histories, times))
         exclusions = rules.block(rows)
         if exclude_seen:
             exclusions = exclusions.with_items_of(histories)
@@ -110,6 +112,8 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
     n, k = len(targets), min(k, len(model.items_))
     ranks, is_repeat = np.full(n, np.inf), np.empty(n, dtype=bool)
     best = np.empty((n, k), dtype=np.int64)
+    if not model._uses_times():
+        queries = queries.without_times()
     queries, numbers = queries.unique()
     order = np.argsort(numbers, kind="stable")
     starts = np.searchsorted(numbers[order], np.arange(len(queries.users) + 1))
@@ -117,8 +121,8 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
     catalogue = _catalogue(model)
 
     def rank(block):
-        users, histories = queries.block(block)
-        scores = catalogue.scores(query_parts(model, users, histories))
+        users, histories, times = queries.block(block)
+        scores = catalogue.scores(query_parts(model, users, histories, times))
         rows = order[starts[block.start] : starts[block.stop]]
         within = numbers[rows] - block.start
         begin, end = histories.indptr[within], histories.indptr[within + 1]

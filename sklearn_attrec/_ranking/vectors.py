@@ -34,7 +34,7 @@ def _build_item_parts(model):
     return [part.tocsc(copy=True) if issparse(part) else part for part in parts]
 
 
-def query_parts(model, users, histories):
+def query_parts(model, users, histories, times):
     """Compute the vectors of queries.
 
     The vector of a query does not depend on the other queries, bit for bit.
@@ -47,6 +47,8 @@ def query_parts(model, users, histories):
         User codes; −1 for users not seen in fit.
     histories : Sequences
         n sequences.
+    times : ndarray of shape (n,) or None
+        When each query is asked.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def query_parts(model, users, histories):
     """
     is_empty = np.diff(histories.indptr) == 0
     popularity = np.where(is_empty, 1, model._popularity_weight())
-    parts = [*model._query_parts(users, histories), popularity[:, None]]
+    parts = [*model._query_parts(users, histories, times), popularity[:, None]]
     if not issparse(parts[0]):
         vectors = np.concatenate(parts, axis=1, dtype=np.float32)
         vectors[is_empty, :-1] = 0

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
+from sklearn_attrec._interactions.times import in_seconds
 from sklearn_attrec._interactions.windows import last_items, training_windows
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
@@ -94,6 +95,15 @@ class AttRecRecommender(BaseNetworkRecommender):
     max_norm : float or None, default=1.0
         Maximum Euclidean norm of the rows of U, V and X, above 0; None means no
         maximum. Not used by 'bpr'.
+    time_bias : {'history', 'request'} or None, default=None
+        Adds to the attention learned biases for the time between interactions, in
+        logarithmic buckets, two per doubling, as in HSTU (Zhai et al. 2024,
+        arXiv:2402.17152). 'history' reads the times of the user's items. 'request' also
+        reads the time of the item to be predicted, which in prediction is the
+        `timestamp` of the query; a query without one is answered as if asked at the
+        time of the user's latest item. A history without times has no bias. Numbers
+        count as seconds. `fit` needs the column `timestamp`. None uses times for the
+        order alone.
     learning_rate : float, default=0.003
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In SASRec and SSE-PT it increases during the first 5%
@@ -227,6 +237,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         "dropout": Real(0, 1, high_open=True),
         "alpha": Real(0),
         "max_norm": Optional(Real(0, low_open=True)),
+        "time_bias": Optional(OneOf("history", "request")),
     }
 
     _network = attrec
@@ -247,6 +258,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         dropout: float = 0.2,
         alpha: float = 0.0,
         max_norm: float | None = 1.0,
+        time_bias: str | None = None,
         learning_rate: float = 3e-3,
         batch_size: int = 512,
         max_iter: int = 20,
@@ -274,6 +286,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         self.dropout = dropout
         self.alpha = alpha
         self.max_norm = max_norm
+        self.time_bias = time_bias
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter
@@ -302,6 +315,7 @@ class AttRecRecommender(BaseNetworkRecommender):
             "loss": str(self.loss),
             "temperature": float(self.temperature),
             "dropout": float(self.dropout),
+            "time_bias": None if self.time_bias is None else str(self.time_bias),
         }
 
     def _training_plan(self, sequences, settings, n_items):
@@ -312,6 +326,8 @@ class AttRecRecommender(BaseNetworkRecommender):
             "users": windows.users.astype(np.int64),
             "positions": windows.positions,
         }
+        if self.time_bias:
+            data["times"] = in_seconds(sequences.times)
         trainable = np.arange(len(windows.users))
         if self.loss != "softmax":
             data["untouched"] = index_untouched(sequences, n_items)
@@ -347,13 +363,19 @@ class AttRecRecommender(BaseNetworkRecommender):
         V, X = self.weights_["V"], self.weights_["X"]
         return attrec.item_embeddings(ops, self._network_settings(), V, X)
 
-    def _query_parts(self, users, histories):
+    def _query_parts(self, users, histories, times):
         weights, settings = self.weights_, self._network_settings()
         items, padding_mask = last_items(histories, self.settings_["L"])
+        of_items, of_queries = self._seconds(histories, times)
+        times = None
+        if of_items is not None:
+            timed = histories._replace(items=of_items)
+            of_items, _ = last_items(timed, self.settings_["L"])  # (n, L)
+            times = np.concatenate([of_items, of_queries[:, None]], axis=1)
         # Avoids NaN for an empty history; the result of such a row is not read.
         padding_mask[:, -1] = True
         short_term = attrec.short_term(
-            ops, weights, settings, weights["X"], items, padding_mask
+            ops, weights, settings, weights["X"], items, padding_mask, times=times
         )
         long_term = weights["U"][users]  # (n, d)
         is_unseen = (users < 0)[:, None]

@@ -177,7 +177,7 @@ class BaseRecommender(
         """Return the parts of the item vectors, each of shape (n_items, D_i)."""
         raise NotImplementedError
 
-    def _query_parts(self, users, histories):
+    def _query_parts(self, users, histories, times):
         """Return the parts of the query vectors, each of shape (n, D_i).
 
         Rows of queries without a history are not read; in sparse parts they must be
@@ -188,9 +188,15 @@ class BaseRecommender(
         users : ndarray of shape (n,), int
             User codes; −1 for users not seen in fit.
         histories : Sequences
-            n sequences.
+            n sequences, with times if the model `_uses_times` and they are known.
+        times : ndarray of shape (n,) or None
+            When each query is asked, under the same conditions.
         """
         raise NotImplementedError
+
+    def _uses_times(self):
+        """Return whether times influence the scores."""
+        return False
 
     def _weight_layout(self, settings):
         """Return the dtype and the names of the dimensions of each weight."""

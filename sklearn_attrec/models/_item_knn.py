@@ -167,7 +167,7 @@ class ItemKNNRecommender(BaseRecommender):
             item_user.data /= np.repeat(largest, np.diff(item_user.indptr))
         return item_user
 
-    def _query_parts(self, users, histories):
+    def _query_parts(self, users, histories, times):
         return (_user_item_matrix(histories, len(self.items_)),)
 
     def _popularity_weight(self):

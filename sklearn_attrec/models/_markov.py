@@ -161,7 +161,7 @@ class MarkovRecommender(BaseRecommender):
         arrays = tuple(self.weights_[name] for name in SPARSE_ITEMS)
         return (csr_array(arrays, shape=(len(self.items_), len(self.items_))).T,)
 
-    def _query_parts(self, users, histories):
+    def _query_parts(self, users, histories, times):
         starts, ends = histories.indptr[:-1], histories.indptr[1:]
         has_item = ends > starts
         last = histories.items[ends[has_item] - 1].astype(np.int32)

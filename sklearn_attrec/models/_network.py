@@ -7,8 +7,9 @@ from types import ModuleType
 
 import numpy as np
 
-from sklearn_attrec._interactions.column_names import WEIGHT
+from sklearn_attrec._interactions.column_names import TIME, WEIGHT
 from sklearn_attrec._interactions.sequences import hold_out_last
+from sklearn_attrec._interactions.times import in_seconds
 from sklearn_attrec._interactions.windows import training_windows
 from sklearn_attrec._ranking.known_ids import lookup
 from sklearn_attrec._ranking.queries import Queries
@@ -110,6 +111,7 @@ class BaseNetworkRecommender(BaseRecommender):
         if self.early_stopping:
             sequences, held_out = self._hold_out(sequences, random)
         self._check_histories(sequences)
+        self._check_times(sequences)
         parameters = self._settings(len(state["items_"]), sequences.longest)
         state = state | {"settings_": parameters}
         plan, weights, untrained = self._prepare(sequences, state, random)
@@ -238,7 +240,7 @@ class BaseNetworkRecommender(BaseRecommender):
         -------
         sequences : Sequences
             The sequences without these items.
-        held_out : tuple (sequences, users, items)
+        held_out : tuple (sequences, users, items, times)
             Arguments of `_validation_score`.
         """
         lengths = np.diff(sequences.indptr)
@@ -252,24 +254,50 @@ class BaseNetworkRecommender(BaseRecommender):
             )
         count = max(1, round(self.validation_fraction * len(users)))
         users = np.sort(random.choice(users, count, replace=False))
-        sequences, items = hold_out_last(sequences, users)
-        return sequences, (sequences, users, items)
+        sequences, items, times = hold_out_last(sequences, users)
+        return sequences, (sequences, users, items, times)
 
     def _validation_score(self, state, held_out, weights):
         """Return NDCG@k of the held-out items, ranked among all items."""
-        sequences, users, items = held_out
+        sequences, users, items, times = held_out
         model = copy.copy(self)
         vars(model).update(state, weights_=weights, _cache={})
-        queries = Queries(users, users, sequences, users, None)
+        queries = Queries(users, users, sequences, users, None, times)
         ranks = rank_targets(model, queries, items, self.exclude_seen).ranks
         return float(ndcg(ranks, self.k))
 
     # Fitted state ---------------------------------------------------------------
 
+    def _seconds(self, histories, times):
+        """Return the times of histories and of queries in seconds.
+
+        Parameters
+        ----------
+        histories, times
+            As in `_query_parts`.
+
+        Returns
+        -------
+        of_items : ndarray of shape (n_rows,) or None
+            None if the histories have no times.
+        of_queries : ndarray of shape (n,) or None
+        """
+        if histories.times is None:
+            return None, None
+        seconds = in_seconds(histories.times)
+        if times is not None:
+            return seconds, in_seconds(times)
+        if len(seconds) == 0:
+            return seconds, np.zeros(len(histories.indptr) - 1)
+        return seconds, seconds[histories.indptr[1:] - 1]
+
     def _network_settings(self):
         """Return the settings of the fitted network."""
         make = self._network.make_settings
         return self._cached("settings", lambda: make(**self.settings_))
+
+    def _uses_times(self):
+        return bool(self.settings_.get("time_bias"))
 
     def _weight_layout(self, settings):
         return self._network.weight_layout(settings)
@@ -283,7 +311,10 @@ class BaseNetworkRecommender(BaseRecommender):
         sizes = {**settings, "n_users": n_users, "n_items": n_items}
         n_weights = 0
         for _, labels in self._weight_layout(settings).values():
-            shape = [sum(sizes[name] for name in label.split("+")) for label in labels]
+            shape = [
+                sum(sizes.get(name) or int(name) for name in label.split("+"))
+                for label in labels
+            ]
             n_weights += np.prod(shape, dtype=object)  # no overflow
         n_weights += sizes["L"] * sizes["d"]  # position vectors
         # A weight, its gradient and its two moments in Adam take 4 bytes each.
@@ -314,6 +345,13 @@ class BaseNetworkRecommender(BaseRecommender):
                 "the first one of each user and those that early_stopping holds out. "
                 "Give some of them a positive weight, or drop the column to weight "
                 "all rows equally."
+            )
+
+    def _check_times(self, sequences):
+        if getattr(self, "time_bias", None) and sequences.times is None:
+            raise InteractionsError(
+                f"{self._caller('fit')}: time_bias={self.time_bias!r} needs the time "
+                f"of each interaction. Add a column {TIME!r}, or pass time_bias=None."
             )
 
     def _report_missing_negatives(self, n_items, strict):

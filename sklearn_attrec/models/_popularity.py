@@ -85,7 +85,7 @@ class PopularityRecommender(BaseRecommender):
     def _item_parts(self):
         return ()  # `_ranking.vectors` adds popularity to the parts of every model
 
-    def _query_parts(self, users, histories):
+    def _query_parts(self, users, histories, times):
         return ()
 
     def _popularity_weight(self):

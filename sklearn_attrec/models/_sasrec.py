@@ -65,6 +65,15 @@ class SASRecRecommender(BaseTransformerRecommender):
     norm : {'pre', 'post'}, default='pre'
         'pre' applies layer normalisation to the input of each layer. 'post' applies it
         to the sum of the input and the output of the layer.
+    time_bias : {'history', 'request'} or None, default=None
+        Adds to the attention learned biases for the time between interactions, in
+        logarithmic buckets, two per doubling, as in HSTU (Zhai et al. 2024,
+        arXiv:2402.17152). 'history' reads the times of the user's items. 'request' also
+        reads the time of the item to be predicted, which in prediction is the
+        `timestamp` of the query; a query without one is answered as if asked at the
+        time of the user's latest item. A history without times has no bias. Numbers
+        count as seconds. `fit` needs the column `timestamp`. None uses times for the
+        order alone.
     learning_rate : float, default=0.004
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In SASRec and SSE-PT it increases during the first 5%
@@ -209,6 +218,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         calibration: float = 0.75,
         positions: str = "learned",
         norm: str = "pre",
+        time_bias: str | None = None,
         learning_rate: float = 4e-3,
         batch_size: int = 32,
         max_iter: int = 20,
@@ -233,6 +243,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         self.calibration = calibration
         self.positions = positions
         self.norm = norm
+        self.time_bias = time_bias
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter

@@ -5,6 +5,7 @@ from functools import partial
 import numpy as np
 
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
+from sklearn_attrec._interactions.times import in_seconds
 from sklearn_attrec._interactions.windows import cut_windows, training_windows
 from sklearn_attrec._networks.negative_sampling import (
     index_popularity,
@@ -63,6 +64,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         "calibration": Real(0, 1),
         "positions": OneOf("learned", "sinusoidal"),
         "norm": OneOf("pre", "post"),
+        "time_bias": Optional(OneOf("history", "request")),
     }
 
     # Whether an epoch cuts whole histories into windows at random positions. If False,
@@ -84,6 +86,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             "calibration": float(self.calibration),
             "positions": str(self.positions),
             "norm": str(self.norm),
+            "time_bias": None if self.time_bias is None else str(self.time_bias),
         }
 
     def _training_plan(self, sequences, settings, n_items):
@@ -93,6 +96,8 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             "items": sequences.items.astype(np.int64),
             "users": np.repeat(np.arange(len(lengths)), lengths),
         }
+        if self.time_bias:
+            data["times"] = in_seconds(sequences.times)
         if self.loss in ("bce", "gbce"):
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = trainable[data["untouched"].counts[trainable] > 0]
@@ -129,14 +134,20 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
     def _item_parts(self):
         return (self.weights_["E"],)
 
-    def _query_parts(self, users, histories):
+    def _query_parts(self, users, histories, times):
         settings, L = self._network_settings(), self.settings_["L"]
         lengths = np.minimum(np.diff(histories.indptr), L)
         vectors = np.zeros((len(users), self.settings_["d"]), dtype=np.float32)
+        of_items, of_queries = self._seconds(histories, times)
         for rows in _groups(lengths, ROWS_AT_ONCE):
-            offsets = np.arange(-lengths[rows[0]], 0)
-            items = histories.items[histories.indptr[rows + 1][:, None] + offsets]
+            places = (
+                np.arange(-lengths[rows[0]], 0) + histories.indptr[rows + 1][:, None]
+            )
+            times = None
+            if of_items is not None:
+                times = [of_items[places], of_queries[rows, None]]
+                times = np.concatenate(times, axis=1)  # (n, W + 1)
             vectors[rows] = self._network.query_vectors(
-                self.weights_, settings, items, users[rows]
+                self.weights_, settings, histories.items[places], users[rows], times
             )
         return (vectors,)

@@ -126,6 +126,8 @@ class VectorsMixin:
         queries, single = read_queries(
             self, ALL_USERS if users is None else users, history, caller
         )
+        if not self._uses_times():
+            queries = queries.without_times()
         items = item_parts(self)
         width = sum(part.shape[1] for part in items)
         starts = range(0, len(queries.users), BLOCK_SIZE)

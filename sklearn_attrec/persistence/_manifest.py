@@ -202,6 +202,8 @@ def read_fitted_values(model, manifest):
 def read_settings(model, manifest):
     """Check and return the parameters that the model was fitted with."""
     settings = manifest["settings"]
+    if hasattr(model, "time_bias"):
+        settings = {"time_bias": None} | settings  # which format 1.0 did not have
     # Only names and types of these settings are used.
     expected = model._settings(2**31, 2**31)
     if set(settings) != set(expected):

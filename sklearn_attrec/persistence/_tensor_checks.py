@@ -70,7 +70,8 @@ def _id_layout(name, tensors):
 
 
 def _check_sizes(expected, tensors, settings):
-    sizes = {"1": 1}
+    labels = {label for _, shape in expected.values() for label in shape}
+    sizes = {"1": 1} | {label: int(label) for label in labels if label.isdigit()}
     sizes |= {name: value for name, value in settings.items() if type(value) is int}
     # First find the value of each symbol, then check all shapes, sums included.
     for name, (dtypes, shape) in expected.items():

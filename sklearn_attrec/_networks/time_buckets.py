@@ -1,0 +1,48 @@
+"""Buckets of the time between two interactions, for learned biases of attention.
+
+As in HSTU (Zhai et al. 2024, arXiv:2402.17152), buckets are logarithmic.
+"""
+
+__all__ = ["N_BUCKETS", "batch_buckets", "bucket", "time_buckets"]
+
+# Two buckets per octave, up to 2⁶³.
+N_BUCKETS = 128
+
+
+def time_buckets(ops, references, times):
+    """Return the bucket of each time span, int32.
+
+    Parameters
+    ----------
+    ops : module
+        `keras_ops.ops` or `numpy_ops`.
+    references : tensor of shape (n, m), float64
+    times : tensor of shape (n, W), float64
+
+    Returns
+    -------
+    tensor of shape (n, m, W)
+    """
+    return bucket(ops, ops.maximum(references[:, :, None] - times[:, None, :], 0.0))
+
+
+def bucket(ops, spans):
+    """Return the bucket of each time span of at least 0 seconds, int32."""
+    spans = ops.cast(spans + 1.0, "float32")
+    # The exponent of a number and the first bit of its fraction; those of 1 are 254.
+    return ops.high_bits(spans, 22) - 254
+
+
+def batch_buckets(ops, settings, data, batch):
+    """Return the batch with the buckets of its parts, if there is a time bias."""
+    if not settings.time_bias:
+        return batch
+    times = ops.take(data["times"], batch.positions, axis=0)  # (T,)
+    references = times
+    if settings.time_bias == "request":
+        references = ops.take(data["times"], batch.positions + 1, axis=0)
+    parts = []
+    for part in batch.layout.parts:
+        spans = (ops.take(x, part.places, axis=0) for x in (references, times))
+        parts.append(part._replace(buckets=time_buckets(ops, *spans)))
+    return batch._replace(layout=batch.layout._replace(parts=parts))
