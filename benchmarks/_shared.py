@@ -15,8 +15,9 @@ from sklearn_attrec.datasets import fetch_movielens, get_data_home, make_interac
 
 DATA_SETS = {
     "ml-100k": "ml-100k/u.data",
-    "ml-1m": "ml-1m/ml-1m.txt.gz",
-    "beauty": "beauty/Beauty.txt",
+    "ml-1m": "ml-1m/ml-1m.parquet",
+    "beauty": "beauty/beauty.parquet",
+    "sports": "sports/sports.parquet",
     "foursquare": "foursquare/foursquare.parquet",
     "online-retail": "online-retail/online-retail.parquet",
     "yoochoose": "yoochoose/clicks.parquet",
@@ -34,16 +35,7 @@ def load(name):
         )
     if name == "ml-100k":
         return fetch_movielens("100k", download_if_missing=False)
-    if name == "ml-1m":  # one interaction per line, sorted by time
-        return pd.read_csv(path, sep=" ", names=["user_id", "item_id"])
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path, columns=["user_id", "item_id", "timestamp"])
-    # One user per line: the user, then the items, sorted by time.
-    users, items = zip(
-        *(line.split(" ", 1) for line in path.read_text().splitlines()), strict=True
-    )
-    frame = pd.DataFrame({"user_id": users, "item_id": map(str.split, items)})
-    return frame.explode("item_id", ignore_index=True).astype("int64")
+    return pd.read_parquet(path, columns=["user_id", "item_id", "timestamp"])
 
 
 def load_or_make(name):

@@ -28,8 +28,9 @@ alone. It shows how much worse recommendations are for unseen users than for tra
 users.
 
 The data are read from the folder in the environment variable SKLEARN_ATTREC_DATA:
-ml-100k/u.data, ml-1m/ml-1m.txt.gz (one interaction "user item" per line, sorted by
-time) and beauty/Beauty.txt (one user "user item item ..." per line).
+ml-100k/u.data, and for the others Parquet files with the columns user_id, item_id and
+timestamp, such as ml-1m/ml-1m.parquet. Models with time_bias='request' know the time of
+the held-out item.
 """
 
 import argparse
@@ -75,6 +76,10 @@ README = {name: cls() for name, cls in RECOMMENDERS.items()} | {
     "gsasrec": SASRecRecommender(loss="gbce", n_negatives=256, calibration=0.75),
     "sasrec-sampled": SASRecRecommender(loss="sampled_softmax"),
     "transformer": SASRecRecommender(norm="post", positions="sinusoidal"),
+    "attrec-history": AttRecRecommender(time_bias="history"),
+    "attrec-request": AttRecRecommender(time_bias="request"),
+    "sasrec-history": SASRecRecommender(time_bias="history"),
+    "sasrec-request": SASRecRecommender(time_bias="request"),
 }
 
 # Other variants, which run only if --models names them.
@@ -106,6 +111,14 @@ BEAUTY = {
     "max_iter": 12,
 }
 ML_1M = {"dropout": 0.1, "learning_rate": 0.006, "max_iter": 12}
+ATTREC_ML_1M = {
+    "L": 10,
+    "omega": 0.2,
+    "temperature": 0.15,
+    "batch_size": 1024,
+    "learning_rate": 0.004,
+    "max_iter": 8,
+}
 TUNED = {
     ("beauty", "sasrec"): BEAUTY,
     ("beauty", "sse-pt"): BEAUTY,
@@ -115,14 +128,11 @@ TUNED = {
     ("ml-1m", "sasrec-bce"): ML_1M | {"learning_rate": 0.004, "max_iter": 24},
     ("ml-1m", "transformer"): ML_1M,
     ("ml-1m", "sse-pt"): ML_1M,
-    ("ml-1m", "attrec"): {
-        "L": 10,
-        "omega": 0.2,
-        "temperature": 0.15,
-        "batch_size": 1024,
-        "learning_rate": 0.004,
-        "max_iter": 8,
-    },
+    ("ml-1m", "attrec"): ATTREC_ML_1M,
+    ("ml-1m", "attrec-history"): ATTREC_ML_1M,
+    ("ml-1m", "attrec-request"): ATTREC_ML_1M,
+    ("ml-1m", "sasrec-history"): ML_1M,
+    ("ml-1m", "sasrec-request"): ML_1M,
 }
 
 

@@ -2,6 +2,7 @@
 
 from sklearn_attrec.models import (
     AttRecRecommender,
+    HSTURecommender,
     ItemKNNRecommender,
     MarkovRecommender,
     PopularityRecommender,
@@ -12,6 +13,7 @@ from sklearn_attrec.persistence import load_model, save_model
 
 __all__ = [
     "AttRecRecommender",
+    "HSTURecommender",
     "ItemKNNRecommender",
     "MarkovRecommender",
     "PopularityRecommender",

@@ -222,7 +222,8 @@ def test_settings_are_plain_values_of_parameters(estimator, small_interactions):
     numbers = {name: params[name] for name in params if np.isscalar(params[name])}
     numbers = {name: np.array(value)[()] for name, value in numbers.items()}
     settings = estimator.set_params(**numbers).fit(small_interactions).settings_
-    assert {type(value) for value in settings.values()} <= {bool, int, float, str}
+    types = {bool, int, float, str, type(None)}
+    assert {type(value) for value in settings.values()} <= types
     given = {name: params[name] for name in settings}
     assert settings.keys().isdisjoint(READ_LATE)
     assert settings == {

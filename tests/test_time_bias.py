@@ -9,6 +9,7 @@ from numpy.testing import assert_array_equal
 
 from sklearn_attrec import (
     AttRecRecommender,
+    HSTURecommender,
     SASRecRecommender,
     SSEPTRecommender,
     load_model,
@@ -21,6 +22,7 @@ BLOCKS = SMALL | {"n_blocks": 2}
 NETWORKS = {
     "AttRec": AttRecRecommender(**SMALL),
     "SASRec": SASRecRecommender(**BLOCKS),
+    "HSTU": HSTURecommender(**BLOCKS),
     "SSE-PT": SSEPTRecommender(d_user=2, **BLOCKS),
 }
 N_USERS = 30

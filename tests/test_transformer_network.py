@@ -1,7 +1,8 @@
-"""The forward passes of SASRec and SSE-PT equal their equations, in plain loops.
+"""The forward passes of SASRec, SSE-PT and HSTU equal their equations, in plain loops.
 
 Kang, McAuley: Self-Attentive Sequential Recommendation, ICDM 2018 (arXiv:1808.09781);
-Wu, Li, Hsieh, Sharpnack: SSE-PT, RecSys 2020.
+Wu, Li, Hsieh, Sharpnack: SSE-PT, RecSys 2020; Zhai et al.: HSTU, ICML 2024
+(arXiv:2402.17152).
 """
 
 import math
@@ -13,15 +14,22 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from test_time_buckets import reference_bucket
 
-from sklearn_attrec import SASRecRecommender, SSEPTRecommender
+from sklearn_attrec import HSTURecommender, SASRecRecommender, SSEPTRecommender
 from sklearn_attrec._interactions.sequences import Sequences
-from sklearn_attrec._networks import losses, numpy_ops, sasrec, sse_pt, transformer
+from sklearn_attrec._networks import (
+    hstu,
+    losses,
+    numpy_ops,
+    sasrec,
+    sse_pt,
+    transformer,
+)
 from sklearn_attrec._networks.negative_sampling import index_popularity, index_untouched
 from sklearn_attrec._networks.positions import sinusoids
 
 D, D_USER, N_USERS, N_ITEMS, LONGEST = 6, 2, 5, 40, 7
 NO_SSE = {"sse_user": 0.0, "sse_item": 0.0}
-NETWORKS = {"SASRec": sasrec, "SSE-PT": sse_pt}
+NETWORKS = {"SASRec": sasrec, "SSE-PT": sse_pt, "HSTU": hstu}
 STRUCTURES = [
     {"n_heads": 1, "n_blocks": 1},
     {"n_heads": 2, "n_blocks": 2},
@@ -49,8 +57,14 @@ def network(request):
     return NETWORKS[request.param]
 
 
+@pytest.fixture(params=["SASRec", "SSE-PT"])
+def with_softmax(request):
+    """A network whose attention weights sum to 1."""
+    return NETWORKS[request.param]
+
+
 def width_of(network):
-    return D if network is sasrec else D + D_USER
+    return D + D_USER if network is sse_pt else D
 
 
 def parameters_of(network, **params):
@@ -58,6 +72,9 @@ def parameters_of(network, **params):
     params = {"L": LONGEST, "d": D, "dropout": 0.0, "n_blocks": 1} | params
     if network is sasrec:
         model = SASRecRecommender(**params)
+    elif network is hstu:
+        names = params.keys() - {"norm", "positions"}
+        model = HSTURecommender(**{name: params[name] for name in names})
     else:
         model = SSEPTRecommender(d_user=D_USER, **NO_SSE | params)
     return model._settings(N_ITEMS, longest=LONGEST + 1)
@@ -117,6 +134,8 @@ def reference_outputs(parameters, weights, window, user_row):
     """Output of the encoder at each item of a window, the latest of which is last."""
     items, times = ITEMS[slice(*window)], TIMES[window[0] : window[1] + 1]
     weights = {name: value.astype(np.float64) for name, value in weights.items()}
+    if "0.W_in" in weights:
+        return reference_hstu(parameters, weights, items, times)
     rows = np.array([np.concatenate([weights["E"][i], user_row]) for i in items])
     positions = weights.get("P")
     if parameters["positions"] == "sinusoidal":
@@ -147,9 +166,40 @@ def reference_outputs(parameters, weights, window, user_row):
     return norm(rows, "", "out") if pre else rows
 
 
+def reference_hstu(parameters, weights, items, times):
+    """Equations 1 to 3 of HSTU; the shares of silu attention are divided by L."""
+    n, d, size = len(items), D, D // parameters["n_heads"]
+    rows = math.sqrt(d) * weights["E"][items]
+    for b in range(parameters["n_blocks"]):
+        block = {
+            name.removeprefix(f"{b}."): value
+            for name, value in weights.items()
+            if name.startswith(f"{b}.")
+        }
+        hidden = reference_norm(rows, block["g"], block["s"]) @ block["W_in"]
+        gate, value, query, key = np.split(silu(hidden + block["b_in"]), 4, axis=1)
+        table = block.get("b_time")
+        bias = reference_time_bias(parameters["time_bias"], table, times)
+        attended = np.zeros((n, d))
+        for i in range(n):
+            for j in range(i + 1):
+                for start in range(0, d, size):
+                    head = slice(start, start + size)
+                    logit = query[i, head] @ key[j, head]
+                    logit += block["b_position"][j - i - 1] + bias[i, j]
+                    attended[i, head] += silu(logit) / LONGEST * value[j, head]
+        gated = reference_norm(attended, 1, 0) * gate
+        rows = rows + gated @ block["W_out"] + block["b_out"]
+    return reference_norm(rows, weights["g_out"], weights["s_out"])
+
+
+def silu(x):
+    return x / (1 + np.exp(-x))
+
+
 def user_row(network, weights, user):
     """Row of U; −1, an unseen user, has the mean of all."""
-    if network is sasrec:
+    if network is not sse_pt:
         return np.array([])
     U = weights["U"].astype(np.float64)
     return U[user] if user >= 0 else U.mean(axis=0)
@@ -221,7 +271,7 @@ def run_batch(monkeypatch):
         random, data = random or Draws(), make_data()
         settings = network.make_settings(**parameters)
         network.batch_loss(ops, random, weights, settings, data, windows)
-        encoder = settings if network is sasrec else settings.encoder
+        encoder = settings.encoder if network is sse_pt else settings
         expected = weights["E"], encoder, data
         assert all(x is y for x, y in zip(seen["given"], expected, strict=True))
         return dict(seen["examples"])
@@ -305,7 +355,10 @@ def test_batches_of_any_size(network, n_windows, run_batch):
 
 
 @pytest.mark.case("P13")
-def test_masked_places_get_no_weight_however_low_the_logits(network, ops, run_batch):
+def test_masked_places_get_no_weight_however_low_the_logits(
+    with_softmax, ops, run_batch
+):
+    network = with_softmax
     # All logits are about −2,500: a mask that is added as a number, or a padded place
     # with a logit of 0, would win the softmax.
     parameters = parameters_of(network, norm="post")
@@ -325,7 +378,8 @@ def test_masked_places_get_no_weight_however_low_the_logits(network, ops, run_ba
         assert_allclose(found[end].query, query, rtol=1e-3, atol=1e-3)
 
 
-def test_large_logits_do_not_overflow(network, ops, run_batch):
+def test_large_logits_do_not_overflow(with_softmax, ops, run_batch):
+    network = with_softmax
     parameters = parameters_of(network, norm="post")
     weights = make_weights(network, parameters)
     weights["0.W_Q"] *= 1e4

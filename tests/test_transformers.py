@@ -1,4 +1,4 @@
-"""SASRec and SSE-PT learn the structure of made data, and obey their parameters."""
+"""SASRec, SSE-PT and HSTU learn made data, and obey their parameters."""
 
 import hashlib
 from itertools import product
@@ -9,7 +9,12 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_attrec import PopularityRecommender, SASRecRecommender, SSEPTRecommender
+from sklearn_attrec import (
+    HSTURecommender,
+    PopularityRecommender,
+    SASRecRecommender,
+    SSEPTRecommender,
+)
 from sklearn_attrec._networks import numpy_ops
 from sklearn_attrec.datasets import best_hit_rate, make_interactions
 from sklearn_attrec.metrics import ndcg
@@ -21,12 +26,19 @@ PARAMS |= {"learning_rate": 0.02, "batch_size": 16, "max_iter": 2}
 PARAMS |= {"k": 3, "random_state": 0}
 SSE = {"d_user": 4, "sse_user": 0.5, "sse_item": 0.05}
 
-both = pytest.mark.parametrize("cls", [SASRecRecommender, SSEPTRecommender])
+TRANSFORMERS = [SASRecRecommender, SSEPTRecommender, HSTURecommender]
+each = pytest.mark.parametrize("cls", TRANSFORMERS)
+both = pytest.mark.parametrize("cls", TRANSFORMERS[:2])
 
 
 def fit(cls, interactions, **params):
     defaults = PARAMS | (SSE if cls is SSEPTRecommender else {})
     return cls(**defaults | params).fit(interactions)
+
+
+def by_position(cls):
+    """Name of the weights that belong to positions."""
+    return "0.b_position" if cls is HSTURecommender else "P"
 
 
 def digest(model):
@@ -80,17 +92,19 @@ def learn(cls, train, **params):
     return fit(cls, train, **settings | params)
 
 
-@both
+LEARNING = [
+    {"loss": "softmax"},
+    {"loss": "bce", "n_negatives": 3},
+    {"loss": "gbce", "n_negatives": 4, "calibration": 0.5, "max_iter": 40},
+    {"loss": "sampled_softmax", "n_negatives": 8},
+]
+POST_NORM = {"norm": "post", "positions": "sinusoidal"}
+
+
 @pytest.mark.parametrize(
-    "params",
-    [
-        {"loss": "softmax"},
-        {"loss": "bce", "n_negatives": 3},
-        {"loss": "gbce", "n_negatives": 4, "calibration": 0.5, "max_iter": 40},
-        {"loss": "sampled_softmax", "n_negatives": 8},
-        {"loss": "softmax", "norm": "post", "positions": "sinusoidal"},
-    ],
-    ids=lambda params: " ".join(str(value) for value in params.values()),
+    "cls, params",
+    [*product(TRANSFORMERS, LEARNING), *product(TRANSFORMERS[:2], [POST_NORM])],
+    ids=str,
 )
 def test_the_next_item_is_learned(cls, params):
     train, test = split_data()
@@ -99,7 +113,7 @@ def test_the_next_item_is_learned(cls, params):
     assert max(0.65, 3 * popular) < model.score(test) < BEST + 3 * NOISE
 
 
-@both
+@each
 def test_nothing_is_learned_from_noise(cls):
     # A higher score would mean that a position sees its own target.
     train, test = split_data(predictability=1 / N_ITEMS)
@@ -111,7 +125,7 @@ def test_nothing_is_learned_from_noise(cls):
     assert min(model.loss_curve_) > 0.9 * np.log(N_ITEMS)
 
 
-@both
+@each
 def test_attention_finds_the_item_before_the_last(cls):
     # Each item equals the one two places before it: the last one alone tells nothing.
     random = np.random.default_rng(0)
@@ -163,12 +177,28 @@ def test_weights(cls, params, interactions):
     assert {name: value.shape for name, value in model.weights_.items()} == shapes
     assert_array_equal(model.item_vectors()[:, :8], model.weights_["E"])
     before = fit(cls, interactions, **params, learning_rate=STANDING_STILL)
-    for name, value in model.weights_.items():  # each of them is trained
+    assert_trained(model, before)
+
+
+def test_weights_of_hstu(interactions):
+    model = fit(HSTURecommender, interactions, n_blocks=2, time_bias="history")
+    shapes = {"E": (20, 8), "g_out": (8,), "s_out": (8,)}
+    for b in range(2):
+        shapes |= {f"{b}.W_in": (8, 32), f"{b}.b_in": (32,), f"{b}.W_out": (8, 8)}
+        shapes |= {f"{b}.{name}": (8,) for name in ("b_out", "g", "s")}
+        shapes |= {f"{b}.b_position": (6,), f"{b}.b_time": (128,)}
+    assert {name: value.shape for name, value in model.weights_.items()} == shapes
+    params = {"n_blocks": 2, "time_bias": "history", "learning_rate": STANDING_STILL}
+    assert_trained(model, fit(HSTURecommender, interactions, **params))
+
+
+def assert_trained(model, before):
+    for name, value in model.weights_.items():
         assert value.dtype == np.float32
         assert np.abs(value - before.weights_[name]).max() > 1e-4, name
 
 
-@both
+@each
 def test_items_older_than_the_window_do_not_matter(cls, interactions):
     model = fit(cls, interactions, L=3)
     user = model.users_[0]
@@ -178,20 +208,20 @@ def test_items_older_than_the_window_do_not_matter(cls, interactions):
         assert (model.query_vectors(user, other) != one).any()
 
 
-@both
+@each
 def test_a_window_longer_than_all_histories_is_shortened(cls, interactions):
     longest = int(interactions["user_id"].value_counts().max())
     just, longer, far = (
         fit(cls, interactions, L=L) for L in (longest, longest + 7, 10**9)
     )
     assert digest(just) == digest(longer) == digest(far)
-    assert len(just.weights_["P"]) <= longest
+    assert len(just.weights_[by_position(cls)]) <= longest
     history = [*range(20), *range(20)]
     assert_array_equal(just.query_vectors(0, history), far.query_vectors(0, history))
     assert digest(fit(cls, interactions, L=3)) != digest(just)
 
 
-@both
+@each
 def test_each_item_is_a_target_once_per_epoch(cls, interactions, epochs):
     model = fit(cls, interactions, L=3, max_iter=3)
     firsts = model.history_indptr_[:-1]
@@ -207,7 +237,7 @@ def test_each_item_is_a_target_once_per_epoch(cls, interactions, epochs):
     assert cuts[0] != cuts[1] != cuts[2]
 
 
-@both
+@each
 @pytest.mark.parametrize("batch_size", [1, 3, 1_000])
 def test_any_batch_size_trains(cls, batch_size, interactions):
     # Attention splits a batch into parts, of which some are then empty.
@@ -218,7 +248,7 @@ def test_any_batch_size_trains(cls, batch_size, interactions):
     assert all(np.isfinite(value).all() for value in model.weights_.values())
 
 
-@both
+@each
 def test_users_with_one_interaction_are_skipped_and_answered(cls, interactions):
     singles = pd.DataFrame({"user_id": [77, 78], "item_id": 5, "timestamp": 10**6})
     model = fit(cls, pd.concat([interactions, singles]))
@@ -228,7 +258,7 @@ def test_users_with_one_interaction_are_skipped_and_answered(cls, interactions):
     assert_allclose(model.query_vectors(77), unseen, rtol=1e-4, atol=1e-5)
 
 
-@both
+@each
 @pytest.mark.parametrize("batch_size", [4, 100])
 def test_the_compiled_loss_is_that_of_the_network(cls, batch_size, epochs):
     # Windows of equal length, so that each batch size gives the mean over all targets.
@@ -248,7 +278,7 @@ def test_the_compiled_loss_is_that_of_the_network(cls, batch_size, epochs):
     assert model.loss_curve_[0] == pytest.approx(expected, rel=1e-5)
 
 
-@both
+@each
 @pytest.mark.parametrize("loss", ["softmax", "gbce"])
 def test_similar_fits_share_one_trace(cls, loss, interactions):
     from sklearn_attrec._training.trainer import _run_steps  # imports TensorFlow
@@ -296,7 +326,7 @@ def test_parameters_reach_the_training_step(cls, params, interactions):
     assert digest(plain) != digest(changed)
 
 
-@both
+@each
 def test_the_learning_rate_follows_one_cosine(cls, interactions, epochs):
     # Also where epochs have different numbers of steps.
     fit(cls, interactions, L=2, batch_size=3, max_iter=10)
@@ -311,7 +341,7 @@ def test_the_learning_rate_follows_one_cosine(cls, interactions, epochs):
     assert 0 <= steps[-1] < 0.001 * 0.02
 
 
-@both
+@each
 def test_early_stopping(cls, epochs):
     interactions = make_interactions(
         60, 20, n_per_user=9, predictability=0.4, random_state=0
@@ -345,7 +375,7 @@ def test_early_stopping(cls, epochs):
     assert scores[best] == pytest.approx(ndcg(1.0 + places, 5))
 
 
-@both
+@each
 def test_warm_start_with_longer_windows_and_new_items(cls, interactions):
     model = fit(cls, interactions, L=4, max_iter=10)
     users, items, old = model.users_, model.items_, model.weights_
@@ -356,9 +386,10 @@ def test_warm_start_with_longer_windows_and_new_items(cls, interactions):
     start = {"warm_start": True, "learning_rate": STANDING_STILL, "max_iter": 1}
     model.set_params(L=8, **start).fit(more)
     assert model.items_.tolist() != items.tolist()
-    assert len(model.weights_["P"]) == 8
     # The positions nearest to the end are those that were trained.
-    assert_allclose(model.weights_["P"][-4:], old["P"], rtol=1e-6)
+    name = by_position(cls)
+    assert len(model.weights_[name]) == 8
+    assert_allclose(model.weights_[name][-4:], old[name], rtol=1e-6)
     tables = {"E": (items, model.items_), "U": (users, model.users_)}
     for name, value in model.weights_.items():
         if name in tables:
@@ -368,7 +399,7 @@ def test_warm_start_with_longer_windows_and_new_items(cls, interactions):
             fresh = np.delete(value, kept, axis=0)
             assert len(fresh) == (2 if name == "E" else 1)
             assert (np.abs(fresh).max(axis=1) > 0).all()
-        elif name != "P":
+        elif name != by_position(cls):
             assert_allclose(value, old[name], rtol=1e-6, err_msg=name)
     cold = fit(cls, more, L=8, max_iter=1, learning_rate=STANDING_STILL)
     assert model.loss_curve_[0] < 0.95 * cold.loss_curve_[0]

@@ -62,6 +62,7 @@ __all__ = [
     "sampled_softmax_loss",
     "searchsorted",
     "shape",
+    "silu",
     "softmax",
     "softmax_loss",
     "softplus",
@@ -90,6 +91,11 @@ def cast(x, dtype):
 def relu(x):
     """Return max(x, 0)."""
     return np.maximum(x, 0)
+
+
+def silu(x):
+    """Return x / (1 + exp(−x))."""
+    return x * (0.5 + 0.5 * np.tanh(0.5 * x))
 
 
 def softmax(x, axis=-1):

@@ -24,11 +24,13 @@ __all__ = [
     "apply_block",
     "block_layout",
     "block_weights",
+    "check_heads",
     "encode",
     "final_norm",
     "initial_blocks",
     "initial_table",
     "lay_out",
+    "layer_norm",
     "make_transformer_settings",
     "position_vectors",
 ]
@@ -88,11 +90,7 @@ def make_transformer_settings(
     InvalidParameterError
         If `n_heads` does not divide the width.
     """
-    if width % n_heads:
-        raise InvalidParameterError(
-            f"The 'n_heads' parameter must divide the embedding size {width} of the "
-            f"transformer. Got {n_heads} instead. Set n_heads to a divisor of {width}."
-        )
+    check_heads(n_heads, width)
     return TransformerSettings(
         loss=loss,
         positions=positions,
@@ -105,6 +103,15 @@ def make_transformer_settings(
         time_bias=time_bias or "",
         position_vectors=sinusoids(L, width),
     )
+
+
+def check_heads(n_heads, width):
+    """Raise an error if the number of heads does not divide the embedding size."""
+    if width % n_heads:
+        raise InvalidParameterError(
+            f"The 'n_heads' parameter must divide the embedding size {width} of the "
+            f"transformer. Got {n_heads} instead. Set n_heads to a divisor of {width}."
+        )
 
 
 def initial_table(random, shape):
@@ -269,14 +276,14 @@ def encode(ops, weights, settings, x, layout, random=None):
 
 def block_weights(weights):
     """Return the weights of each block, without their prefixes, as a list of dict."""
-    n_blocks = sum(name.endswith(".W_Q") for name in weights)
+    prefixes = {name.partition(".")[0] for name in weights if "." in name}
     return [
         {
             name.removeprefix(f"{b}."): value
             for name, value in weights.items()
             if name.startswith(f"{b}.")
         }
-        for b in range(n_blocks)
+        for b in range(len(prefixes))
     ]
 
 
@@ -303,21 +310,21 @@ def apply_block(ops, weights, settings, x, attend, drop=lambda x: x, last=False)
     """
     pre = settings.norm == "pre"
     norms = [(weights["g_att"], weights["s_att"]), (weights["g_ff"], weights["s_ff"])]
-    output = attend(weights, settings, _norm(ops, x, *norms[0]) if pre else x)
+    output = attend(weights, settings, layer_norm(ops, x, *norms[0]) if pre else x)
     x = (x[:, -1:] if last else x) + drop(output)
     if not pre:
-        x = _norm(ops, x, *norms[0])
-    hidden = _norm(ops, x, *norms[1]) if pre else x
+        x = layer_norm(ops, x, *norms[0])
+    hidden = layer_norm(ops, x, *norms[1]) if pre else x
     hidden = drop(ops.relu(ops.matmul(hidden, weights["W_1"]) + weights["b_1"]))
     x = x + drop(ops.matmul(hidden, weights["W_2"]) + weights["b_2"])
-    return x if pre else _norm(ops, x, *norms[1])
+    return x if pre else layer_norm(ops, x, *norms[1])
 
 
 def final_norm(ops, weights, settings, x):
     """Normalise the output of the last block, unless it ends with a layer norm."""
     if settings.norm == "post":
         return x
-    return _norm(ops, x, weights["g_out"], weights["s_out"])
+    return layer_norm(ops, x, weights["g_out"], weights["s_out"])
 
 
 def _attend(ops, layout, drop, weights, settings, inputs):
@@ -348,7 +355,7 @@ def _attend(ops, layout, drop, weights, settings, inputs):
     return ops.matmul(ops.unpad_rows(outputs, layout), weights["W_O"])
 
 
-def _norm(ops, x, gain, bias):
+def layer_norm(ops, x, gain, bias):
     """Apply layer normalisation (Ba, Kiros, Hinton 2016)."""
     return ops.standardize(x) * gain + bias
 

@@ -1,6 +1,7 @@
 """Recommenders, one per file, and their base classes."""
 
 from sklearn_attrec.models._attrec import AttRecRecommender
+from sklearn_attrec.models._hstu import HSTURecommender
 from sklearn_attrec.models._item_knn import ItemKNNRecommender
 from sklearn_attrec.models._markov import MarkovRecommender
 from sklearn_attrec.models._popularity import PopularityRecommender
@@ -10,6 +11,7 @@ from sklearn_attrec.models._sse_pt import SSEPTRecommender
 __all__ = [
     "RECOMMENDERS",
     "AttRecRecommender",
+    "HSTURecommender",
     "ItemKNNRecommender",
     "MarkovRecommender",
     "PopularityRecommender",
@@ -21,6 +23,7 @@ __all__ = [
 # read this dictionary.
 RECOMMENDERS = {
     "attrec": AttRecRecommender,
+    "hstu": HSTURecommender,
     "item-knn": ItemKNNRecommender,
     "markov": MarkovRecommender,
     "popularity": PopularityRecommender,

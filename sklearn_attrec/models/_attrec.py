@@ -106,7 +106,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         order alone.
     learning_rate : float, default=0.003
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
-        decreases linearly to 0. In SASRec and SSE-PT it increases during the first 5%
+        decreases linearly to 0. In the transformers it increases during the first 5%
         of the training and then decreases to 0 along a cosine.
     batch_size : int, default=512
         Number of windows per step.
@@ -154,7 +154,9 @@ class AttRecRecommender(BaseNetworkRecommender):
     ----------
     weights_ : dict of ndarray
         `U` of shape (n_users, d), `V` and `X` (n_items, d), and the query and key
-        projections `W_Q` and `W_K` (d, d); float32.
+        projections `W_Q` and `W_K` (d, d); with `time_bias` also the biases of the
+        attention by the time between two items, `b_pair`, and by the age of the item
+        attended to, `b_age` (128,); float32.
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)

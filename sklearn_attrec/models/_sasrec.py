@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from sklearn_attrec._networks import sasrec
-from sklearn_attrec.models._transformer import BaseTransformerRecommender
+from sklearn_attrec.models._transformer import ENCODER, BaseTransformerRecommender
 
 __all__ = ["SASRecRecommender"]
 
@@ -34,8 +34,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         Size of the item embeddings. Larger values fit more patterns and need more data.
         All layers have this width.
     n_blocks : int, default=2
-        Number of transformer blocks, 1 to 1000. Each has an attention and a
-        feed-forward layer.
+        Number of attention blocks, 1 to 1000.
     n_heads : int, default=1
         Number of attention heads. It must divide `d`.
     dropout : float, default=0.2
@@ -76,7 +75,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         order alone.
     learning_rate : float, default=0.004
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
-        decreases linearly to 0. In SASRec and SSE-PT it increases during the first 5%
+        decreases linearly to 0. In the transformers it increases during the first 5%
         of the training and then decreases to 0 along a cosine.
     batch_size : int, default=32
         Number of windows per step.
@@ -128,7 +127,8 @@ class SASRecRecommender(BaseTransformerRecommender):
         arrays `0.W_Q`, `0.W_K`, `0.W_V`, `0.W_O`, `0.W_1`, `0.W_2`, `0.b_1`, `0.b_2`
         and the gains and biases of its layer normalisations, `0.g_att`, `0.s_att`,
         `0.g_ff` and `0.s_ff`; the prefix is the number of the block. With norm='pre'
-        also `g_out` and `s_out` of the final layer normalisation. All are float32.
+        also `g_out` and `s_out` of the final layer normalisation; with `time_bias` for
+        each block also the biases by time, `0.b_time` (128,). All are float32.
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)
@@ -203,6 +203,11 @@ class SASRecRecommender(BaseTransformerRecommender):
     (3,)
     """
 
+    _parameter_constraints = {
+        **BaseTransformerRecommender._parameter_constraints,
+        **ENCODER,
+    }
+
     _network = sasrec
 
     def __init__(
@@ -257,3 +262,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
+
+    def _settings(self, n_items, longest):
+        encoder = {name: str(getattr(self, name)) for name in ENCODER}
+        return super()._settings(n_items, longest) | encoder

@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from sklearn_attrec._networks import sse_pt
-from sklearn_attrec.models._transformer import BaseTransformerRecommender
+from sklearn_attrec.models._transformer import ENCODER, BaseTransformerRecommender
 from sklearn_attrec.utils._param_validation import Integer, Real
 
 __all__ = ["SSEPTRecommender"]
@@ -44,8 +44,7 @@ class SSEPTRecommender(BaseTransformerRecommender):
         item, 0 to 1. The value of the authors, 0.1, gave lower metrics on MovieLens
         1M.
     n_blocks : int, default=2
-        Number of transformer blocks, 1 to 1000. Each has an attention and a
-        feed-forward layer.
+        Number of attention blocks, 1 to 1000.
     n_heads : int, default=1
         Number of attention heads. It must divide ``d + d_user``.
     dropout : float, default=0.2
@@ -86,7 +85,7 @@ class SSEPTRecommender(BaseTransformerRecommender):
         order alone.
     learning_rate : float, default=0.004
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
-        decreases linearly to 0. In SASRec and SSE-PT it increases during the first 5%
+        decreases linearly to 0. In the transformers it increases during the first 5%
         of the training and then decreases to 0 along a cosine.
     batch_size : int, default=32
         Number of windows per step.
@@ -139,7 +138,8 @@ class SSEPTRecommender(BaseTransformerRecommender):
         `0.W_V`, `0.W_O`, `0.W_1`, `0.W_2`, `0.b_1`, `0.b_2` and the gains and biases of
         its layer normalisations, `0.g_att`, `0.s_att`, `0.g_ff` and `0.s_ff`; the
         prefix is the number of the block. With norm='pre' also `g_out` and `s_out` of
-        the final layer normalisation. All are float32.
+        the final layer normalisation; with `time_bias` for each block also the biases
+        by time, `0.b_time` (128,). All are float32.
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)
@@ -215,6 +215,7 @@ class SSEPTRecommender(BaseTransformerRecommender):
 
     _parameter_constraints = {
         **BaseTransformerRecommender._parameter_constraints,
+        **ENCODER,
         "d_user": Integer(1),
         "sse_user": Real(0, 1),
         "sse_item": Real(0, 1),
@@ -282,7 +283,9 @@ class SSEPTRecommender(BaseTransformerRecommender):
         self.verbose = verbose
 
     def _settings(self, n_items, longest):
+        encoder = {name: str(getattr(self, name)) for name in ENCODER}
         return super()._settings(n_items, longest) | {
+            **encoder,
             "d_user": int(self.d_user),
             "sse_user": float(self.sse_user),
             "sse_item": float(self.sse_item),

@@ -21,6 +21,12 @@ __all__ = ["BaseTransformerRecommender"]
 # Number of items that are encoded together. Their activations should fit in the cache.
 ROWS_AT_ONCE = 1024
 
+# Parameters of the encoder of SASRec and SSE-PT.
+ENCODER = {
+    "positions": OneOf("learned", "sinusoidal"),
+    "norm": OneOf("pre", "post"),
+}
+
 DEFAULT_NEGATIVES = {"bce": 1, "gbce": 256, "sampled_softmax": 512, "softmax": 0}
 
 
@@ -62,8 +68,6 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         "loss": OneOf(*DEFAULT_NEGATIVES),
         "n_negatives": Optional(Integer(1)),
         "calibration": Real(0, 1),
-        "positions": OneOf("learned", "sinusoidal"),
-        "norm": OneOf("pre", "post"),
         "time_bias": Optional(OneOf("history", "request")),
     }
 
@@ -84,8 +88,6 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             "loss": str(self.loss),
             "n_negatives": min(n_negatives, n_items - 1),
             "calibration": float(self.calibration),
-            "positions": str(self.positions),
-            "norm": str(self.norm),
             "time_bias": None if self.time_bias is None else str(self.time_bias),
         }
 

@@ -13,6 +13,7 @@ import pandas as pd
 
 from sklearn_attrec import (
     AttRecRecommender,
+    HSTURecommender,
     ItemKNNRecommender,
     MarkovRecommender,
     PopularityRecommender,
@@ -66,6 +67,7 @@ def models():
             cycle(numbers - 3, numbers.astype(np.int16), steps)
         ),
         SSEPTRecommender(d_user=4, **BLOCK, **early).fit(cycle(wide, numbers)),
+        HSTURecommender(time_bias="request", **BLOCK).fit(cycle(names, numbers, dates)),
         ItemKNNRecommender(n_neighbors=3, k=4).fit(
             cycle(numbers, numbers, steps).to_numpy(np.float32)
         ),
