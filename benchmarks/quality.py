@@ -15,7 +15,7 @@ and memory.
         --seeds 1 --verbose --set max_iter=100 early_stopping=True \\
         validation_fraction=1.0 n_iter_no_change=5
 
-The last command finds the number of epochs by early stopping. A model has the
+The last command lets early stopping choose the number of epochs. A model has the
 parameters chosen for the data set (`TUNED`), or its defaults if there are none;
 `--defaults` uses the defaults for all models.
 

@@ -79,8 +79,9 @@ print(f"AttRec:     HR@50 {search.score(test):.3f}")
 # %% [markdown]
 # ## The number of epochs
 #
-# With early stopping, `fit` ranks a held-out item of each user after each epoch. It
-# stops after `n_iter_no_change` epochs without improvement and keeps the best weights.
+# With early stopping, `fit` ranks a held-out item of each user after each epoch. After
+# `n_iter_no_change` epochs without improvement, the step size decreases to 0 in a third
+# as many epochs. `fit` keeps the best weights.
 
 # %%
 model = clone(search.best_estimator_).set_params(

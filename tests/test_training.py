@@ -15,7 +15,11 @@ from sklearn_attrec import AttRecRecommender
 from sklearn_attrec._training import loop
 from sklearn_attrec._training.early_stopping import EarlyStopping
 from sklearn_attrec._training.loop import TrainingPlan
-from sklearn_attrec._training.schedules import linear_decay, warm_up_cosine
+from sklearn_attrec._training.schedules import (
+    constant_until_decay,
+    linear_decay,
+    warm_up_cosine,
+)
 from sklearn_attrec.datasets import make_interactions
 from sklearn_attrec.exceptions import TrainingDivergedError
 
@@ -602,7 +606,7 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(epochs):
     model = fit(
         interactions,
         early_stopping=True,
-        learning_rate=0.05,
+        learning_rate=0.1,
         max_iter=30,
         exclude_seen=False,
         validation_fraction=0.5,
@@ -615,26 +619,47 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(epochs):
     assert_same_weights(model.weights_, epochs[best][1])
 
 
-def test_early_stopping_owns_best_score_patience_and_best_weights():
-    scores = iter([0.1, 0.3, 0.30005, 0.2, 0.4, 0.4, 0.1])
-    stopping = EarlyStopping(lambda weights: next(scores), n_iter_no_change=2)
-    exhausted = []
+@pytest.mark.parametrize(
+    "scores, max_iter, decay",
+    [
+        ([], 20, None),
+        ([0.1, 0.3, 0.2], 20, None),
+        ([0.1, 0.3, 0.2, 0.3], 20, (4, 5)),
+        ([0.1, 0.3, 0.30005, 0.2], 20, (4, 5)),  # better by less than the tolerance
+        ([0.1, 0.3, 0.2, 0.2, 0.5], 20, (4, 5)),  # it goes on, whatever comes
+        ([*range(14)], 20, None),
+        ([*range(15)], 20, (15, 20)),  # so that the decay is complete at max_iter
+        ([*range(9), 8, 8], 100, (11, 15)),
+        ([1], 1, (1, 1)),
+        ([1], 2, (1, 2)),
+    ],
+)
+def test_the_rate_decreases_once_the_score_stalls(scores, max_iter, decay):
+    stopping = EarlyStopping(None, n_iter_no_change=2, max_iter=max_iter)
+    assert stopping.decay(scores) == decay
+
+
+def test_early_stopping_keeps_the_first_of_the_best_weights():
+    scores = iter([0.1, 0.3, 0.2, 0.3])
+    stopping = EarlyStopping(lambda weights: next(scores), 2, max_iter=9)
     for epoch in range(4):
         stopping.update({"epoch": epoch})
-        exhausted.append(stopping.is_exhausted())
-    # The third score is better by less than the tolerance: patience goes on.
-    assert exhausted == [False, False, False, True]
-    assert stopping.best_weights == {"epoch": 2}
-    stopping.update({"epoch": 4})
-    assert not stopping.is_exhausted()
-    assert (stopping.best_score, stopping.best_weights) == (0.4, {"epoch": 4})
+    assert (stopping.best_score, stopping.best_weights) == (0.3, {"epoch": 1})
+
+
+def test_the_rate_is_constant_until_the_decay():
+    half = np.array([0, 0.5])  # two steps per epoch
+    assert constant_until_decay(half, 0.5, None).tolist() == [0.5, 1]
+    assert constant_until_decay(7 + half, 0.5, None).tolist() == [1, 1]
+    assert constant_until_decay(8 + half, 0.5, (8, 10)).tolist() == [1, 0.75]
+    assert constant_until_decay(9 + half, 0.5, (8, 10)).tolist() == [0.5, 0.25]
 
 
 def test_early_stopping_stops_a_fit(small_interactions):
     # The weights do not move, so that no score is better than the first.
     stop = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 20}
     model = fit(small_interactions, learning_rate=TINY_RATE, **stop)
-    assert model.n_iter_ == len(model.validation_scores_) == 3
+    assert model.n_iter_ == len(model.validation_scores_) == 3 + 1
 
 
 @pytest.mark.parametrize("validation_fraction", [0.999, 1.0])  # both mean all users

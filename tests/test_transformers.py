@@ -344,7 +344,7 @@ def test_the_learning_rate_follows_one_cosine(cls, interactions, epochs):
 @each
 def test_early_stopping(cls, epochs):
     interactions = make_interactions(
-        60, 20, n_per_user=9, predictability=0.4, random_state=0
+        60, 20, n_per_user=9, predictability=0.4, random_state=1
     )
     model = fit(
         cls,
@@ -352,7 +352,7 @@ def test_early_stopping(cls, epochs):
         early_stopping=True,
         validation_fraction=1.0,
         n_iter_no_change=4,
-        learning_rate=0.05,
+        learning_rate=0.1,
         max_iter=25,
         exclude_seen=False,
         k=5,

@@ -51,8 +51,6 @@ class SavedFit(NamedTuple):
     """Content of a checkpoint."""
 
     progress: Progress
-    best_score: float  # of early stopping, as is n_waited
-    n_waited: int
     tensors: dict
 
 
@@ -166,13 +164,12 @@ class Checkpoints:
         """Return whether to save a checkpoint within an epoch."""
         return time.monotonic() - self.saved_at >= MAX_AGE
 
-    def save(self, progress, early_stopping, tensors):
+    def save(self, progress, tensors):
         """Save a checkpoint and keep the previous one.
 
         Parameters
         ----------
         progress : Progress
-        early_stopping : EarlyStopping or None
         tensors : dict of ndarray
             Weights and optimiser state.
         """
@@ -180,16 +177,8 @@ class Checkpoints:
             "kind": "checkpoint",
             "identity": self.identity,
             "progress": progress.to_manifest(),
-            "early_stopping": None,
         }
         tensors = tensors | progress.to_tensors()
-        if early_stopping:
-            manifest["early_stopping"] = {
-                "best_score": str(early_stopping.best_score),  # JSON has no infinity
-                "n_waited": early_stopping.n_waited,
-            }
-            best = early_stopping.best_weights or {}
-            tensors |= {f"best.{name}": value for name, value in best.items()}
         if not self.is_damaged:
             with contextlib.suppress(FileNotFoundError):
                 self.path.replace(self.previous)
@@ -217,13 +206,9 @@ def _paths(path):
 def _parse(manifest, tensors):
     try:
         progress = Progress.from_file(manifest["progress"], tensors)
-        stopping = manifest["early_stopping"] or {"best_score": "-inf", "n_waited": 0}
-        best_score, n_waited = float(stopping["best_score"]), stopping["n_waited"]
-        if type(n_waited) is not int or not 0 <= n_waited < 2**63:
-            raise ValueError(f"{short_repr(n_waited)} is not a non-negative integer")
     except (KeyError, OverflowError, RecursionError, TypeError, ValueError) as error:
         raise ModelFileError(f"'progress' is invalid: {error}") from error
-    return SavedFit(progress, best_score, n_waited, tensors)
+    return SavedFit(progress, tensors)
 
 
 def fingerprint(model, sequences, users, items, seed):

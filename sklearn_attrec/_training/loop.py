@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_attrec._training.schedules import linear_decay
+from sklearn_attrec._training.schedules import constant_until_decay, linear_decay
 from sklearn_attrec.exceptions import ModelFileError, TrainingDivergedError
 from sklearn_attrec.utils._tensor_file import with_prefix
 
@@ -127,8 +127,8 @@ class TrainingRun:
 
     def is_done(self):
         """Return whether all epochs are done or early stopping ends the fit."""
-        stopped = self.early_stopping and self.early_stopping.is_exhausted()
-        return stopped or self.progress.epoch >= self.max_iter
+        decay = self._decay()
+        return self.progress.epoch >= (decay[1] if decay else self.max_iter)
 
     def begin_epoch(self):
         """Draw the windows, learning rates and seed of an epoch."""
@@ -185,7 +185,9 @@ class TrainingRun:
         """Save a checkpoint if the fit has checkpoints."""
         if self.checkpoints:
             arrays = self.trainer.state() | {"untrained": self.untrained}
-            self.checkpoints.save(self.progress, self.early_stopping, arrays)
+            best = (self.early_stopping and self.early_stopping.best_weights) or {}
+            arrays |= {f"best.{name}": value for name, value in best.items()}
+            self.checkpoints.save(self.progress, arrays)
 
     # Results --------------------------------------------------------------------
 
@@ -246,7 +248,8 @@ class TrainingRun:
                 _check_same_kind(best, weights)
             if self.early_stopping:
                 best = {name: value.copy() for name, value in best.items()}
-                self.early_stopping.restore(saved.best_score, saved.n_waited, best)
+                scores = self.progress.validation_scores
+                self.early_stopping.restore(scores, best)
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ModelFileError(
                 f"checkpoint {os.fspath(path)!r} does not match this model: {error}. "
@@ -260,8 +263,17 @@ class TrainingRun:
         n_steps = -(-n_windows // self.batch_size)
         step = 1 / max(n_steps, 1)  # share of the epoch
         before = np.arange(n_steps) / max(n_steps, 1)  # share done before each step
-        done = (self.progress.epoch + before) / self.max_iter
-        return self.learning_rate * self.plan.schedule(done, step / self.max_iter)
+        done = self.progress.epoch + before
+        if self.early_stopping:
+            return self.learning_rate * constant_until_decay(done, step, self._decay())
+        done, step = done / self.max_iter, step / self.max_iter
+        return self.learning_rate * self.plan.schedule(done, step)
+
+    def _decay(self):
+        """Return when the learning rate of early stopping decreases, or None."""
+        if self.early_stopping is None:
+            return None
+        return self.early_stopping.decay(self.progress.validation_scores)
 
     def _has_valid_weights(self):
         return self.trainer.largest_weight() <= LARGEST_WEIGHT  # False for NaN

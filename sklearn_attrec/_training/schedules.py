@@ -2,7 +2,7 @@
 
 import numpy as np
 
-__all__ = ["linear_decay", "warm_up_cosine"]
+__all__ = ["constant_until_decay", "linear_decay", "warm_up_cosine"]
 
 # Fraction of the training during which `warm_up_cosine` increases.
 WARM_UP = 0.05
@@ -28,3 +28,25 @@ def linear_decay(done, step):
 def warm_up_cosine(done, step):
     """Increase linearly, then decrease to 0 along a cosine; see `linear_decay`."""
     return np.minimum((done + step) / WARM_UP, (1 + np.cos(np.pi * done)) / 2)
+
+
+def constant_until_decay(done, step, decay):
+    """Increase during the first epoch, stay constant, then decrease linearly to 0.
+
+    Parameters
+    ----------
+    done : ndarray of shape (n_steps,)
+        Number of epochs done before each step, with fractions.
+    step : float
+        Fraction of an epoch done by one step.
+    decay : tuple of int or None
+        Number of epochs before the decay and with it; None if it is not yet known.
+
+    Returns
+    -------
+    ndarray of shape (n_steps,)
+    """
+    if decay is None:
+        return np.minimum(done + step, 1)
+    begin, end = decay
+    return (end - done) / (end - begin)

@@ -231,7 +231,7 @@ class BaseNetworkRecommender(BaseRecommender):
         if held_out is None:
             return None
         score = partial(self._validation_score, state, held_out)
-        return EarlyStopping(score, self.n_iter_no_change)
+        return EarlyStopping(score, self.n_iter_no_change, self.max_iter)
 
     def _hold_out(self, sequences, random):
         """Hold out the last item of some users, for the validation score.

@@ -76,21 +76,24 @@ class SASRecRecommender(BaseTransformerRecommender):
     learning_rate : float, default=0.004
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In the transformers it increases during the first 5%
-        of the training and then decreases to 0 along a cosine.
+        of the training and then decreases to 0 along a cosine. With `early_stopping`
+        see there.
     batch_size : int, default=32
         Number of windows per step.
     max_iter : int, default=20
         Number of epochs; with early stopping the maximum.
     early_stopping : bool, default=False
-        Whether to hold out the last item of some users, compute NDCG@k for it among
-        all items after each epoch, stop when it no longer improves and keep the
-        weights of the best epoch.
+        Whether to end the training by a validation score: NDCG@k for the last item of
+        some users, held out and ranked among all items after each epoch. When it no
+        longer improves, the step size, constant after the first epoch until then,
+        decreases to 0 in a third as many epochs. The weights of the best epoch are
+        kept. `max_iter` can then be large.
     validation_fraction : float, default=0.1
         Fraction of users whose last item is held out, among the users with 3 or more
         interactions; above 0 and at most 1. Used only by `early_stopping`.
     n_iter_no_change : int, default=3
-        Number of epochs without an improvement of more than 0.0001 after which
-        training stops. Used only by `early_stopping`.
+        Number of epochs without an improvement of more than 0.0001 after which the step
+        size decreases. Used only by `early_stopping`.
     k : int, default=10
         Number of items that `predict` returns and `score` considers.
     exclude_seen : bool, default=True
