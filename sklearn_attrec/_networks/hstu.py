@@ -11,17 +11,16 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops
-from sklearn_attrec._networks.time_buckets import (
-    N_BUCKETS,
-    batch_buckets,
-    time_buckets,
-)
+from sklearn_attrec._networks.time_buckets import N_BUCKETS, batch_buckets
 from sklearn_attrec._networks.transformer import (
     block_weights,
     check_heads,
     initial_table,
+    join_heads,
     layer_norm,
+    split_heads,
 )
+from sklearn_attrec._networks.transformer_queries import STRIP, time_bias
 from sklearn_attrec._networks.window_batches import read_windows
 
 __all__ = [
@@ -32,9 +31,6 @@ __all__ = [
     "query_vectors",
     "weight_layout",
 ]
-
-# Number of rows of the attention matrix that a query computes together.
-STRIP = 64
 
 
 class Settings(NamedTuple):
@@ -189,31 +185,22 @@ def _gated(ops, weights, gate, attended):
 
 def _attend(ops, weights, settings, layout, query, key, value):
     """Add up the values of earlier items, each times silu(logit) (equation 2)."""
-    d = ops.shape(query)[1]
     n_heads = ops.cast(settings.n_heads, "int32")
     L = ops.cast(ops.shape(weights["b_position"])[0], "int32")
-
-    def split_heads(x):
-        n, W = ops.shape(x)[0], ops.shape(x)[1]
-        x = ops.reshape(x, (n, W, n_heads, d // n_heads))
-        return ops.transpose(x, (0, 2, 1, 3))  # (n, n_heads, W, d / n_heads)
-
     outputs = []
     padded = (ops.pad_rows(x, layout) for x in (query, key, value))
     for part, *parts in zip(layout.parts, *padded, strict=True):
-        n, W = ops.shape(part.bias)[0], ops.shape(part.bias)[1]
-        q, k, v = map(split_heads, parts)
-        places = ops.arange(W)
+        q, k, v = (split_heads(ops, x, n_heads) for x in parts)
+        places = ops.arange(ops.shape(part.bias)[1])
         distances = ops.maximum(places[:, None] - places[None, :], 0)
-        bias = ops.lookup(weights["b_position"], L - 1 - distances)[None]
+        bias = ops.lookup(weights["b_position"], L - 1 - distances)  # (W, W)
         if part.buckets is not None:
-            bias = bias + ops.lookup(weights["b_time"], part.buckets)
-        logits = ops.row_products(q, k) + bias[:, None]
+            bias = bias + ops.lookup(weights["b_time"], part.buckets)[:, None]
+        logits = ops.row_products(q, k) + bias
         may_attend = part.bias[:, None] == 0
         shares = ops.where(may_attend, ops.silu(logits), 0.0)  # (n, n_heads, W, W)
         output = ops.matmul(shares, v) / ops.cast(L, "float32")
-        output = ops.transpose(output, (0, 2, 1, 3))  # (n, W, n_heads, …)
-        outputs.append(ops.reshape(output, (n, W, d)))
+        outputs.append(join_heads(ops, output))
     return ops.unpad_rows(outputs, layout)
 
 
@@ -251,22 +238,15 @@ def query_vectors(weights, settings, items, users=None, times=None):
 
 def _attend_rows(weights, settings, query, key, value, times, start, W):
     """Return `STRIP` rows of the attention of histories, in NumPy, (n, rows, d)."""
-    n, _, d = query.shape
-    stop = min(start + STRIP, W)
-    L = len(weights["b_position"])
-
-    def heads(x):
-        x = x.reshape(n, -1, settings.n_heads, d // settings.n_heads)
-        return x.transpose(0, 2, 1, 3)
-
+    stop, L = min(start + STRIP, W), len(weights["b_position"])
+    query, key, value = (
+        split_heads(numpy_ops, x, settings.n_heads)
+        for x in (query[:, start:stop], key[:, :stop], value[:, :stop])
+    )
     distances = np.arange(start, stop)[:, None] - np.arange(stop)
-    bias = weights["b_position"][L - 1 - distances.clip(0)][None]
+    logits = query @ key.swapaxes(2, 3)
+    logits += weights["b_position"][L - 1 - distances.clip(0)]
     if times is not None:
-        later = settings.time_bias == "request"
-        references = times[:, start + later : stop + later]
-        buckets = time_buckets(numpy_ops, references, times[:, :stop])
-        bias = bias + weights["b_time"][buckets]
-    logits = heads(query[:, start:stop]) @ heads(key[:, :stop]).swapaxes(2, 3)
-    shares = numpy_ops.silu(logits + bias[:, None]) * (distances >= 0)
-    output = shares @ heads(value[:, :stop]) / np.float32(L)
-    return output.transpose(0, 2, 1, 3).reshape(n, stop - start, d)
+        logits += time_bias(times, weights, settings, start, stop)
+    shares = numpy_ops.silu(logits) * (distances >= 0)
+    return join_heads(numpy_ops, shares @ value / np.float32(L))

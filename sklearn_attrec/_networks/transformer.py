@@ -29,10 +29,12 @@ __all__ = [
     "final_norm",
     "initial_blocks",
     "initial_table",
+    "join_heads",
     "lay_out",
     "layer_norm",
     "make_transformer_settings",
     "position_vectors",
+    "split_heads",
 ]
 
 PROJECTIONS = ("W_Q", "W_K", "W_V", "W_O", "W_1", "W_2")
@@ -334,25 +336,30 @@ def _attend(ops, layout, drop, weights, settings, inputs):
     scale = 1 / ops.sqrt(ops.cast(width // n_heads, "float32"))
     query = ops.matmul(inputs, weights["W_Q"] * scale)
     key, value = (ops.matmul(inputs, weights[name]) for name in ("W_K", "W_V"))
-
-    def split_heads(x):
-        n, W = ops.shape(x)[0], ops.shape(x)[1]
-        x = ops.reshape(x, (n, W, n_heads, width // n_heads))
-        return ops.transpose(x, (0, 2, 1, 3))  # (n, n_heads, W, width / n_heads)
-
     outputs = []
     padded = (ops.pad_rows(x, layout) for x in (query, key, value))
     for part, *parts in zip(layout.parts, *padded, strict=True):
-        n, W = ops.shape(part.bias)[0], ops.shape(part.bias)[1]
-        q, k, v = map(split_heads, parts)
+        q, k, v = (split_heads(ops, x, n_heads) for x in parts)
         logits = ops.row_products(q, k) + part.bias[:, None]
         if part.buckets is not None:
             logits += ops.lookup(weights["b_time"], part.buckets)[:, None]
         attention_weights = drop(ops.softmax(logits, axis=-1))  # (n, n_heads, W, W)
-        output = ops.matmul(attention_weights, v)
-        output = ops.transpose(output, (0, 2, 1, 3))  # (n, W, n_heads, …)
-        outputs.append(ops.reshape(output, (n, W, width)))
+        outputs.append(join_heads(ops, ops.matmul(attention_weights, v)))
     return ops.matmul(ops.unpad_rows(outputs, layout), weights["W_O"])
+
+
+def split_heads(ops, x, n_heads):
+    """Divide the columns of (n, W, width) among heads: (n, n_heads, W, size)."""
+    n, W, width = (ops.shape(x)[axis] for axis in range(3))
+    x = ops.reshape(x, (n, W, n_heads, width // n_heads))
+    return ops.transpose(x, (0, 2, 1, 3))
+
+
+def join_heads(ops, x):
+    """Join the columns of the heads, the inverse of `split_heads`."""
+    x = ops.transpose(x, (0, 2, 1, 3))  # (n, W, n_heads, size)
+    n, W, n_heads, size = (ops.shape(x)[axis] for axis in range(4))
+    return ops.reshape(x, (n, W, n_heads * size))
 
 
 def layer_norm(ops, x, gain, bias):

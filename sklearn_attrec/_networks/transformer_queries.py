@@ -13,7 +13,7 @@ from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.time_buckets import time_buckets
 from sklearn_attrec._networks.transformer import apply_block, block_weights, final_norm
 
-__all__ = ["last_outputs"]
+__all__ = ["STRIP", "last_outputs", "time_bias"]
 
 # Number of rows of the attention matrix that are computed together. Smaller strips
 # compute fewer values that the causal mask discards, in smaller matrix products.
@@ -61,7 +61,7 @@ def _attend(times, weights, settings, inputs):
         logits = query[:, :, start:stop] @ key[:, :, :stop].swapaxes(2, 3)
         logits[..., start:] += CAUSAL_BIAS[: stop - start, : stop - start]
         if times is not None:
-            logits += _time_bias(times, weights, settings, start, stop)
+            logits += time_bias(times, weights, settings, start, stop)
         heads[:, :, start:stop] = _average(logits, value[:, :, :stop])
     return output @ weights["W_O"]
 
@@ -81,14 +81,25 @@ def _attend_from_last(times, weights, settings, inputs):
     logits = query @ inputs.swapaxes(1, 2)  # (n, n_heads, W)
     if times is not None:
         W = inputs.shape[1]
-        logits += _time_bias(times, weights, settings, W - 1, W)[:, :, 0]
+        logits += time_bias(times, weights, settings, W - 1, W)[:, :, 0]
     average = _average(logits, inputs)  # (n, n_heads, width)
     output = average[:, :, None] @ W_V  # (n, n_heads, 1, size)
     return output.reshape(len(inputs), 1, -1) @ weights["W_O"]
 
 
-def _time_bias(times, weights, settings, start, stop):
-    """Return the bias of the items before `stop` for rows of attention.
+def time_bias(times, weights, settings, start, stop):
+    """Return the bias of attention by time, for some of its rows.
+
+    Parameters
+    ----------
+    times : ndarray of shape (n, W + 1), float64
+        Times of the items and of the request, in seconds.
+    weights : dict
+        Weights of the block, with `b_time`.
+    settings : NamedTuple
+        With `time_bias`.
+    start, stop : int
+        The rows; none of them attends to an item after `stop`.
 
     Returns
     -------
