@@ -80,13 +80,11 @@ print(f"AttRec:     HR@50 {search.score(test):.3f}")
 # ## The number of epochs
 #
 # With early stopping, `fit` ranks a held-out item of each user after each epoch. After
-# `n_iter_no_change` epochs without improvement, the step size decreases to 0 in a third
-# as many epochs. `fit` keeps the best weights.
+# two epochs without improvement, the step size decreases to 0 in half as many
+# epochs. `fit` keeps the best weights.
 
 # %%
-model = clone(search.best_estimator_).set_params(
-    max_iter=30, early_stopping=True, validation_fraction=1.0, n_iter_no_change=3
-)
+model = clone(search.best_estimator_).set_params(max_iter=30, early_stopping=True)
 model.fit(train)
 best = max(model.validation_scores_)
 print(f"\nEarly stopping after {model.n_iter_} epochs, best NDCG@50 {best:.3f}")

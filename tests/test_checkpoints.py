@@ -19,6 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec import (
     AttRecRecommender,
+    HSTURecommender,
     SASRecRecommender,
     SSEPTRecommender,
     load_model,
@@ -43,8 +44,8 @@ BLOCK = {**SMALL, "n_blocks": 1, "dropout": 0.2}
 MODELS = {
     "attrec": AttRecRecommender(**SMALL, loss="hinge"),
     "attrec-softmax": AttRecRecommender(**SMALL, dropout=0),
-    "attrec-early": AttRecRecommender(**SMALL, early_stopping=True, n_iter_no_change=1),
-    "sasrec-early": SASRecRecommender(**BLOCK, early_stopping=True),
+    "attrec-early": AttRecRecommender(**SMALL, early_stopping=True),
+    "hstu-early": HSTURecommender(**BLOCK, early_stopping=True, time_bias="request"),
     "sasrec-gbce": SASRecRecommender(**BLOCK, loss="gbce", norm="post"),
     "sse-pt": SSEPTRecommender(**BLOCK, d_user=2, sse_user=0.5),
 }

@@ -60,7 +60,7 @@ GOLDEN = Path(__file__).parent / "golden"
 
 SMALL = {"d": 4, "L": 3, "max_iter": 2, "batch_size": 64, "k": 3, "random_state": 0}
 BLOCKS = SMALL | {"n_blocks": 2, "n_heads": 2}
-EARLY = {"early_stopping": True, "validation_fraction": 0.5, "n_iter_no_change": 1}
+EARLY = {"early_stopping": True, "validation_fraction": 0.5}
 COUNTING = {
     "item-knn": ItemKNNRecommender(n_neighbors=5, k=3),
     "markov": MarkovRecommender(k=3),

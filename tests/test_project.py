@@ -257,7 +257,7 @@ def test_each_parameter_is_checked_and_documented_with_its_default(name):
     cls = RECOMMENDERS[name]
     parameters = cls().get_params()
     assert parameters.keys() == cls._parameter_constraints.keys()
-    assert len(parameters) <= 27
+    assert len(parameters) <= 26
     documented = {entry.name: entry.type for entry in ClassDoc(cls)["Parameters"]}
     assert list(documented) == list(inspect.signature(cls).parameters)
     for parameter, value in parameters.items():

@@ -278,7 +278,7 @@ def test_scoring_monitor(early_stopping, callback, interactions):
         assert_array_equal(y, train["item_id"])
         return make_ranking_scorer("ndcg")(fitted, test)
 
-    model = attrec(max_iter=3, early_stopping=early_stopping, n_iter_no_change=3)
+    model = attrec(max_iter=3, early_stopping=early_stopping)
     monitor = callback.ScoringMonitor(scoring={"ndcg": ndcg})
     fitted = clone(model).set_callbacks(monitor).fit(train)
     log = monitor.get_logs().data_as_pandas

@@ -22,6 +22,7 @@ from sklearn_attrec._training.schedules import (
 )
 from sklearn_attrec.datasets import make_interactions
 from sklearn_attrec.exceptions import TrainingDivergedError
+from sklearn_attrec.models import _network
 
 TINY_RATE = 1e-12  # a learning rate that leaves float32 weights unchanged
 
@@ -610,7 +611,6 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(epochs):
         max_iter=30,
         exclude_seen=False,
         validation_fraction=0.5,
-        n_iter_no_change=4,
     )
     scores = model.validation_scores_
     assert len(scores) == model.n_iter_ == len(epochs)
@@ -624,24 +624,24 @@ def test_early_stopping_keeps_the_weights_of_the_best_epoch(epochs):
     [
         ([], 20, None),
         ([0.1, 0.3, 0.2], 20, None),
-        ([0.1, 0.3, 0.2, 0.3], 20, (4, 5)),
-        ([0.1, 0.3, 0.30005, 0.2], 20, (4, 5)),  # better by less than the tolerance
-        ([0.1, 0.3, 0.2, 0.2, 0.5], 20, (4, 5)),  # it goes on, whatever comes
-        ([*range(14)], 20, None),
-        ([*range(15)], 20, (15, 20)),  # so that the decay is complete at max_iter
-        ([*range(9), 8, 8], 100, (11, 15)),
+        ([0.1, 0.3, 0.2, 0.3], 20, (4, 6)),
+        ([0.1, 0.3, 0.30005, 0.2], 20, (4, 6)),  # better, but not by the tolerance
+        ([0.1, 0.3, 0.2, 0.2, 0.5], 20, (4, 6)),  # it goes on, whatever comes
+        ([*range(12)], 20, None),
+        ([*range(13)], 20, (13, 19)),  # so that the decay is complete at max_iter
+        ([*range(10), 8, 8], 100, (12, 18)),
         ([1], 1, (1, 1)),
         ([1], 2, (1, 2)),
     ],
 )
 def test_the_rate_decreases_once_the_score_stalls(scores, max_iter, decay):
-    stopping = EarlyStopping(None, n_iter_no_change=2, max_iter=max_iter)
+    stopping = EarlyStopping(None, max_iter)
     assert stopping.decay(scores) == decay
 
 
 def test_early_stopping_keeps_the_first_of_the_best_weights():
     scores = iter([0.1, 0.3, 0.2, 0.3])
-    stopping = EarlyStopping(lambda weights: next(scores), 2, max_iter=9)
+    stopping = EarlyStopping(lambda weights: next(scores), max_iter=9)
     for epoch in range(4):
         stopping.update({"epoch": epoch})
     assert (stopping.best_score, stopping.best_weights) == (0.3, {"epoch": 1})
@@ -657,24 +657,19 @@ def test_the_rate_is_constant_until_the_decay():
 
 def test_early_stopping_stops_a_fit(small_interactions):
     # The weights do not move, so that no score is better than the first.
-    stop = {"early_stopping": True, "n_iter_no_change": 2, "max_iter": 20}
+    stop = {"early_stopping": True, "max_iter": 20}
     model = fit(small_interactions, learning_rate=TINY_RATE, **stop)
-    assert model.n_iter_ == len(model.validation_scores_) == 3 + 1
+    assert model.n_iter_ == len(model.validation_scores_) == 3 + 2
 
 
-@pytest.mark.parametrize("validation_fraction", [0.999, 1.0])  # both mean all users
-def test_validation_score_is_the_ndcg_of_the_held_out_items(
-    validation_fraction, epochs
-):
+def test_validation_score_is_the_ndcg_of_the_held_out_items(epochs):
     interactions = make_interactions(40, 20, n_per_user=9, random_state=1)
     model = fit(
         interactions,
         early_stopping=True,
-        validation_fraction=validation_fraction,
         exclude_seen=False,
         learning_rate=0.02,
         max_iter=4,
-        n_iter_no_change=10,
         k=5,
     )
     by_user = interactions.groupby("user_id")["item_id"].agg(list)
@@ -687,6 +682,24 @@ def test_validation_score_is_the_ndcg_of_the_held_out_items(
     gains = [1 / np.log2(2 + place) if place < 5 else 0 for place in places]
     assert 0 < max(model.validation_scores_) < 1
     assert max(model.validation_scores_) == pytest.approx(np.mean(gains), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("fraction", "n_held_out"), [(None, 40), (1, 40), (0.25, 10), (0.001, 1)]
+)
+def test_number_of_held_out_users(fraction, n_held_out, epochs):
+    interactions = make_interactions(40, 20, n_per_user=9, random_state=1)
+    fit(interactions, early_stopping=True, validation_fraction=fraction, max_iter=1)
+    ((windows, _),) = epochs
+    assert len(windows) == 40 * 8 - n_held_out
+
+
+def test_by_default_no_more_users_are_held_out_than_needed(epochs, monkeypatch):
+    monkeypatch.setattr(_network, "N_VALIDATION_USERS", 15)
+    interactions = make_interactions(40, 20, n_per_user=9, random_state=1)
+    fit(interactions, early_stopping=True, max_iter=1)
+    ((windows, _),) = epochs
+    assert len(windows) == 40 * 8 - 15
 
 
 def test_without_early_stopping_nothing_is_held_out(small_interactions):

@@ -351,7 +351,6 @@ def test_early_stopping(cls, epochs):
         interactions,
         early_stopping=True,
         validation_fraction=1.0,
-        n_iter_no_change=4,
         learning_rate=0.1,
         max_iter=25,
         exclude_seen=False,

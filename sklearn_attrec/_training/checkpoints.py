@@ -42,7 +42,6 @@ NOT_COMPARED = {"checkpoint", "handle_unknown", "random_state", "verbose", "warm
 ONLY_FOR_EARLY_STOPPING = {
     "exclude_seen",
     "k",
-    "n_iter_no_change",
     "validation_fraction",
 }
 

@@ -4,11 +4,14 @@ import numpy as np
 
 __all__ = ["EarlyStopping"]
 
+# Number of epochs without improvement after which the learning rate decreases.
+PATIENCE = 2
+
 # Minimum improvement over the best validation score that restarts the patience.
 TOLERANCE = 1e-4
 
 # Number of epochs of the decay, relative to the epochs before it.
-DECAY = 1 / 3
+DECAY = 1 / 2
 
 
 class EarlyStopping:
@@ -22,15 +25,12 @@ class EarlyStopping:
     ----------
     score : callable
         ``score(weights) -> float``; larger is better.
-    n_iter_no_change : int
-        Number of epochs without improvement after which the learning rate decreases.
     max_iter : int
         Largest number of epochs, with those of the decay.
     """
 
-    def __init__(self, score, n_iter_no_change, max_iter):
+    def __init__(self, score, max_iter):
         self.score = score
-        self.n_iter_no_change = n_iter_no_change
         self.max_iter = max_iter
         self.best_score = -np.inf
         self.best_weights = None
@@ -61,7 +61,7 @@ class EarlyStopping:
         for epoch, score in enumerate(scores, start=1):
             n_waited = 0 if score > best + TOLERANCE else n_waited + 1
             best = max(best, score)
-            if n_waited >= self.n_iter_no_change or epoch >= latest:
+            if n_waited >= PATIENCE or epoch >= latest:
                 length = max(round(DECAY * epoch), 1)
                 return epoch, min(epoch + length, self.max_iter)
         return None

@@ -100,10 +100,9 @@ class AttRecRecommender(BaseNetworkRecommender):
         logarithmic buckets, two per doubling, as in HSTU (Zhai et al. 2024,
         arXiv:2402.17152). 'history' reads the times of the user's items. 'request' also
         reads the time of the item to be predicted, which in prediction is the
-        `timestamp` of the query; a query without one is answered as if asked at the
-        time of the user's latest item. A history without times has no bias. Numbers
-        count as seconds. `fit` needs the column `timestamp`. None uses times for the
-        order alone.
+        `timestamp` of the query, and without one the time of the user's latest item. A
+        history without times has no bias. Numbers count as seconds. `fit` needs the
+        column `timestamp`. None uses times for the order alone.
     learning_rate : float, default=0.003
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In the transformers it increases during the first 5%
@@ -115,16 +114,15 @@ class AttRecRecommender(BaseNetworkRecommender):
         Number of epochs; with early stopping the maximum.
     early_stopping : bool, default=False
         Whether to end the training by a validation score: NDCG@k for the last item of
-        some users, held out and ranked among all items after each epoch. When it no
-        longer improves, the step size, constant after the first epoch until then,
-        decreases to 0 in a third as many epochs. The weights of the best epoch are
-        kept. `max_iter` can then be large.
-    validation_fraction : float, default=0.1
+        some users, held out and ranked among all items after each epoch. The step size
+        is constant after the first epoch. When the score has not improved by more than
+        0.0001 for two epochs, or after two thirds of `max_iter`, the step size
+        decreases linearly to 0, in half as many epochs as there were before. The
+        weights of the best epoch are kept. `max_iter` can then be large.
+    validation_fraction : float or None, default=None
         Fraction of users whose last item is held out, among the users with 3 or more
-        interactions; above 0 and at most 1. Used only by `early_stopping`.
-    n_iter_no_change : int, default=3
-        Number of epochs without an improvement of more than 0.0001 after which the step
-        size decreases. Used only by `early_stopping`.
+        interactions; above 0 and at most 1. None means 2,000 users, or all if there are
+        fewer. Used only by `early_stopping`.
     k : int, default=10
         Number of items that `predict` returns and `score` considers.
     exclude_seen : bool, default=True
@@ -268,8 +266,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         batch_size: int = 512,
         max_iter: int = 20,
         early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
+        validation_fraction: float | None = None,
         k: int = 10,
         exclude_seen: bool = True,
         handle_unknown: str = "popular",
@@ -297,7 +294,6 @@ class AttRecRecommender(BaseNetworkRecommender):
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
         self.k = k
         self.exclude_seen = exclude_seen
         self.handle_unknown = handle_unknown
@@ -371,16 +367,22 @@ class AttRecRecommender(BaseNetworkRecommender):
     def _query_parts(self, users, histories, times):
         weights, settings = self.weights_, self._network_settings()
         items, padding_mask = last_items(histories, self.settings_["L"])
-        of_items, of_queries = self._seconds(histories, times)
-        times = None
-        if of_items is not None:
-            timed = histories._replace(items=of_items)
-            of_items, _ = last_items(timed, self.settings_["L"])  # (n, L)
-            times = np.concatenate([of_items, of_queries[:, None]], axis=1)
+        seconds, query_seconds = self._times_in_seconds(histories, times)
+        window_times = None
+        if seconds is not None:
+            timed = histories._replace(items=seconds)
+            item_seconds, _ = last_items(timed, self.settings_["L"])  # (n, L)
+            window_times = np.column_stack([item_seconds, query_seconds])
         # Avoids NaN for an empty history; the result of such a row is not read.
         padding_mask[:, -1] = True
         short_term = attrec.short_term(
-            ops, weights, settings, weights["X"], items, padding_mask, times=times
+            ops,
+            weights,
+            settings,
+            weights["X"],
+            items,
+            padding_mask,
+            times=window_times,
         )
         long_term = weights["U"][users]  # (n, d)
         is_unseen = (users < 0)[:, None]

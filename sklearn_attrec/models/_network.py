@@ -44,6 +44,11 @@ from sklearn_attrec.utils._tensorflow import import_tensorflow
 
 __all__ = ["BaseNetworkRecommender"]
 
+# Number of users held out by default. The noise of the validation score depends on it,
+# not on their share: on MovieLens 1M, the difference of two epochs has a standard error
+# of 0.005.
+N_VALIDATION_USERS = 2_000
+
 
 class BaseNetworkRecommender(BaseRecommender):
     """Base class of recommenders that are trained by gradient descent.
@@ -71,8 +76,7 @@ class BaseNetworkRecommender(BaseRecommender):
         "batch_size": Integer(1),
         "max_iter": Integer(1),
         "early_stopping": Boolean(),
-        "validation_fraction": Real(0, 1, low_open=True),
-        "n_iter_no_change": Integer(1),
+        "validation_fraction": Optional(Real(0, 1, low_open=True)),
         "warm_start": Boolean(),
         "checkpoint": Optional(FilePath()),
         "random_state": RandomState(),
@@ -231,7 +235,7 @@ class BaseNetworkRecommender(BaseRecommender):
         if held_out is None:
             return None
         score = partial(self._validation_score, state, held_out)
-        return EarlyStopping(score, self.n_iter_no_change, self.max_iter)
+        return EarlyStopping(score, self.max_iter)
 
     def _hold_out(self, sequences, random):
         """Hold out the last item of some users, for the validation score.
@@ -252,7 +256,9 @@ class BaseNetworkRecommender(BaseRecommender):
                 "of users with 3 or more interactions, but there are none (longest "
                 f"history: {lengths.max()}). Pass early_stopping=False."
             )
-        count = max(1, round(self.validation_fraction * len(users)))
+        count = min(N_VALIDATION_USERS, len(users))
+        if self.validation_fraction is not None:
+            count = max(1, round(self.validation_fraction * len(users)))
         users = np.sort(random.choice(users, count, replace=False))
         sequences, items, times = hold_out_last(sequences, users)
         return sequences, (sequences, users, items, times)
@@ -268,7 +274,7 @@ class BaseNetworkRecommender(BaseRecommender):
 
     # Fitted state ---------------------------------------------------------------
 
-    def _seconds(self, histories, times):
+    def _times_in_seconds(self, histories, times):
         """Return the times of histories and of queries in seconds.
 
         Parameters
@@ -297,7 +303,7 @@ class BaseNetworkRecommender(BaseRecommender):
         return self._cached("settings", lambda: make(**self.settings_))
 
     def _uses_times(self):
-        return bool(self.settings_.get("time_bias"))
+        return self.settings_["time_bias"] is not None
 
     def _weight_layout(self, settings):
         return self._network.weight_layout(settings)
@@ -312,7 +318,7 @@ class BaseNetworkRecommender(BaseRecommender):
         n_weights = 0
         for _, labels in self._weight_layout(settings).values():
             shape = [
-                sum(sizes.get(name) or int(name) for name in label.split("+"))
+                sum(int(sizes.get(name, name)) for name in label.split("+"))
                 for label in labels
             ]
             n_weights += np.prod(shape, dtype=object)  # no overflow

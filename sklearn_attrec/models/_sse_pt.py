@@ -79,10 +79,9 @@ class SSEPTRecommender(BaseTransformerRecommender):
         logarithmic buckets, two per doubling, as in HSTU (Zhai et al. 2024,
         arXiv:2402.17152). 'history' reads the times of the user's items. 'request' also
         reads the time of the item to be predicted, which in prediction is the
-        `timestamp` of the query; a query without one is answered as if asked at the
-        time of the user's latest item. A history without times has no bias. Numbers
-        count as seconds. `fit` needs the column `timestamp`. None uses times for the
-        order alone.
+        `timestamp` of the query, and without one the time of the user's latest item. A
+        history without times has no bias. Numbers count as seconds. `fit` needs the
+        column `timestamp`. None uses times for the order alone.
     learning_rate : float, default=0.004
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In the transformers it increases during the first 5%
@@ -94,16 +93,15 @@ class SSEPTRecommender(BaseTransformerRecommender):
         Number of epochs; with early stopping the maximum.
     early_stopping : bool, default=False
         Whether to end the training by a validation score: NDCG@k for the last item of
-        some users, held out and ranked among all items after each epoch. When it no
-        longer improves, the step size, constant after the first epoch until then,
-        decreases to 0 in a third as many epochs. The weights of the best epoch are
-        kept. `max_iter` can then be large.
-    validation_fraction : float, default=0.1
+        some users, held out and ranked among all items after each epoch. The step size
+        is constant after the first epoch. When the score has not improved by more than
+        0.0001 for two epochs, or after two thirds of `max_iter`, the step size
+        decreases linearly to 0, in half as many epochs as there were before. The
+        weights of the best epoch are kept. `max_iter` can then be large.
+    validation_fraction : float or None, default=None
         Fraction of users whose last item is held out, among the users with 3 or more
-        interactions; above 0 and at most 1. Used only by `early_stopping`.
-    n_iter_no_change : int, default=3
-        Number of epochs without an improvement of more than 0.0001 after which the step
-        size decreases. Used only by `early_stopping`.
+        interactions; above 0 and at most 1. None means 2,000 users, or all if there are
+        fewer. Used only by `early_stopping`.
     k : int, default=10
         Number of items that `predict` returns and `score` considers.
     exclude_seen : bool, default=True
@@ -247,8 +245,7 @@ class SSEPTRecommender(BaseTransformerRecommender):
         batch_size: int = 32,
         max_iter: int = 20,
         early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 3,
+        validation_fraction: float | None = None,
         k: int = 10,
         exclude_seen: bool = True,
         handle_unknown: str = "popular",
@@ -276,7 +273,6 @@ class SSEPTRecommender(BaseTransformerRecommender):
         self.max_iter = max_iter
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
         self.k = k
         self.exclude_seen = exclude_seen
         self.handle_unknown = handle_unknown
@@ -286,9 +282,7 @@ class SSEPTRecommender(BaseTransformerRecommender):
         self.verbose = verbose
 
     def _settings(self, n_items, longest):
-        encoder = {name: str(getattr(self, name)) for name in ENCODER}
         return super()._settings(n_items, longest) | {
-            **encoder,
             "d_user": int(self.d_user),
             "sse_user": float(self.sse_user),
             "sse_item": float(self.sse_item),

@@ -1,4 +1,4 @@
-"""BaseTransformerRecommender: base class of SASRec and SSE-PT."""
+"""BaseTransformerRecommender: base class of SASRec, SSE-PT and HSTU."""
 
 from functools import partial
 
@@ -77,6 +77,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
 
     def _settings(self, n_items, longest):
         n_negatives = int(self.n_negatives or DEFAULT_NEGATIVES[self.loss])
+        encoder = [name for name in ENCODER if name in self._parameter_constraints]
         return {
             # Windows have at most longest - 1 items; later positions would never be
             # trained.
@@ -89,6 +90,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             "n_negatives": min(n_negatives, n_items - 1),
             "calibration": float(self.calibration),
             "time_bias": None if self.time_bias is None else str(self.time_bias),
+            **{name: str(getattr(self, name)) for name in encoder},
         }
 
     def _training_plan(self, sequences, settings, n_items):
@@ -140,16 +142,14 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         settings, L = self._network_settings(), self.settings_["L"]
         lengths = np.minimum(np.diff(histories.indptr), L)
         vectors = np.zeros((len(users), self.settings_["d"]), dtype=np.float32)
-        of_items, of_queries = self._seconds(histories, times)
+        seconds, query_seconds = self._times_in_seconds(histories, times)
         for rows in _groups(lengths, ROWS_AT_ONCE):
-            places = (
-                np.arange(-lengths[rows[0]], 0) + histories.indptr[rows + 1][:, None]
-            )
-            times = None
-            if of_items is not None:
-                times = [of_items[places], of_queries[rows, None]]
-                times = np.concatenate(times, axis=1)  # (n, W + 1)
+            offsets = np.arange(-lengths[rows[0]], 0)
+            places = histories.indptr[rows + 1][:, None] + offsets  # (n, W)
+            items, window_times = histories.items[places], None
+            if seconds is not None:  # (n, W + 1)
+                window_times = np.column_stack([seconds[places], query_seconds[rows]])
             vectors[rows] = self._network.query_vectors(
-                self.weights_, settings, histories.items[places], users[rows], times
+                self.weights_, settings, items, users[rows], window_times
             )
         return (vectors,)

@@ -26,6 +26,9 @@ CLASSES = {cls.__name__: cls for cls in RECOMMENDERS.values()}
 # Parameters that are not saved: the path of a checkpoint is not part of the model.
 UNSAVED = ("checkpoint",)
 
+# Parameters of networks in format 1.0 that no longer exist. Only `fit` used them.
+REMOVED = {"n_iter_no_change"}
+
 TIME_UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
 PLAIN = (bool, int, float, str, type(None))
 
@@ -148,7 +151,9 @@ def unfitted_model(cls, manifest):
     """Create the unfitted estimator that a manifest describes."""
     model, params = cls(), manifest["params"]
     known = set(model.get_params(deep=False)) - set(UNSAVED)
-    if unknown := sorted(set(params) - known):
+    is_oldest = manifest.get("format", FORMAT)[1] == 0
+    removed = REMOVED if is_oldest and "learning_rate" in known else set()
+    if unknown := sorted(set(params) - known - removed):
         message = f"'params': {cls.__name__} has no parameters {short_repr(unknown)}"
         _raise_unless_newer(manifest, message)
     params = {name: params[name] for name in known & set(params)}
