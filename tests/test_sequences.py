@@ -208,5 +208,6 @@ def test_hold_out_last_takes_the_last_item_of_some_users(lists, timed, data):
     assert lists_of(shorter) == expected
     if timed:  # each time stays beside its item
         assert_array_equal(sequences.items[shorter.times], shorter.items)
+        assert_array_equal(sequences.items[removed_times], items)
     else:
-        assert shorter.times is None
+        assert shorter.times is removed_times is None

@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_attrec import (
     AttRecRecommender,
@@ -15,7 +15,9 @@ from sklearn_attrec import (
     load_model,
     save_model,
 )
-from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.exceptions import InteractionsError, TimeUnitWarning
+from sklearn_attrec.metrics import ndcg, ranks_in_lists
+from sklearn_attrec.model_selection import leave_last_out_split
 
 SMALL = {"L": 4, "d": 4, "max_iter": 1, "batch_size": 16, "random_state": 0}
 BLOCKS = SMALL | {"n_blocks": 2}
@@ -129,6 +131,63 @@ def test_rows_are_ranked_at_their_times(model, rows):
         scores = (items @ model.query_vectors(query, history=history)[0]).round(6)
         expected.append((scores >= scores[model.items_ == row.item_id]).sum())
     assert_array_equal(found, expected)
+
+
+def test_one_row_per_user_has_one_rank(model, rows):
+    train, test = leave_last_out_split(rows)
+    test = test[test["item_id"].isin(train["item_id"])]
+    model = copy.deepcopy(model).set_params(exclude_seen=False)
+    model = with_biases(model.fit(train), np.random.default_rng(1).random)
+    ranks = model.target_ranks(test)
+    assert_array_equal(ranks, model.target_ranks(test, context="earlier"))
+    untimed = model.target_ranks(test.drop(columns="timestamp"))
+    assert (ranks == untimed).all() == (model.time_bias == "history")
+
+
+def test_items_are_recommended_for_the_time_of_the_request(model, rows):
+    model = copy.deepcopy(model).set_params(exclude_seen=False)
+    items = model.item_vectors()
+    for seconds in (10, 10**6):
+        queries = requests(rows, seconds)
+        best = (model.query_vectors(queries) @ items.T).argmax(axis=1)
+        assert_array_equal(model.predict(queries, k=1)[:, 0], model.items_[best])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn_attrec.exceptions.TimeTieWarning")
+def test_early_stopping_ranks_held_out_items_at_their_times(network, rows):
+    params = {"time_bias": "request", "early_stopping": True, "learning_rate": 0.5}
+    model = copy.deepcopy(network).set_params(**params).fit(rows)
+    train, test = leave_last_out_split(rows)
+    queries = test[["user_id", "timestamp"]]
+    lists = model.predict(queries, history=train, k=len(model.items_))
+    ranks = ranks_in_lists(test["item_id"].to_numpy(), lists)
+    assert model.validation_scores_ == [pytest.approx(ndcg(ranks, 10), abs=1e-12)]
+
+
+def test_a_bias_can_be_added_to_a_fitted_model(network, rows):
+    model = copy.deepcopy(network).set_params(warm_start=True).fit(rows)
+    before = model.weights_
+    model.set_params(time_bias="history", learning_rate=1e-12).fit(rows)
+    assert model.weights_.keys() > before.keys()
+    for name, value in before.items():
+        assert_allclose(model.weights_[name], value, atol=1e-9)
+
+
+def test_rows_without_times_are_not_added_to_histories(model, rows):
+    untimed = rows.drop(columns="timestamp")
+    with pytest.raises(InteractionsError, match="Add a column 'timestamp', or pass"):
+        model.target_ranks(untimed, context="earlier")
+
+
+def test_times_of_histories_have_the_unit_of_fit(model, rows):
+    scaled = rows.assign(timestamp=rows["timestamp"] * 1000)
+    with pytest.warns(TimeUnitWarning, match="rows of 'history'.*by 1000"):
+        model.predict([*range(N_USERS)], history=scaled)
+    dates = rows.assign(timestamp=pd.to_datetime(rows["timestamp"], unit="s"))
+    with pytest.raises(InteractionsError, match="was int64 in fit"):
+        model.predict([*range(N_USERS)], history=dates)
+    later = rows.assign(timestamp=rows["timestamp"] + 10**8)
+    model.predict([*range(N_USERS)], history=later)  # no warning
 
 
 def test_dates_are_read_as_seconds(network, rows):

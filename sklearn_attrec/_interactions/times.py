@@ -155,6 +155,8 @@ def _in_finer_unit(dates, dtype):
 def in_seconds(times):
     """Return times as float64: dates as seconds since 1970, numbers as they are."""
     if times.dtype.kind == "M":
+        if np.datetime_data(times.dtype)[0] in "YM":  # of different lengths
+            times = times.astype("datetime64[D]")
         unit, step = np.datetime_data(times.dtype)
         second = np.timedelta64(step, unit) / np.timedelta64(1, "s")
         return times.astype(np.int64) * second

@@ -113,7 +113,8 @@ def initial_weights(random, parameters, n_users, n_items):
     -------
     dict of ndarray, float32
         `U` (n_users, d), `V` and `X` (n_items, d), `W_Q` (d, d) and, unless the
-        projection is shared, `W_K` (d, d).
+        projection is shared, `W_K` (d, d). With a time bias also `b_pair` and `b_age`
+        (128,).
     """
     d = parameters["d"]
 
@@ -153,7 +154,7 @@ def attention(
     ops : module
         `keras_ops.ops` or `numpy_ops`.
     weights : dict
-        `W_Q` and `W_K`, each (d, d).
+        `W_Q` and `W_K`, each (d, d), and with times `b_pair` and `b_age`.
     settings : Settings
     rows : tensor of shape (n, d)
         Rows of X.
@@ -201,9 +202,8 @@ def _time_bias(ops, weights, settings, times):
     items = times[:, :-1]  # (batch, L)
     reference = times[:, -1:] if settings.time_bias == "request" else times[:, -2:-1]
     ages = time_buckets(ops, reference, items)  # (batch, 1, L)
-    pairs = bucket(
-        ops, ops.absolute(items[:, :, None] - items[:, None])
-    )  # (batch, L, L)
+    spans = ops.absolute(items[:, :, None] - items[:, None])
+    pairs = bucket(ops, spans)  # (batch, L, L)
     return ops.lookup(weights["b_pair"], pairs) + ops.lookup(weights["b_age"], ages)
 
 
@@ -313,7 +313,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
     data : dict
         `items` and `indptr` of the sequences, `users` and `positions` of the windows
         and, unless the loss is 'softmax', `untouched`. With event weights, `weights`
-        (n_rows,), by which the losses of the targets are multiplied.
+        (n_rows,), by which the losses of the targets are multiplied; with a time bias
+        `times` (n_rows,), float64, in seconds.
     windows : tensor of shape (batch,), int64
         Indices of the windows.
 

@@ -191,15 +191,15 @@ def _attend(ops, weights, settings, layout, query, key, value):
     padded = (ops.pad_rows(x, layout) for x in (query, key, value))
     for part, *parts in zip(layout.parts, *padded, strict=True):
         q, k, v = (split_heads(ops, x, n_heads) for x in parts)
-        places = ops.arange(ops.shape(part.bias)[1])
+        places = ops.arange(ops.shape(part.mask_bias)[1])
         distances = ops.maximum(places[:, None] - places[None, :], 0)
         bias = ops.lookup(weights["b_position"], L - 1 - distances)  # (W, W)
         if part.buckets is not None:
             bias = bias + ops.lookup(weights["b_time"], part.buckets)[:, None]
         logits = ops.row_products(q, k) + bias
-        may_attend = part.bias[:, None] == 0
-        shares = ops.where(may_attend, ops.silu(logits), 0.0)  # (n, n_heads, W, W)
-        output = ops.matmul(shares, v) / ops.cast(L, "float32")
+        may_attend = part.mask_bias[:, None] == 0
+        attention_weights = ops.where(may_attend, ops.silu(logits), 0.0)
+        output = ops.matmul(attention_weights, v) / ops.cast(L, "float32")
         outputs.append(join_heads(ops, output))
     return ops.unpad_rows(outputs, layout)
 
@@ -248,5 +248,5 @@ def _attend_rows(weights, settings, query, key, value, times, start, W):
     logits += weights["b_position"][L - 1 - distances.clip(0)]
     if times is not None:
         logits += time_bias(times, weights, settings, start, stop)
-    shares = numpy_ops.silu(logits) * (distances >= 0)
-    return join_heads(numpy_ops, shares @ value / np.float32(L))
+    attention_weights = numpy_ops.silu(logits) * (distances >= 0)
+    return join_heads(numpy_ops, attention_weights @ value / np.float32(L))

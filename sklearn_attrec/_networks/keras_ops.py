@@ -48,15 +48,18 @@ def high_bits(x, n):
 def lookup(table, codes):
     """Return the numbers of a table, (n,), at the given codes.
 
-    The gradient of a gather adds up one number at a time, on one thread.
+    The gradient of a gather adds up one number at a time, on one thread. Here each
+    thread has its own rows: the sum of a single row, divided among threads, would
+    differ from run to run in its last bits.
     """
 
     def gradient(upstream):
-        n = tf.shape(table)[0]
-        counts = tf.math.bincount(
-            tf.reshape(codes, [-1]), tf.reshape(upstream, [-1]), n, n, tf.float32
+        n, shape = tf.shape(table)[0], tf.shape(codes)
+        flat = [shape[0], tf.reduce_prod(shape[1:])]  # -1 is refused without rows
+        sums = tf.math.bincount(
+            tf.reshape(codes, flat), tf.reshape(upstream, flat), n, n, axis=-1
         )
-        return counts, None
+        return tf.reduce_sum(sums, axis=0), None
 
     return tf.gather(table, codes), gradient
 

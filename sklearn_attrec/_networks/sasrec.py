@@ -111,7 +111,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
     settings : TransformerSettings
     data : dict
         `items` (n_rows,) and `users` (n_rows,) of the sequences, the index that the
-        loss draws negatives from, and event weights; see `losses.next_item`.
+        loss draws negatives from, and event weights; see `losses.next_item`. With a
+        time bias `times` (n_rows,), float64, in seconds.
     windows : tensor of shape (n, 2), int64
         Start and end of the inputs of each window, as indices into `items`.
 

@@ -5,8 +5,9 @@ As in HSTU (Zhai et al. 2024, arXiv:2402.17152), buckets are logarithmic.
 
 __all__ = ["N_BUCKETS", "batch_buckets", "bucket", "time_buckets"]
 
-# Two buckets per octave, up to 2⁶³.
+# Two buckets per octave, up to 2⁶⁴.
 N_BUCKETS = 128
+LARGEST_SPAN = 2.0**63
 
 
 def time_buckets(ops, references, times):
@@ -28,13 +29,28 @@ def time_buckets(ops, references, times):
 
 def bucket(ops, spans):
     """Return the bucket of each time span of at least 0 seconds, int32."""
-    spans = ops.cast(spans + 1.0, "float32")
-    # The exponent of a number and the first bit of its fraction; those of 1 are 254.
+    spans = ops.cast(ops.minimum(spans + 1.0, LARGEST_SPAN), "float32")
+    # The exponent of a number and the first bit of its fraction. For 1.0 these bits are
+    # 254, so that a span of 0 has bucket 0.
     return ops.high_bits(spans, 22) - 254
 
 
 def batch_buckets(ops, settings, data, batch):
-    """Return the batch with the buckets of its parts, if there is a time bias."""
+    """Return a batch of windows with the buckets of its parts, if there is a time bias.
+
+    Parameters
+    ----------
+    ops : module
+    settings : NamedTuple
+        With `time_bias`.
+    data : dict
+        With `times` (n_rows,), float64, in seconds.
+    batch : window_batches.Batch
+
+    Returns
+    -------
+    Batch
+    """
     if not settings.time_bias:
         return batch
     times = ops.take(data["times"], batch.positions, axis=0)  # (T,)

@@ -126,15 +126,15 @@ class Part(NamedTuple):
 
     For two sequences of lengths 3 and 1, stored in rows 2 to 4 and in row 5::
 
-        places  2 3 4   padding_mask  T T T   bias of the       0  −inf  −inf
-                0 0 5                 F F T   second one     −inf     0  −inf
+        places  2 3 4   padding_mask  T T T   mask_bias of      0  −inf  −inf
+                0 0 5                 F F T   the second     −inf     0  −inf
                                                              −inf  −inf     0
     """
 
     places: object  # (n, W) row of the item at each position; row 0 at padding
     padding_mask: object  # (n, W) False at padding
     filled: object  # (t,) flat indices of the positions that are not padding
-    bias: object  # (n, W, W) 0 where position i may attend to position j, else −inf
+    mask_bias: object  # (n, W, W) 0 where i may attend to j, else −inf
     buckets: object = None  # (n, W, W) bucket of the time between positions i and j
 
 
@@ -176,9 +176,9 @@ def lay_out(ops, lengths, n_parts=1):
         # Padding attends to itself, because the softmax of a row of −inf is NaN.
         attention_mask = attention_mask | itself[None]
         (filled,) = ops.nonzero(ops.reshape(padding_mask, (-1,)))
-        bias = ops.cast(ops.where(attention_mask, 0.0, -np.inf), "float32")
+        mask_bias = ops.cast(ops.where(attention_mask, 0.0, -np.inf), "float32")
         places = ops.where(padding_mask, end + offsets, 0)  # (n, W)
-        parts.append(Part(places, padding_mask, filled, bias))
+        parts.append(Part(places, padding_mask, filled, mask_bias))
     return Layout(parts, ends)
 
 
@@ -189,7 +189,7 @@ def initial_blocks(random, parameters, width):
     ----------
     random : numpy Generator
     parameters : dict
-        With `n_blocks` and `norm`.
+        With `n_blocks`, `norm` and `time_bias`.
     width : int
         Embedding size of the encoder.
 
@@ -198,8 +198,8 @@ def initial_blocks(random, parameters, width):
     dict of ndarray, float32
         For each block b, with the prefix `b.`: `W_Q`, `W_K`, `W_V`, `W_O`, `W_1`, `W_2`
         (width, width); the biases `b_1`, `b_2` (width,); gain and bias of the two layer
-        norms, `g_att`, `s_att`, `g_ff`, `s_ff` (width,). With norm='pre' also `g_out`
-        and `s_out` of the final layer norm.
+        norms, `g_att`, `s_att`, `g_ff`, `s_ff` (width,); with a time bias `b_time`
+        (128,). With norm='pre' also `g_out` and `s_out` of the final layer norm.
     """
     weights = {}
     bound = np.sqrt(6 / (2 * width))  # Glorot, Bengio 2010
@@ -223,7 +223,7 @@ def block_layout(parameters, width):
     Parameters
     ----------
     parameters : dict
-        With `n_blocks` and `norm`.
+        With `n_blocks`, `norm` and `time_bias`.
     width : str
         Symbol for the embedding size of the encoder.
 
@@ -340,7 +340,7 @@ def _attend(ops, layout, drop, weights, settings, inputs):
     padded = (ops.pad_rows(x, layout) for x in (query, key, value))
     for part, *parts in zip(layout.parts, *padded, strict=True):
         q, k, v = (split_heads(ops, x, n_heads) for x in parts)
-        logits = ops.row_products(q, k) + part.bias[:, None]
+        logits = ops.row_products(q, k) + part.mask_bias[:, None]
         if part.buckets is not None:
             logits += ops.lookup(weights["b_time"], part.buckets)[:, None]
         attention_weights = drop(ops.softmax(logits, axis=-1))  # (n, n_heads, W, W)

@@ -53,7 +53,7 @@ class Queries(NamedTuple):
     source: Sequences
     rows: np.ndarray  # (n,) rows of source, −1 for an empty history
     ends: np.ndarray | None  # (n,) end positions in source.items; None uses all items
-    times: np.ndarray | None = None  # (n,) when each query is asked; None if unknown
+    times: np.ndarray | None = None  # (n,) times of the queries; None if unknown
 
     def lengths(self):
         """Return the length of each history, (n,)."""
@@ -157,6 +157,8 @@ def read_queries(model, users, history, caller):
     else:
         source, rows = read_histories(model, history, ids, index, single, caller)
         name = "'history'"
+        if model._uses_times() and source.times is not None:
+            _check_unit(model, source.times, caller)
         times = None if source.times is None else times
     if times is None:
         return Queries(ids, codes, source, rows, None), single
@@ -168,6 +170,21 @@ def read_queries(model, users, history, caller):
         warn_of_other_period(known, period, name, caller)
     ends = count_until(source, rows, times)
     return Queries(ids, codes, source, rows, ends, times), single
+
+
+def _check_unit(model, times, caller):
+    """Check the times of histories, which the model compares with each other."""
+    times, fitted_times = comparable_times(times, model.history_times_, caller)
+    fitted = model._sequences()._replace(times=fitted_times)
+    warn_of_other_period(
+        times,
+        fitted_period(model, fitted),
+        "fit",
+        caller,
+        rows="rows of 'history'",
+        warn_of_early=False,
+        stacklevel=5,
+    )
 
 
 def _reads_times(model, history):

@@ -63,18 +63,27 @@ def comparable_times(times, others, caller, source="fit"):
 
 
 def warn_of_other_period(
-    times, period, source, caller, *, warn_of_early=True, stacklevel=4
+    times,
+    period,
+    source,
+    caller,
+    *,
+    rows="queries of users with a history",
+    warn_of_early=True,
+    stacklevel=4,
 ):
     """Warn if the times of all queries are in another unit, or before all histories.
 
     Parameters
     ----------
     times : ndarray of shape (n,)
-        Times of the queries whose user has a history.
+        Times of the queries whose user has a history, or of other rows.
     period : tuple (earliest, latest)
         Range of the times of all histories.
     source, caller : str
         Where `period` comes from, and the calling method, for messages.
+    rows : str
+        What has these times, for messages.
     warn_of_early : bool, default=True
         Whether to warn of early times in the same unit.
     stacklevel : int, default=4
@@ -91,7 +100,7 @@ def warn_of_other_period(
     if not is_early and times.dtype.kind == "M":
         unit = None  # made-up dates often begin in 1970
     message = (
-        f"{caller}: the '{TIME}' of all {len(times)} queries of users with a history, "
+        f"{caller}: the '{TIME}' of all {len(times)} {rows}, "
         f"{low} to {high}, is {'earlier' if is_early else 'later'} than all times in "
         f"{source}, {period[0]} to {period[1]}."
     )

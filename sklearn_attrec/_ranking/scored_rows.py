@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_attrec._interactions.column_names import TIME
 from sklearn_attrec._interactions.factorize import factorize
 from sklearn_attrec._interactions.sequences import Sequences, count_until, find_items
 from sklearn_attrec._ranking.known_ids import lookup
@@ -15,6 +16,7 @@ from sklearn_attrec._ranking.queries import (
 )
 from sklearn_attrec._ranking.query_times import comparable_times, warn_of_other_period
 from sklearn_attrec.exceptions import (
+    InteractionsError,
     LeakageWarning,
     NoHistoryWarning,
     SeenItemWarning,
@@ -75,6 +77,12 @@ def read_rows(model, interactions, context, caller):
         ends = count_until(fitted, users, times)
     queries = Queries(ids, users, fitted, users, ends, times)
     if context == "earlier":
+        if times is None and model._uses_times():
+            raise InteractionsError(
+                f"{caller}: context='earlier' adds the rows to the histories, and the "
+                f"model, fitted with time_bias, reads the times of histories. Add a "
+                f"column {TIME!r}, or pass context='fit'."
+            )
         queries = _with_earlier_rows(queries, targets, times)
     is_unknown = (users < 0) & (queries.lengths() == 0)
     check_unknown_users(model, ids, np.where(is_unknown, -1, 0), caller)

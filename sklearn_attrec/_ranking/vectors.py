@@ -48,7 +48,7 @@ def query_parts(model, users, histories, times):
     histories : Sequences
         n sequences.
     times : ndarray of shape (n,) or None
-        When each query is asked.
+        Times of the queries.
 
     Returns
     -------

@@ -190,7 +190,7 @@ class BaseRecommender(
         histories : Sequences
             n sequences, with times if the model `_uses_times` and they are known.
         times : ndarray of shape (n,) or None
-            When each query is asked, under the same conditions.
+            Times of the queries, under the same conditions.
         """
         raise NotImplementedError
 
@@ -342,9 +342,10 @@ class BaseRecommender(
         user : id, list of ids, or DataFrame or 2-D array of shape (n, ...)
             Users to recommend to. Each row of a DataFrame or 2-D array is one query:
             `user_id` is read, and if there is a `timestamp`, the history consists of
-            the user's training interactions up to and including that time. `item_id` is
-            never read. If the estimator was fitted on an array, pass ids as a list, not
-            as an array.
+            the user's training interactions up to and including that time; models with
+            time_bias='request' answer for this time. A `timestamp` is ignored if the
+            histories have none. `item_id` is never read. If the estimator was fitted on
+            an array, pass ids as a list, not as an array.
         history : list, list of lists, dict, Series or DataFrame, default=None
             Histories to use instead of those seen in fit, oldest item first. The users
             may be unseen.
@@ -395,7 +396,8 @@ class BaseRecommender(
         -----
         TimeUnitWarning
             If the timestamps of all queries seem to be in another unit than those of
-            the histories.
+            the histories, or for models with `time_bias` those of `history` in another
+            unit than those seen in fit.
         UserWarning
             If the timestamps of all queries are earlier than all histories, if a
             history contains items not seen in fit, which are ignored, or if no item is

@@ -42,6 +42,7 @@ class VectorsMixin:
     _caller: Callable[[str], str]
     _check_k: Callable[[int | None, str], int]
     _similarity_vectors: Callable[[], Any]
+    _uses_times: Callable[[], bool]
 
     def similar_items(
         self, items: Id | Ids, *, k: int | None = None, candidates: Items | None = None
