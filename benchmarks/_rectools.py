@@ -1,4 +1,4 @@
-"""Measure the time per epoch of the SASRec of RecTools, for comparison.
+"""Measure the time per epoch of SASRec and HSTU of RecTools, for comparison.
 
 RecTools is a PyTorch library that requires older versions of NumPy and pandas, so it is
 installed in a separate virtual environment, once, with the user's settings of pip. This
@@ -37,6 +37,7 @@ ENVIRONMENT = Path("~/.cache/sklearn_attrec/rectools-0.19.0")
 
 
 def epoch_seconds(
+    model,
     interactions,
     *,
     L=200,
@@ -51,7 +52,7 @@ def epoch_seconds(
     n_warm_up=0,
     environment=ENVIRONMENT,
 ):
-    """Train the SASRec of RecTools on all CPU cores and measure its epochs.
+    """Train a model of RecTools on all CPU cores and measure its epochs.
 
     A sequence is the last L + 1 items of a user with at least two items. All but the
     last item are inputs, and all but the first are targets. Each batch is padded to
@@ -59,10 +60,13 @@ def epoch_seconds(
 
     Parameters
     ----------
+    model : {"SASRec", "HSTU"}
+        HSTU has biases by position and by time.
     interactions : DataFrame
-        Columns `user_id` and `item_id`; sorted by time, or with a `timestamp` column.
+        Columns `user_id` and `item_id`; sorted by time, or with a `timestamp` column,
+        which HSTU needs.
     L, d, n_blocks, n_heads, dropout, batch_size, learning_rate
-        Parameters of RecTools' SASRecModel, there named `session_max_len`,
+        Parameters of RecTools' models, there named `session_max_len`,
         `n_factors` and so on.
     loss : {"softmax", "BCE", "gBCE", "sampled_softmax"}, default="softmax"
         Loss function, as named by RecTools.
@@ -79,6 +83,7 @@ def epoch_seconds(
         message, if RecTools cannot be installed or run.
     """
     settings = {
+        "model": model,
         "session_max_len": L,
         "n_factors": d,
         "n_blocks": n_blocks,
@@ -121,6 +126,7 @@ def run_in(python, interactions, settings):
     columns = {
         name: pd.factorize(interactions[name])[0] for name in ("user_id", "item_id")
     }
+    columns["datetime"] = interactions.get("timestamp", np.arange(len(interactions)))
     with TemporaryDirectory() as folder:
         path = Path(folder, "interactions.npz")
         np.savez(path, **columns)
@@ -141,18 +147,22 @@ def call(python, *arguments):
 def main(path, settings):
     """Fit in the environment of RecTools; return the time per epoch and sizes."""
     import torch
+    from rectools import models
     from rectools.dataset import Dataset
-    from rectools.models import SASRecModel
     from rectools.models.nn.item_net import IdEmbeddingsItemNet
 
     torch.set_num_threads(os.cpu_count())
     with np.load(path) as columns:
         frame = pd.DataFrame(dict(columns))
     frame["weight"] = 1
-    frame["datetime"] = pd.to_datetime(np.arange(len(frame)), unit="s")
-    model = SASRecModel(
+    frame["datetime"] = pd.to_datetime(frame["datetime"], unit="s")
+    name = settings.pop("model")
+    with_time = ("relative_time_attention", "relative_pos_attention")
+    variant = dict.fromkeys(with_time, True) if name == "HSTU" else {}
+    model = getattr(models, f"{name}Model")(
         **settings,
-        use_pos_emb=True,
+        **variant,
+        use_pos_emb=name == "SASRec",
         item_net_block_types=(IdEmbeddingsItemNet,),
         train_min_user_interactions=2,
         get_trainer_func=make_trainer,

@@ -53,6 +53,9 @@ def main():
     parser.add_argument("--data", nargs="+", choices=PROTOCOLS, default=[*PROTOCOLS])
     parser.add_argument("--models", nargs="+", choices=RECOMMENDERS)
     parser.add_argument("--max-iter", type=int, default=20, help="epochs of networks")
+    parser.add_argument(
+        "--time-bias", choices=["history", "request"], help="of networks"
+    )
     arguments = parser.parse_args()
     for data in arguments.data:
         interactions = load(data)
@@ -62,7 +65,7 @@ def main():
             train, test = interactions.iloc[train], interactions.iloc[test]
             print(f"\nheld out: {held_out}, {len(test):,} rows", flush=True)
             tables = [
-                scores(name, train, test, evaluations, arguments.max_iter)
+                scores(name, train, test, evaluations, arguments)
                 for name in arguments.models or RECOMMENDERS
             ]
             print(
@@ -70,11 +73,12 @@ def main():
             )
 
 
-def scores(name, train, test, evaluations, max_iter):
+def scores(name, train, test, evaluations, arguments):
     """Fit one model and evaluate it in several ways; print how long it took."""
     model = RECOMMENDERS[name]()
     if "random_state" in model.get_params():
-        model.set_params(random_state=0, max_iter=max_iter)
+        model.set_params(random_state=0, max_iter=arguments.max_iter)
+        model.set_params(time_bias=arguments.time_bias)
     start = time.perf_counter()
     model.fit(train)
     fitted = time.perf_counter()

@@ -13,7 +13,7 @@ and memory.
         --set dropout=0.3 max_iter=10 --seeds 1
     python benchmarks/quality.py --models attrec sasrec sse-pt --rows validation \\
         --seeds 1 --verbose --set max_iter=100 early_stopping=True \\
-        validation_fraction=1.0 n_iter_no_change=5
+        validation_fraction=1.0
 
 The last command lets early stopping choose the number of epochs. A model has the
 parameters chosen for the data set (`TUNED`), or its defaults if there are none;
@@ -26,6 +26,9 @@ can order models differently. Use them only to compare with tables of these pape
 `--unseen-users` also ranks as if `fit` had not seen the users, from their histories
 alone. It shows how much worse recommendations are for unseen users than for trained
 users.
+
+`--delays` also ranks the models with time_bias='request' as if each query came so many
+seconds after the user's latest item; 0 is what a query without a time gets.
 
 The data are read from the folder in the environment variable SKLEARN_ATTREC_DATA:
 ml-100k/u.data, and for the others Parquet files with the columns user_id, item_id and
@@ -57,7 +60,7 @@ from sklearn_attrec import (
     SASRecRecommender,
     SSEPTRecommender,
 )
-from sklearn_attrec.exceptions import TimeTieWarning
+from sklearn_attrec.exceptions import LeakageWarning, TimeTieWarning
 from sklearn_attrec.metrics import (
     catalogue_coverage,
     hit_rate,
@@ -76,10 +79,6 @@ README = {name: cls() for name, cls in RECOMMENDERS.items()} | {
     "gsasrec": SASRecRecommender(loss="gbce", n_negatives=256, calibration=0.75),
     "sasrec-sampled": SASRecRecommender(loss="sampled_softmax"),
     "transformer": SASRecRecommender(norm="post", positions="sinusoidal"),
-    "attrec-history": AttRecRecommender(time_bias="history"),
-    "attrec-request": AttRecRecommender(time_bias="request"),
-    "sasrec-history": SASRecRecommender(time_bias="history"),
-    "sasrec-request": SASRecRecommender(time_bias="request"),
 }
 
 # Other variants, which run only if --models names them.
@@ -98,6 +97,12 @@ VARIANTS = {
         d=32, d_user=16, n_blocks=1, n_heads=2, norm="post", positions="sinusoidal"
     ),
 }
+# With times: "attrec-history", "attrec-request" and so on.
+VARIANTS |= {
+    f"{name}-{time_bias}": RECOMMENDERS[name](time_bias=time_bias)
+    for name in ("attrec", "sasrec", "sse-pt", "hstu")
+    for time_bias in ("history", "request")
+}
 MODELS = README | VARIANTS
 
 COSTS = ("epochs", "fit, s", "ranking, s", "peak, MB", "parameters")
@@ -111,6 +116,7 @@ BEAUTY = {
     "max_iter": 12,
 }
 ML_1M = {"dropout": 0.1, "learning_rate": 0.006, "max_iter": 12}
+HSTU_ML_1M = {"n_blocks": 8, "dropout": 0.2, "learning_rate": 0.003, "max_iter": 14}
 ATTREC_ML_1M = {
     "L": 10,
     "omega": 0.2,
@@ -133,6 +139,9 @@ TUNED = {
     ("ml-1m", "attrec-request"): ATTREC_ML_1M,
     ("ml-1m", "sasrec-history"): ML_1M,
     ("ml-1m", "sasrec-request"): ML_1M,
+    ("ml-1m", "hstu"): HSTU_ML_1M,
+    ("ml-1m", "hstu-history"): HSTU_ML_1M,
+    ("ml-1m", "hstu-request"): HSTU_ML_1M,
 }
 
 
@@ -156,10 +165,10 @@ def main():
         seeds = range(arguments.seeds) if "random_state" in model.get_params() else [0]
         for seed in seeds:
             record = in_a_process(run, name, settings[name], seed, arguments)
-            unseen = record.pop("unseen users", None)
+            variants = record.pop("variants")
             results.setdefault(name, []).append(record)
-            if unseen:
-                results.setdefault(f"{name}, unseen users", []).append(unseen)
+            for variant, metrics in variants.items():
+                results.setdefault(f"{name}, {variant}", []).append(metrics)
             print(f"{name}, seed {seed}: {rounded(record)}", flush=True)
 
     table = pd.DataFrame([summary(*result) for result in results.items()]).fillna("")
@@ -199,6 +208,7 @@ def in_a_process(function, *arguments):
 
 def run(name, settings, seed, arguments):
     """Fit one model once; return its metrics and costs."""
+    warnings.simplefilter("ignore", TimeTieWarning)
     train, test = split(load(arguments.data), arguments.rows)
     model = MODELS[name].set_params(**settings)
     trained = "random_state" in model.get_params()
@@ -223,10 +233,16 @@ def run(name, settings, seed, arguments):
     }
     if arguments.negatives:
         record |= sampled_metrics(model, train, test, arguments.negatives)
+    variants = {}
     if arguments.unseen_users and trained:
-        record["unseen users"] = ranking_metrics(
-            ranks_of_unseen_users(model, train, test)
-        )
+        variants["unseen users"] = ranks_of_unseen_users(model, train, test)
+    if getattr(model, "time_bias", None) == "request":
+        for delay in arguments.delays:
+            label = f"{delay:,} s after the latest item"
+            variants[label] = ranks_after(model, train, test, delay)
+    record["variants"] = {
+        variant: ranking_metrics(ranks) for variant, ranks in variants.items()
+    }
     return record
 
 
@@ -273,17 +289,26 @@ def sampled_metrics(model, train, test, n_negatives, block=500):
 
 def ranks_of_unseen_users(model, train, test, block=1000):
     """Rank the test items for unseen users, from the histories of the known users."""
-    if "timestamp" in train:
-        train = train.sort_values("timestamp", kind="stable")
-    items, users = train["item_id"].to_numpy(), train.groupby("user_id").indices
-    histories = [items[users[user]].tolist() for user in test["user_id"]]
-    new_users = (train["user_id"].max() + 1 + np.arange(len(test))).tolist()
-    targets, ranks = test["item_id"].to_numpy(), []
+    shift = train["user_id"].max() + 1
+    train = train.assign(user_id=train["user_id"] + shift)
+    test = test.assign(user_id=test["user_id"] + shift)
+    ranks = []
     for start in range(0, len(test), block):
-        rows = slice(start, start + block)
-        lists = model.predict(new_users[rows], histories[rows], k=len(model.items_))
-        ranks.append(ranks_in_lists(targets[rows], lists))
+        rows = test.iloc[start : start + block]
+        histories = train[train["user_id"].isin(rows["user_id"])]
+        queries = rows[["user_id", "timestamp"]]
+        lists = model.predict(queries, histories, k=len(model.items_))
+        ranks.append(ranks_in_lists(rows["item_id"].to_numpy(), lists))
     return np.concatenate(ranks)
+
+
+def ranks_after(model, train, test, delay):
+    """Rank the test items as if each query followed the latest item by some seconds."""
+    latest = train.groupby("user_id")["timestamp"].max()
+    queries = test.assign(timestamp=test["user_id"].map(latest) + delay)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeakageWarning)
+        return model.target_ranks(queries)
 
 
 def summary(label, records):
@@ -332,6 +357,14 @@ def parse_arguments():
     )
     parser.add_argument(
         "--unseen-users", action="store_true", help="also rank as for unseen users"
+    )
+    parser.add_argument(
+        "--delays",
+        nargs="+",
+        type=int,
+        default=[],
+        metavar="SECONDS",
+        help="also rank at these times after the latest item, if the time counts",
     )
     parser.add_argument("--markdown", metavar="FILE", help="file to write the table to")
     parser.add_argument("--json", metavar="FILE", help="file to write all results to")

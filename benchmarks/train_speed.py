@@ -16,9 +16,10 @@ should not.
     python benchmarks/train_speed.py --models attrec-hinge --batch-sizes 1024 2048
     python benchmarks/train_speed.py --data ml-1m --models sasrec --rectools
 
-`--rectools` also trains the SASRec of RecTools (PyTorch) on the same windows, with the
-same width, blocks, loss and batch size, and prints how many times as long its epoch
-takes. It first installs RecTools in a separate virtual environment.
+`--rectools` also trains SASRec and HSTU of RecTools (PyTorch) on the same windows, with
+the same width, blocks, loss, batch size and, for HSTU, biases by position and time, and
+prints how many times as long their epochs take. It first installs RecTools in a
+separate virtual environment.
 """
 
 import argparse
@@ -32,7 +33,12 @@ from _rectools import epoch_seconds as rectools_epoch_seconds
 from _shared import DATA_SETS, assignments, epoch_seconds, load_or_make, markdown
 from sklearn.base import clone
 
-from sklearn_attrec import AttRecRecommender, SASRecRecommender, SSEPTRecommender
+from sklearn_attrec import (
+    AttRecRecommender,
+    HSTURecommender,
+    SASRecRecommender,
+    SSEPTRecommender,
+)
 from sklearn_attrec.models._transformer import DEFAULT_NEGATIVES
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
@@ -45,6 +51,10 @@ class _SSEPT(SSEPTRecommender):
     _random_cuts = False
 
 
+class _HSTU(HSTURecommender):
+    _random_cuts = False
+
+
 MODELS = {
     "attrec-hinge": AttRecRecommender(loss="hinge"),
     "attrec": AttRecRecommender(),
@@ -53,6 +63,8 @@ MODELS = {
     "gsasrec": _SASRec(loss="gbce"),
     "sasrec-bce": _SASRec(loss="bce"),
     "sse-pt": _SSEPT(),
+    "hstu": _HSTU(),
+    "hstu-request": _HSTU(time_bias="request"),
 }
 
 # The parameters with which both libraries are measured.
@@ -90,22 +102,26 @@ def main():
         print(f"{name}, batches of {size}: done", flush=True)
     print(f"\n{markdown(pd.DataFrame(rows))}")
     if arguments.rectools:
-        compare(interactions, arguments)
+        compare("SASRec", _SASRec(), interactions, arguments)
+        if "timestamp" in interactions:
+            compare("HSTU", _HSTU(time_bias="request"), interactions, arguments)
 
 
 def operations(model, lengths, n_items):
     """Count the floating-point operations in the matrix products of an epoch.
 
     Each product counts three times: once forward and twice backward. AttRec: the two
-    projections of L vectors. The transformers: the projections and the feed-forward
-    layer of each item, half of the attention matrix, which is causal, and the scores of
-    all items or of the negatives.
+    projections of L vectors. The transformers: the projections of each item, here 4 and
+    2 in the feed-forward layer and 5 in HSTU, half of the attention matrix, which is
+    causal, and the scores of all items or of the negatives.
     """
     if isinstance(model, AttRecRecommender):
         return 12 * model.L * model.d**2 * (lengths - 1).sum()
     read = np.minimum(lengths[lengths > 1] - 1, model.L)
     width = model.d + getattr(model, "d_user", 0)
-    per_block = 2 * 6 * width**2 * read.sum() + 2 * width * (read**2).sum()
+    n_projections = 5 if isinstance(model, HSTURecommender) else 6
+    per_block = 2 * n_projections * width**2 * read.sum()
+    per_block += 2 * width * (read**2).sum()
     negatives = DEFAULT_NEGATIVES | {"softmax": n_items}
     scored = model.n_negatives or negatives[model.loss]
     scores = 2 * model.d * scored * read.sum()
@@ -164,19 +180,20 @@ def multiply(n=2048):
     return 2 * n**3 / (time.perf_counter() - start)
 
 
-def compare(interactions, arguments):
-    """Print how many times as long the same epoch takes in RecTools."""
-    ours = _SASRec(random_state=0, max_iter=arguments.repeats + 1, **EQUAL)
+def compare(name, ours, interactions, arguments):
+    """Print how many times as long the same epoch of a model takes in RecTools."""
+    ours.set_params(random_state=0, max_iter=arguments.repeats + 1, **EQUAL)
     with epoch_seconds() as seconds:
         ours.fit(interactions)
     del seconds[0]  # the first epoch may trace
     rectools = rectools_epoch_seconds(
+        name,
         interactions,
         **EQUAL,
         n_epochs=arguments.rectools_epochs,
         environment=arguments.rectools_venv,
     )
-    print(f"\nSASRec, softmax, {EQUAL}")
+    print(f"\n{name}, softmax, {EQUAL}")
     print(f"Here: {statistics.median(seconds):.2f} s per epoch {rounded(seconds)}")
     if rectools:
         ratio = statistics.median(rectools) / statistics.median(seconds)
@@ -217,9 +234,7 @@ def parse_arguments():
         metavar="name=value",
         help="other parameters of the models",
     )
-    parser.add_argument(
-        "--rectools", action="store_true", help="also measure the SASRec of RecTools"
-    )
+    parser.add_argument("--rectools", action="store_true", help="also measure RecTools")
     parser.add_argument("--rectools-epochs", type=int, default=1, metavar="N")
     parser.add_argument(
         "--rectools-venv",

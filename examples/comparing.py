@@ -13,6 +13,7 @@ from _data import load_interactions
 
 from sklearn_attrec import (
     AttRecRecommender,
+    HSTURecommender,
     ItemKNNRecommender,
     MarkovRecommender,
     PopularityRecommender,
@@ -31,11 +32,11 @@ print(f"{len(train):,} training interactions, {len(test):,} test interactions\n"
 # ## The models
 #
 # The first three models only count: popular items, items that the same users had, and
-# items that often follow the last item. The other three are neural networks. AttRec
-# reads the last 5 items of a user and has an embedding for each user. SASRec and SSE-PT
-# are transformers that read longer histories; SSE-PT also has user embeddings. With the
-# few epochs used here the example takes about a minute. The networks, above all the
-# transformers, rank better with more epochs.
+# items that often follow the last item. The other four are neural networks. AttRec
+# reads the last 5 items of a user and has an embedding for each user. SASRec, SSE-PT
+# and HSTU are transformers that read longer histories; SSE-PT also has user embeddings,
+# and HSTU here also reads the times. With the few epochs used here the example takes
+# about a minute. The networks rank better with more epochs.
 
 # %%
 baselines = [PopularityRecommender(), ItemKNNRecommender(), MarkovRecommender()]
@@ -43,6 +44,7 @@ networks = [
     AttRecRecommender(max_iter=6, random_state=0),
     SASRecRecommender(L=50, max_iter=10, random_state=0),
     SSEPTRecommender(L=50, max_iter=6, random_state=0),
+    HSTURecommender(L=50, max_iter=6, time_bias="history", random_state=0),
 ]
 
 # %% [markdown]

@@ -32,7 +32,9 @@ def run_code(page):
     return names
 
 
-@pytest.mark.parametrize("page", ["callbacks.md", "evaluation.md", "frames.md"])
+@pytest.mark.parametrize(
+    "page", ["callbacks.md", "evaluation.md", "frames.md", "time.md"]
+)
 def test_code_of_a_page_runs(page):
     run_code(page)
 
