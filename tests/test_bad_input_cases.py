@@ -381,7 +381,7 @@ PARAMETERS = [
     (
         (85,),
         "validation_fraction",
-        "None or a real number in the range (0, 1]",
+        "None or a float in the range (0, 1]",
         [0, -0.1, 1.5, NAN],
         [None, 1],
     ),

@@ -742,7 +742,7 @@ def test_divergence_is_an_error_that_keeps_the_earlier_fit(
     model = fit(small_interactions)
     before, answer = digest(model), model.predict(1)
     model.set_params(learning_rate=1e30, batch_size=16, early_stopping=early_stopping)
-    message = r"epoch 1, step \d of 4.*1e\+30.*smaller learning_rate"
+    message = r"epoch 1, step \d of \d.*1e\+30.*smaller learning_rate"
     with pytest.raises(TrainingDivergedError, match=message):
         model.fit(small_interactions.replace({"user_id": {1: 101}}))
     assert digest(model) == before

@@ -147,12 +147,16 @@ def _raise_unless_newer(manifest, message):
         raise ModelFileError(message)
 
 
+def _is_network_1_0(model, manifest):
+    """Return whether a file has a network in format 1.0, before there was time_bias."""
+    return hasattr(model, "time_bias") and manifest.get("format", FORMAT)[1] == 0
+
+
 def unfitted_model(cls, manifest):
     """Create the unfitted estimator that a manifest describes."""
     model, params = cls(), manifest["params"]
     known = set(model.get_params(deep=False)) - set(UNSAVED)
-    is_oldest = manifest.get("format", FORMAT)[1] == 0
-    removed = REMOVED if is_oldest and "learning_rate" in known else set()
+    removed = REMOVED if _is_network_1_0(model, manifest) else set()
     if unknown := sorted(set(params) - known - removed):
         message = f"'params': {cls.__name__} has no parameters {short_repr(unknown)}"
         _raise_unless_newer(manifest, message)
@@ -207,8 +211,8 @@ def read_fitted_values(model, manifest):
 def read_settings(model, manifest):
     """Check and return the parameters that the model was fitted with."""
     settings = manifest["settings"]
-    if hasattr(model, "time_bias"):
-        settings = {"time_bias": None} | settings  # which format 1.0 did not have
+    if _is_network_1_0(model, manifest):
+        settings = {"time_bias": None} | settings
     # Only names and types of these settings are used.
     expected = model._settings(2**31, 2**31)
     if set(settings) != set(expected):
