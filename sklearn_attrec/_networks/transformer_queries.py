@@ -11,7 +11,12 @@ import numpy as np
 
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.time_buckets import time_buckets
-from sklearn_attrec._networks.transformer import apply_block, block_weights, final_norm
+from sklearn_attrec._networks.transformer import (
+    apply_block,
+    block_weights,
+    final_norm,
+    split_heads,
+)
 
 __all__ = ["STRIP", "last_outputs", "time_bias"]
 
@@ -49,12 +54,12 @@ def last_outputs(weights, settings, x, times=None):
 def _attend(times, weights, settings, inputs):
     """Apply causal attention, (n, W, width)."""
     n_heads, scale = settings.n_heads, _scale(settings, inputs)
-    query = _split_heads(inputs @ (weights["W_Q"] * scale), n_heads)
+    query = split_heads(ops, inputs @ (weights["W_Q"] * scale), n_heads)
     key, value = (
-        _split_heads(inputs @ weights[name], n_heads) for name in ("W_K", "W_V")
+        split_heads(ops, inputs @ weights[name], n_heads) for name in ("W_K", "W_V")
     )
     output = np.empty_like(inputs)  # (n, W, width)
-    heads = _split_heads(output, n_heads)  # a view
+    heads = split_heads(ops, output, n_heads)  # a view
     W = inputs.shape[1]
     for start in range(0, W, STRIP):
         stop = min(start + STRIP, W)
@@ -73,9 +78,9 @@ def _attend_from_last(times, weights, settings, inputs):
     need not be projected.
     """
     n_heads, scale = settings.n_heads, _scale(settings, inputs)
-    query = _split_heads(inputs[:, -1:] @ (weights["W_Q"] * scale), n_heads)
+    query = split_heads(ops, inputs[:, -1:] @ (weights["W_Q"] * scale), n_heads)
     W_K, W_V = (
-        _split_heads(weights[name][None], n_heads)[0] for name in ("W_K", "W_V")
+        split_heads(ops, weights[name][None], n_heads)[0] for name in ("W_K", "W_V")
     )
     query = (query @ W_K.swapaxes(1, 2))[:, :, 0]  # (n, n_heads, width)
     logits = query @ inputs.swapaxes(1, 2)  # (n, n_heads, W)
@@ -113,12 +118,6 @@ def time_bias(times, weights, settings, start, stop):
 
 def _scale(settings, inputs):
     return np.float32((inputs.shape[2] // settings.n_heads) ** -0.5)
-
-
-def _split_heads(x, n_heads):
-    """Return a view of shape (n, n_heads, W, size)."""
-    n, W, width = x.shape
-    return x.reshape(n, W, n_heads, width // n_heads).transpose(0, 2, 1, 3)
 
 
 def _average(logits, values):

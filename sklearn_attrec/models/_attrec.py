@@ -240,7 +240,6 @@ class AttRecRecommender(BaseNetworkRecommender):
         "dropout": Real(0, 1, high_open=True),
         "alpha": Real(0),
         "max_norm": Optional(Real(0, low_open=True)),
-        "time_bias": Optional(OneOf("history", "request")),
     }
 
     _network = attrec

@@ -35,6 +35,7 @@ from sklearn_attrec.utils._param_validation import (
     Boolean,
     FilePath,
     Integer,
+    OneOf,
     Optional,
     RandomState,
     Real,
@@ -76,6 +77,7 @@ class BaseNetworkRecommender(BaseRecommender):
         "batch_size": Integer(1),
         "max_iter": Integer(1),
         "early_stopping": Boolean(),
+        "time_bias": Optional(OneOf("history", "request")),
         "validation_fraction": Optional(Real(0, 1, low_open=True)),
         "warm_start": Boolean(),
         "checkpoint": Optional(FilePath()),
@@ -354,7 +356,7 @@ class BaseNetworkRecommender(BaseRecommender):
             )
 
     def _check_times(self, sequences):
-        if getattr(self, "time_bias", None) and sequences.times is None:
+        if self.time_bias and sequences.times is None:
             raise InteractionsError(
                 f"{self._caller('fit')}: time_bias={self.time_bias!r} needs the time "
                 f"of each interaction. Add a column {TIME!r}, or pass time_bias=None."

@@ -68,7 +68,6 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         "loss": OneOf(*DEFAULT_NEGATIVES),
         "n_negatives": Optional(Integer(1)),
         "calibration": Real(0, 1),
-        "time_bias": Optional(OneOf("history", "request")),
     }
 
     # Whether an epoch cuts whole histories into windows at random positions. If False,
