@@ -14,7 +14,7 @@ from sklearn_attrec._networks.negative_sampling import (
     index_popularity,
     index_untouched,
 )
-from sklearn_attrec._networks.window_batches import read_windows
+from sklearn_attrec._networks.window_batches import read_batch
 
 # Three positions with the target items 2, 0 and 3. The four items score 1, 2, 3, −1 at
 # the first, 0, −1, −1, 0 at the second and 1, −1, 0, −1 at the third. The first two
@@ -47,15 +47,33 @@ class Given:
 
 
 def settings_of(loss, n_negatives=0, calibration=0.75):
-    return SimpleNamespace(loss=loss, n_negatives=n_negatives, calibration=calibration)
+    return SimpleNamespace(
+        loss=loss, n_negatives=n_negatives, calibration=calibration, time_bias=""
+    )
 
 
-def next_item(ops, settings, random=None, data=None, windows=WINDOWS, **changed):
-    given = {"queries": QUERIES, "users": USERS, "targets": TARGETS} | changed
-    table = given.pop("table", TABLE)
-    _, given["batch"] = read_windows(ops, windows)
-    loss = losses.next_item(ops, random, table, settings, data or {}, **given)
-    return np.asarray(loss).reshape(-1)
+def batch_of(ops, windows, targets, users):
+    data = dict.fromkeys(("items", "users"), np.zeros(windows.max() + 1, "i4"))
+    batch = read_batch(ops, settings_of("softmax"), data, windows)
+    return batch._replace(targets=targets, users=users)
+
+
+def next_item(
+    ops,
+    settings,
+    random=None,
+    data=None,
+    *,
+    table=TABLE,
+    queries=QUERIES,
+    windows=WINDOWS,
+    targets=TARGETS,
+    users=USERS,
+    bias=0.0,
+):
+    batch = batch_of(ops, windows, targets, users)
+    given = table, settings, data or {}, queries, batch, bias
+    return np.asarray(losses.next_item(ops, random, *given)).reshape(-1)
 
 
 def untouched(n_items=4):
@@ -198,11 +216,12 @@ def test_a_target_drawn_as_a_negative_is_left_out():
 
     # Item 2 alone is drawn, and it is the target of the first two positions.
     table = tf.Variable(TABLE)
-    _, batch = read_windows(ops, WINDOWS)
-    given = tf.constant(QUERIES), USERS, batch, np.array([2, 2, 0])
+    batch = batch_of(ops, WINDOWS, np.array([2, 2, 0]), USERS)
     random, settings = Given([0.5, 0.5, 0.5]), settings_of("sampled_softmax", 3)
     with tf.GradientTape() as tape:
-        loss = losses.next_item(ops, random, table, settings, popular(), *given)
+        loss = losses.next_item(
+            ops, random, table, settings, popular(), tf.constant(QUERIES), batch
+        )
         total = 3 * loss
     gradient = tf.convert_to_tensor(tape.gradient(total, table)).numpy()
     share = 1 / (1 + 0.3 * np.exp(1))  # of item 2, scored 0, where item 0 scores 1

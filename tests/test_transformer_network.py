@@ -253,12 +253,10 @@ def run_batch(monkeypatch):
     """Run a batch; return its examples by position of the target in `ITEMS`."""
     seen = {}
 
-    def next_item(
-        ops, random, table, settings, data, queries, users, batch, targets, bias=0.0
-    ):
-        users = np.asarray(users)[np.asarray(batch.window)]
+    def next_item(ops, random, table, settings, data, queries, batch, bias=0.0):
+        users = np.asarray(batch.users)[np.asarray(batch.window)]
         bias = np.broadcast_to(np.asarray(bias), (len(users), 1))[:, 0]
-        columns = map(np.asarray, (queries, users, targets, bias))
+        columns = map(np.asarray, (queries, users, batch.targets, bias))
         examples = [Example(*row) for row in zip(*columns, strict=True)]
         seen["given"] = table, settings, data
         seen["examples"] = zip(

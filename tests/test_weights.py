@@ -25,7 +25,7 @@ from sklearn_attrec import (
 from sklearn_attrec._interactions.weights import check_weights
 from sklearn_attrec._networks import losses, numpy_ops
 from sklearn_attrec._networks.negative_sampling import index_popularity, index_untouched
-from sklearn_attrec._networks.window_batches import read_windows
+from sklearn_attrec._networks.window_batches import read_batch
 from sklearn_attrec.cli import main
 from sklearn_attrec.datasets import make_interactions, read_interactions
 from sklearn_attrec.exceptions import (
@@ -153,13 +153,13 @@ def test_the_loss_of_a_position_has_the_weight_of_its_target(loss, ops):
         "untouched": index_untouched(sequences, n + 9),
         "popularity": index_popularity(sequences, n + 9),
     }
-    settings = SimpleNamespace(loss=loss, n_negatives=3, calibration=0.75)
-    _, batch = read_windows(ops, np.array([[0, n - 1]]))
+    settings = SimpleNamespace(loss=loss, n_negatives=3, calibration=0.75, time_bias="")
+    rows = {"items": sequences.items.astype(int), "users": np.zeros(n, int)}
+    batch = read_batch(ops, settings, rows, np.array([[0, n - 1]]))
     weights = sequences.weights.astype("f4")
 
     def loss_of(**more):
-        targets, users = sequences.items[1:].astype(int), np.zeros(1, int)
-        given = settings, data | more, queries, users, batch, targets
+        given = settings, data | more, queries, batch
         return np.asarray(losses.next_item(ops, Constant(), table, *given))
 
     if "softmax" in loss:  # a mean

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops
-from sklearn_attrec._networks.time_buckets import N_BUCKETS, batch_buckets
+from sklearn_attrec._networks.time_buckets import N_BUCKETS
 from sklearn_attrec._networks.transformer import (
     block_weights,
     check_heads,
@@ -21,7 +21,7 @@ from sklearn_attrec._networks.transformer import (
     split_heads,
 )
 from sklearn_attrec._networks.transformer_queries import STRIP, time_bias
-from sklearn_attrec._networks.window_batches import read_windows
+from sklearn_attrec._networks.window_batches import read_batch
 
 __all__ = [
     "Settings",
@@ -139,29 +139,18 @@ def batch_loss(ops, random, weights, settings, data, windows):
 
     See `sasrec.batch_loss` for the parameters and the result.
     """
-    windows, batch = read_windows(ops, windows)
-    batch = batch_buckets(ops, settings, data, batch)
-    items = ops.take(data["items"], batch.positions, axis=0)  # (T,)
-    targets = ops.take(data["items"], batch.positions + 1, axis=0)  # (T,)
-    users = ops.take(data["users"], windows[:, 0], axis=0)  # (n,)
-    x = _encode(ops, weights, settings, items, batch.layout, random)
-    return losses.next_item(
-        ops, random, weights["E"], settings, data, x, users, batch, targets
-    )
-
-
-def _encode(ops, weights, settings, items, layout, random):
-    """Return the output of the last block at each item, (T, d)."""
 
     def drop(x):
         return random.dropout(x, settings.dropout) if settings.with_dropout else x
 
-    x = drop(_embed(ops, weights, items))
+    batch = read_batch(ops, settings, data, windows)
+    x = drop(_embed(ops, weights, batch.items))  # (T, d)
     for block in block_weights(weights):
         gate, value, query, key = _project(ops, block, x)
-        attended = _attend(ops, block, settings, layout, query, key, value)
+        attended = _attend(ops, block, settings, batch.layout, query, key, value)
         x = x + drop(_gated(ops, block, gate, attended))
-    return layer_norm(ops, x, weights["g_out"], weights["s_out"])
+    x = layer_norm(ops, x, weights["g_out"], weights["s_out"])
+    return losses.next_item(ops, random, weights["E"], settings, data, x, batch)
 
 
 def _embed(ops, weights, items):

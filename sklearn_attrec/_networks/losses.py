@@ -64,9 +64,7 @@ def softmax(ops, positive, negative, target_mask, target_weights, margin, temper
     return ops.sum(cross_entropy, axis=1) / ops.sum(target_mask, axis=1)
 
 
-def next_item(
-    ops, random, table, settings, data, queries, users, batch, targets, bias=0.0
-):
+def next_item(ops, random, table, settings, data, queries, batch, bias=0.0):
     """Return the loss of predicting the next item at each position of the windows.
 
     Parameters
@@ -84,12 +82,8 @@ def next_item(
         position is multiplied by the weight of its target.
     queries : tensor of shape (T, d)
         Query vectors of all positions of the batch.
-    users : tensor of shape (n,)
-        User code of each window.
-    batch : Batch
-        The n windows and their T positions.
-    targets : tensor of shape (T,)
-        Code of the next item at each position.
+    batch : window_batches.Batch
+        The windows and the items to predict at their T positions.
     bias : tensor of shape (T, 1), default=0.0
         Added to every score of a position. The softmax losses do not depend on it.
 
@@ -101,24 +95,21 @@ def next_item(
     if "weights" in data:
         weights = ops.take(data["weights"], batch.positions + 1, axis=0)  # (T,)
     if settings.loss == "softmax":
-        return ops.softmax_loss(queries, table, targets, weights)
+        return ops.softmax_loss(queries, table, batch.targets, weights)
     if settings.loss == "sampled_softmax":
         uniforms = random.uniform((settings.n_negatives,))
         drawn = draw_popular(ops, data["popularity"], uniforms)
-        return ops.sampled_softmax_loss(queries, table, targets, *drawn, weights)
-    losses = _binary_losses(
-        ops, random, table, settings, data, queries, users, batch, targets, bias
-    )
+        return ops.sampled_softmax_loss(queries, table, batch.targets, *drawn, weights)
+    losses = _binary_losses(ops, random, table, settings, data, queries, batch, bias)
     return losses if weights is None else losses * weights[:, None]
 
 
-def _binary_losses(
-    ops, random, table, settings, data, queries, users, batch, targets, bias
-):
+def _binary_losses(ops, random, table, settings, data, queries, batch, bias):
     """Return the unweighted losses 'bce' and 'gbce'; see `next_item`, (T, 1)."""
-    positive = queries * ops.take(table, targets, axis=0)  # (T, d)
+    positive = queries * ops.take(table, batch.targets, axis=0)  # (T, d)
     positive = ops.sum(positive, axis=1, keepdims=True) + bias  # (T, 1)
     n, n_items = settings.n_negatives, ops.cast(ops.shape(table)[0], "int64")
+    users = batch.users
     if settings.loss == "bce":
         users = ops.take(users, batch.window, axis=0)  # (T,)
     uniforms = random.uniform((ops.shape(users)[0], n))

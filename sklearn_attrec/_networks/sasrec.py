@@ -8,9 +8,8 @@ the compiled training step and `numpy_ops` in prediction.
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops, transformer
-from sklearn_attrec._networks.time_buckets import batch_buckets
 from sklearn_attrec._networks.transformer_queries import last_outputs
-from sklearn_attrec._networks.window_batches import read_windows
+from sklearn_attrec._networks.window_batches import read_batch
 
 __all__ = [
     "batch_loss",
@@ -110,9 +109,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
         The weights of `initial_weights`.
     settings : TransformerSettings
     data : dict
-        `items` (n_rows,) and `users` (n_rows,) of the sequences, the index that the
-        loss draws negatives from, and event weights; see `losses.next_item`. With a
-        time bias `times` (n_rows,), float64, in seconds.
+        The sequences, see `window_batches.read_batch`, the index that the loss draws
+        negatives from, and event weights, see `losses.next_item`.
     windows : tensor of shape (n, 2), int64
         Start and end of the inputs of each window, as indices into `items`.
 
@@ -121,16 +119,10 @@ def batch_loss(ops, random, weights, settings, data, windows):
     tensor of shape () or (T, 1)
         Losses; training minimises their mean.
     """
-    windows, batch = read_windows(ops, windows)
-    batch = batch_buckets(ops, settings, data, batch)
-    items = ops.take(data["items"], batch.positions, axis=0)  # (T,)
-    targets = ops.take(data["items"], batch.positions + 1, axis=0)  # (T,)
-    users = ops.take(data["users"], windows[:, 0], axis=0)  # (n,)
-    x = embed(ops, weights, settings, items, batch.from_end)  # (T, d)
+    batch = read_batch(ops, settings, data, windows)
+    x = embed(ops, weights, settings, batch.items, batch.from_end)  # (T, d)
     x = transformer.encode(ops, weights, settings, x, batch.layout, random)
-    return losses.next_item(
-        ops, random, weights["E"], settings, data, x, users, batch, targets
-    )
+    return losses.next_item(ops, random, weights["E"], settings, data, x, batch)
 
 
 def query_vectors(weights, settings, items, users=None, times=None):

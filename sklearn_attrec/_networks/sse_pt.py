@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops, sasrec, transformer
-from sklearn_attrec._networks.time_buckets import batch_buckets
 from sklearn_attrec._networks.transformer_queries import last_outputs
-from sklearn_attrec._networks.window_batches import read_windows
+from sklearn_attrec._networks.window_batches import read_batch
 
 __all__ = [
     "Settings",
@@ -141,28 +140,25 @@ def batch_loss(ops, random, weights, settings, data, windows):
 
     See `sasrec.batch_loss` for the parameters and the result.
     """
-    windows, batch = read_windows(ops, windows)
-    batch = batch_buckets(ops, settings.encoder, data, batch)
+    encoder = settings.encoder
+    batch = read_batch(ops, encoder, data, windows)
     n_items = ops.cast(ops.shape(weights["E"])[0], "int64")
     n_users = ops.cast(ops.shape(weights["U"])[0], "int64")
-    items = ops.take(data["items"], batch.positions, axis=0)  # (T,)
-    targets = ops.take(data["items"], batch.positions + 1, axis=0)  # (T,)
-    users = ops.take(data["users"], windows[:, 0], axis=0)  # (n,)
-    # Negatives are drawn for `users`, the original users.
-    sse_users = replace(ops, random, users, n_users, settings.sse_user)
-    items = replace(ops, random, items, n_items, settings.sse_item)
-    targets = replace(ops, random, targets, n_items, settings.sse_item)
+    # Negatives are drawn for `batch.users`, the original users.
+    users = replace(ops, random, batch.users, n_users, settings.sse_user)
+    items = replace(ops, random, batch.items, n_items, settings.sse_item)
+    targets = replace(ops, random, batch.targets, n_items, settings.sse_item)
+    batch = batch._replace(targets=targets)
 
-    sse_users = ops.take(sse_users, batch.window, axis=0)  # (T,)
-    user_rows = ops.take(weights["U"], sse_users, axis=0)  # (T, d_user)
-    encoder = settings.encoder
+    users = ops.take(users, batch.window, axis=0)  # (T,)
+    user_rows = ops.take(weights["U"], users, axis=0)  # (T, d_user)
     x = embed(ops, weights, encoder, items, user_rows, batch.from_end)
     x = transformer.encode(ops, weights, encoder, x, batch.layout, random)
     d = ops.shape(weights["E"])[1]
     # The score is x · [item; user]. The user part is the same for all items.
     bias = ops.sum(x[:, d:] * user_rows, axis=1, keepdims=True)  # (T, 1)
     return losses.next_item(
-        ops, random, weights["E"], encoder, data, x[:, :d], users, batch, targets, bias
+        ops, random, weights["E"], encoder, data, x[:, :d], batch, bias
     )
 
 

@@ -3,7 +3,7 @@
 As in HSTU (Zhai et al. 2024, arXiv:2402.17152), buckets are logarithmic.
 """
 
-__all__ = ["N_BUCKETS", "batch_buckets", "bucket", "time_buckets"]
+__all__ = ["N_BUCKETS", "bucket", "time_buckets"]
 
 # Two buckets per octave, up to 2⁶⁴.
 N_BUCKETS = 128
@@ -33,32 +33,3 @@ def bucket(ops, spans):
     # The exponent of a number and the first bit of its fraction. For 1.0 these bits are
     # 254, so that a span of 0 has bucket 0.
     return ops.high_bits(spans, 22) - 254
-
-
-def batch_buckets(ops, settings, data, batch):
-    """Return a batch of windows with the buckets of its parts, if there is a time bias.
-
-    Parameters
-    ----------
-    ops : module
-    settings : NamedTuple
-        With `time_bias`.
-    data : dict
-        With `times` (n_rows,), float64, in seconds.
-    batch : window_batches.Batch
-
-    Returns
-    -------
-    Batch
-    """
-    if not settings.time_bias:
-        return batch
-    times = ops.take(data["times"], batch.positions, axis=0)  # (T,)
-    references = times
-    if settings.time_bias == "request":
-        references = ops.take(data["times"], batch.positions + 1, axis=0)
-    parts = []
-    for part in batch.layout.parts:
-        spans = (ops.take(x, part.places, axis=0) for x in (references, times))
-        parts.append(part._replace(buckets=time_buckets(ops, *spans)))
-    return batch._replace(layout=batch.layout._replace(parts=parts))

@@ -3,36 +3,43 @@
 from typing import NamedTuple
 
 from sklearn_attrec._networks import transformer
+from sklearn_attrec._networks.time_buckets import time_buckets
 
-__all__ = ["Batch", "read_windows"]
+__all__ = ["Batch", "read_batch"]
 
 # Number of parts into which attention splits a batch; see `transformer.Layout`.
 N_PARTS = 4
 
 
 class Batch(NamedTuple):
-    """The items of several windows, one window after the other."""
+    """n windows of T items in total, one window after the other."""
 
     positions: object  # (T,) index of each item in the data
+    items: object  # (T,) item codes
+    targets: object  # (T,) code of the next item of each item
     from_end: object  # (T,) position counted from the end of the window, from 1
     window: object  # (T,) index of the window of each item
+    users: object  # (n,) user code of each window
     layout: transformer.Layout
 
 
-def read_windows(ops, windows):
+def read_batch(ops, settings, data, windows):
     """Collect the items of several windows, sorted by decreasing window length.
 
     Parameters
     ----------
     ops : module
+    settings : NamedTuple
+        With `time_bias`.
+    data : dict
+        `items` (n_rows,) and `users` (n_rows,) of the sequences and, with a time bias,
+        `times` (n_rows,), float64, in seconds.
     windows : tensor of shape (n, 2), int64
         Start and end of each window, as indices into the data.
 
     Returns
     -------
-    windows : tensor of shape (n, 2), int64
-        The windows in the order of the batch.
-    batch : Batch
+    Batch
     """
     windows = ops.take(windows, ops.argsort(windows[:, 0] - windows[:, 1]), axis=0)
     lengths = windows[:, 1] - windows[:, 0]
@@ -41,4 +48,27 @@ def read_windows(ops, windows):
     row = ops.cast(ops.arange(ops.shape(window)[0]), "int64")  # (T,)
     from_end = ops.take(layout.ends, window, axis=0) - row  # (T,)
     positions = ops.take(windows[:, 1], window, axis=0) - from_end  # (T,)
-    return windows, Batch(positions, from_end, window, layout)
+    if settings.time_bias:
+        layout = _with_buckets(ops, settings, data["times"], positions, layout)
+    return Batch(
+        positions=positions,
+        items=ops.take(data["items"], positions, axis=0),
+        targets=ops.take(data["items"], positions + 1, axis=0),
+        from_end=from_end,
+        window=window,
+        users=ops.take(data["users"], windows[:, 0], axis=0),
+        layout=layout,
+    )
+
+
+def _with_buckets(ops, settings, times, positions, layout):
+    """Add the buckets of the time between the items of each window."""
+    of_items = ops.take(times, positions, axis=0)  # (T,)
+    references = of_items
+    if settings.time_bias == "request":
+        references = ops.take(times, positions + 1, axis=0)
+    parts = []
+    for part in layout.parts:
+        spans = (ops.take(x, part.places, axis=0) for x in (references, of_items))
+        parts.append(part._replace(buckets=time_buckets(ops, *spans)))
+    return layout._replace(parts=parts)
