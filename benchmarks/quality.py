@@ -115,6 +115,8 @@ BEAUTY = {
     "batch_size": 128,
     "max_iter": 12,
 }
+SASREC_BEAUTY = BEAUTY | {"d": 128, "dropout": 0.4, "learning_rate": 0.006}
+SPORTS = BEAUTY | {"learning_rate": 0.006}
 ML_1M = {"dropout": 0.1, "learning_rate": 0.006, "max_iter": 12}
 HSTU_ML_1M = {"n_blocks": 8, "dropout": 0.2, "learning_rate": 0.003, "max_iter": 14}
 ATTREC_ML_1M = {
@@ -126,7 +128,8 @@ ATTREC_ML_1M = {
     "max_iter": 8,
 }
 TUNED = {
-    ("beauty", "sasrec"): BEAUTY,
+    ("beauty", "sasrec"): SASREC_BEAUTY,
+    ("sports", "sasrec"): SPORTS,
     ("beauty", "sse-pt"): BEAUTY,
     ("ml-1m", "sasrec"): ML_1M,
     ("ml-1m", "sasrec-sampled"): ML_1M | {"n_negatives": 2048},
