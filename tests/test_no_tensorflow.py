@@ -137,7 +137,7 @@ for model, expected in zip(models, answers):
     message = run(WITHOUT_TENSORFLOW + USE + fit, saved)
     lines = message.splitlines()
     assert len(lines) == 3  # the baselines fit without it
-    assert all("fit of a network needs TensorFlow" in line for line in lines)
+    assert all("training a network needs TensorFlow" in line for line in lines)
     assert all("pip install sklearn-attrec, or" in line for line in lines)
 
 
@@ -233,7 +233,7 @@ def test_forked_child_after_training():
         print("parent", model.fit(X).predict([1, 2]).tolist() == expected)
     """
     lines = run(script).splitlines()
-    assert lines[0].startswith("True fit was called in a process forked")
+    assert lines[0].startswith("True training began in a process forked")
     assert "spawn" in lines[0]
     assert lines[1:] == ["child predicts", "parent True"]
 

@@ -44,7 +44,7 @@ LEVELS = [
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
 
-# The modules that import TensorFlow when they are imported, which only fit does.
+# The modules that import TensorFlow when they are imported, which only training does.
 TENSORFLOW = {"tensorflow", "keras"}
 LOADERS = {
     "sklearn_attrec._networks.attrec_ops",

@@ -28,7 +28,7 @@ __all__ = ["check_weights", "largest_weight"]
 _LARGEST = float(np.finfo(np.float64).max)
 
 
-def check_weights(X, caller):
+def check_weights(X, caller, *, allow_zeros=False):
     """Check the event weights of interactions.
 
     Parameters
@@ -37,6 +37,8 @@ def check_weights(X, caller):
         The columns of an array are read by position, so it contains no weights.
     caller : str
         Name of the calling method; error messages begin with it.
+    allow_zeros : bool, default=False
+        Whether all weights may be 0, because other rows have others.
 
     Returns
     -------
@@ -73,7 +75,7 @@ def check_weights(X, caller):
     refuse_values(
         weights > largest, column, prefix, "infinite or too large weight", remedy
     )
-    if not weights.any():
+    if not allow_zeros and not weights.any():
         raise InteractionsError(
             f"{prefix}: all {len(weights)} weights are 0, so nothing "
             "can be learned. Drop the column to weight all rows equally: "

@@ -2,8 +2,8 @@
 
 A batch reads most items several times. Each item is therefore read and multiplied once,
 as a row of a small table, and `codes` says which row stands where. The gradients add up
-in this table. This module imports TensorFlow, so only `fit` imports it; `numpy_ops` has
-the same operations.
+in this table. This module imports TensorFlow, so only training imports it; `numpy_ops`
+has the same operations.
 """
 
 from sklearn_attrec.utils._tensorflow import import_tensorflow

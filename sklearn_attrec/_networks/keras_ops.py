@@ -1,8 +1,8 @@
 """The operations of the networks in training: `keras.ops` and additions to it.
 
-This module imports TensorFlow, so only `fit` imports it. Some operations define their
-own gradient, because it is faster or needs far less memory than the automatic one.
-`numpy_ops` has the same operations for prediction.
+This module imports TensorFlow, so only training imports it. Some operations define
+their own gradient, because it is faster or needs far less memory than the automatic
+one. `numpy_ops` has the same operations for prediction.
 """
 
 from types import SimpleNamespace

@@ -1,6 +1,6 @@
 """Random numbers of one training batch, in TensorFlow.
 
-Importing this module imports TensorFlow; only `fit` does so.
+Importing this module imports TensorFlow; only training does so.
 """
 
 from sklearn_attrec.utils._tensorflow import import_tensorflow

@@ -28,13 +28,14 @@ class EpochReports:
     def end_epoch(self, run, windows_per_second):
         """Report the end of an epoch; return whether a callback stops the fit."""
         if self.estimator.verbose:
-            self._print(run.progress, windows_per_second)
+            self._print(run, windows_per_second)
         return self.epoch_task.end(
             lambda: self.state | run.attributes_with(run.weights()) | {"_cache": {}}
         )
 
-    def _print(self, progress, windows_per_second):
-        line = f"Epoch {progress.epoch}/{self.estimator.max_iter}"
+    def _print(self, run, windows_per_second):
+        progress = run.progress
+        line = f"Epoch {progress.epoch}/{run.max_iter}"
         line += f"  loss {progress.loss_curve[-1]:.4f}"
         if progress.validation_scores:
             line += f"  NDCG@{self.estimator.k} {progress.validation_scores[-1]:.4f}"

@@ -1,6 +1,6 @@
 """The compiled training step, with the weights and the optimiser state in TensorFlow.
 
-Importing this module imports TensorFlow; only `fit` does so.
+Importing this module imports TensorFlow; only training does so.
 """
 
 import logging

@@ -13,6 +13,7 @@ from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import index_untouched
 from sklearn_attrec._training.loop import TrainingPlan
+from sklearn_attrec._training.updates import with_rehearsal
 from sklearn_attrec.models._network import BaseNetworkRecommender
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -318,7 +319,7 @@ class AttRecRecommender(BaseNetworkRecommender):
             "time_bias": None if self.time_bias is None else str(self.time_bias),
         }
 
-    def _training_plan(self, sequences, settings, n_items):
+    def _training_plan(self, sequences, settings, parameters, n_items, is_new=None):
         windows = training_windows(sequences)
         data = {
             "items": sequences.items.astype(np.int64),
@@ -328,23 +329,30 @@ class AttRecRecommender(BaseNetworkRecommender):
         }
         if self.time_bias:
             data["times"] = in_seconds(sequences.times)
+        stop = windows.positions + len(settings.ahead)
+        stop = np.minimum(stop, sequences.indptr[windows.users + 1])
+        targets = windows.positions, stop
         trainable = np.arange(len(windows.users))
         if self.loss != "softmax":
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
         if (weights := sequences.weights) is not None:
-            start = windows.positions[trainable]
-            stop = sequences.indptr[windows.users[trainable] + 1]
-            stop = np.minimum(start + len(settings.ahead), stop)
-            trainable = trainable[any_positive(weights, start, stop)]
+            trainable = trainable[any_positive(weights, *targets)[trainable]]
             data["weights"] = scale_weights(weights, windows.positions[trainable])
+
+        def draw_windows(random):
+            return random.permutation(trainable)
+
+        if is_new is not None:
+            predicts_new = any_positive(is_new, *targets)[trainable]
+            draw_windows = partial(with_rehearsal, trainable, predicts_new)
         users = np.arange(len(sequences.indptr) - 1)
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(
             attrec.batch_loss,
             settings,
             data,
-            lambda random: random.permutation(trainable),
+            draw_windows,
             np.setdiff1d(users, windows.users[trainable]),
             partial(_complete_weights, sequences),
             # Of a NumPy float, `alpha > 0` would be a tensor in the compiled step.

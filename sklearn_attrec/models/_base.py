@@ -18,12 +18,13 @@ from sklearn_attrec._interactions.frames import (
 )
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
-from sklearn_attrec._ranking.known_ids import missing_id
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_rules
 from sklearn_attrec._ranking.search import best_items
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.models._evaluation import EvaluationMixin
+from sklearn_attrec.models._fitted_state import encoded_state
+from sklearn_attrec.models._partial_fit import PartialFitMixin
 from sklearn_attrec.models._vectors import VectorsMixin
 from sklearn_attrec.utils._callbacks import (
     CallbackSupportMixin,
@@ -65,7 +66,12 @@ class InterruptedFit(Exception):
 
 
 class BaseRecommender(
-    EvaluationMixin, VectorsMixin, CallbackSupportMixin, DocLinkMixin, BaseEstimator
+    PartialFitMixin,
+    EvaluationMixin,
+    VectorsMixin,
+    CallbackSupportMixin,
+    DocLinkMixin,
+    BaseEstimator,
 ):
     """Base class of all recommenders.
 
@@ -76,8 +82,8 @@ class BaseRecommender(
     - `_learn` returns fitted attributes from encoded sequences;
     - `_item_parts` and `_query_parts` return the vectors of items and queries;
     - `_weight_layout` returns dtypes and sizes of `weights_`, for model files;
-    - where needed, `_popularity_weight`, `_similarity_vectors`, `_settings`,
-      `_n_epochs` and `_after_fit`.
+    - where needed, `_learn_more`, `_popularity_weight`, `_similarity_vectors`,
+      `_settings`, `_n_epochs` and `_after_fit`.
 
     A vector is the concatenation of parts. They are stored separately, so that large
     arrays are not copied and memory-mapped arrays are not loaded. The score is the sum
@@ -172,6 +178,18 @@ class BaseRecommender(
             If Ctrl-C or divergence stopped training and usable weights exist.
         """
         raise NotImplementedError
+
+    def _learn_more(self, appended, state):
+        """Learn from appended interactions and return all fitted attributes.
+
+        Parameters
+        ----------
+        appended : Appended
+            All sequences.
+        state : dict
+            The fitted attributes that do not depend on the model, of all sequences.
+        """
+        return state | self._learn(appended.sequences, state, task=None, strict=False)
 
     def _item_parts(self):
         """Return the parts of the item vectors, each of shape (n_items, D_i)."""
@@ -298,7 +316,7 @@ class BaseRecommender(
                 f"only the item {short_repr(items[0])} (n_samples = "
                 f"{len(sequences.items)}). Pass interactions with more items."
             )
-        state = _encoded_state(sequences, users, items)
+        state = encoded_state(sequences, users, items)
         state["settings_"] = self._settings(len(items), sequences.longest)
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
         features = pd.DataFrame(columns=names) if isinstance(X, pd.DataFrame) else X
@@ -540,17 +558,3 @@ class BaseRecommender(
         k = self.k if k is None else k
         check_arguments(self._caller(method), k=(k, Integer(1)))
         return int(k)
-
-
-def _encoded_state(sequences, users, items):
-    """Return the fitted attributes that do not depend on the model."""
-    return {
-        "users_": users,
-        "items_": items,
-        "missing_item_": missing_id(items),
-        "item_counts_": np.bincount(sequences.items, minlength=len(items)),
-        "history_indptr_": sequences.indptr,
-        "history_items_": sequences.items,
-        "history_times_": sequences.times,
-        "history_weights_": sequences.weights,
-    }

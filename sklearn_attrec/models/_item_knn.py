@@ -147,10 +147,70 @@ class ItemKNNRecommender(BaseRecommender):
     weights_: dict[str, np.ndarray]
 
     def _learn(self, sequences, state, task, strict):
-        user_item = _user_item_matrix(sequences, len(state["items_"]))
-        similarities = _nearest_neighbours(user_item, self.n_neighbors, self.shrinkage)
-        weights = {name: getattr(similarities, name) for name in SPARSE_ITEMS}
-        return {"weights_": weights}
+        n_items = len(state["items_"])
+        user_item = _user_item_matrix(sequences, n_items)
+        entries = self._nearest_neighbours(user_item, np.arange(n_items))
+        return {"weights_": _to_weights(*entries, n_items)}
+
+    def _learn_more(self, appended, state):
+        sequences, _, items, is_new = appended
+        n_items, n_known = len(items), len(self.items_)
+        if (
+            sequences.weights is not None  # relative to the mean weight of all rows
+            or not np.array_equal(items[:n_known], self.items_)
+            or state["settings_"] != self.settings_
+        ):
+            return super()._learn_more(appended, state)
+        known = self._item_parts()[0].tocoo()
+        # The users of an item change if one of them has a new row. The other items
+        # only become less similar to those with new rows, whose norm grows.
+        users = np.repeat(np.arange(len(appended.users)), np.diff(sequences.indptr))
+        grown, changed = np.zeros((2, n_items), dtype=bool)
+        grown[sequences.items[is_new]] = True
+        changed[sequences.items[np.isin(users, users[is_new])]] = True
+        changed[known.row[grown[known.col]]] = True
+
+        user_item = _user_item_matrix(sequences, n_items)
+        again = self._nearest_neighbours(user_item, np.flatnonzero(changed))
+        kept = ~changed[known.row]
+        kept = known.data[kept], known.row[kept], known.col[kept]
+        entries = map(np.concatenate, zip(kept, again, strict=True))
+        return state | {"weights_": _to_weights(*entries, n_items)}
+
+    def _nearest_neighbours(self, user_item, items):
+        """Find the nearest neighbours of some items, chunk by chunk.
+
+        Parameters
+        ----------
+        user_item : csr_array of shape (n_users, n_items)
+        items : ndarray of shape (n,), int
+
+        Returns
+        -------
+        similarities, items, neighbours : ndarray of shape (n_pairs,)
+            At most `n_neighbors` pairs per item.
+        """
+        n_items = user_item.shape[1]
+        item_user = user_item.T.tocsr()
+        # An upper bound: the summed lengths of the histories that contain the item.
+        lengths = np.diff(user_item.indptr)
+        n_pairs = np.bincount(user_item.indices, np.repeat(lengths, lengths), n_items)
+        n_pairs = np.minimum(n_pairs, n_items)[items]
+        squares = user_item.data.astype(np.float64) ** 2
+        squared_norms = np.bincount(user_item.indices, squares, n_items)
+        chunks = np.cumsum(n_pairs) // CHUNK_SIZE
+        found = [
+            _chunk_neighbours(
+                item_user,
+                user_item,
+                squared_norms,
+                chunk,
+                self.n_neighbors,
+                self.shrinkage,
+            )
+            for chunk in np.split(items, np.flatnonzero(np.diff(chunks)) + 1)
+        ]
+        return tuple(map(np.concatenate, zip(*found, strict=True)))
 
     def _weight_layout(self, settings):
         return SPARSE_ITEMS
@@ -215,49 +275,21 @@ def _largest_weights(sequences, shape):
     return coo_array((largest[positive], places), shape=shape).tocsr()
 
 
-def _nearest_neighbours(user_item, n_neighbors, shrinkage):
-    """Find the nearest neighbours of each item, chunk by chunk.
-
-    Parameters
-    ----------
-    user_item : csr_array of shape (n_users, n_items)
-    n_neighbors : int
-    shrinkage : float
-
-    Returns
-    -------
-    csr_array of shape (n_items, n_items), float32
-        Similarities, at most `n_neighbors` per row.
-    """
-    n_items = user_item.shape[1]
-    item_user = user_item.T.tocsr()
-    # An upper bound: the summed lengths of the histories that contain the item.
-    lengths = np.diff(user_item.indptr)
-    n_pairs = np.bincount(user_item.indices, np.repeat(lengths, lengths), n_items)
-    n_pairs = np.minimum(n_pairs, n_items)
-    squares = user_item.data.astype(np.float64) ** 2
-    squared_norms = np.bincount(user_item.indices, squares, n_items)
-    chunks = np.cumsum(n_pairs) // CHUNK_SIZE
-    starts = np.flatnonzero(np.diff(chunks, prepend=-1))
-    found = [
-        _chunk_neighbours(
-            item_user, user_item, squared_norms, start, stop, n_neighbors, shrinkage
-        )
-        for start, stop in zip(starts, [*starts[1:], n_items], strict=True)
-    ]
-    similarities, items, neighbours = map(np.concatenate, zip(*found, strict=True))
+def _to_weights(similarities, items, neighbours, n_items):
+    """Return the arrays of a matrix of similarities, one row per item."""
     shape = (n_items, n_items)
-    return coo_array((similarities, (items, neighbours)), shape=shape).tocsr()
+    matrix = coo_array((similarities, (items, neighbours)), shape=shape).tocsr()
+    return {name: getattr(matrix, name) for name in SPARSE_ITEMS}
 
 
 def _chunk_neighbours(
-    item_user, user_item, squared_norms, start, stop, n_neighbors, shrinkage
+    item_user, user_item, squared_norms, chunk, n_neighbors, shrinkage
 ):
-    """Return similarities, items and neighbours for the items start … stop − 1."""
+    """Return similarities, items and neighbours for a chunk of items."""
     # Without weights, the number of users of both items.
-    products = item_user[start:stop] @ user_item  # (chunk, n_items)
+    products = item_user[chunk] @ user_item  # (n_chunk, n_items)
     n_others, others = np.diff(products.indptr), products.indices
-    items = np.repeat(np.arange(start, stop, dtype=others.dtype), n_others)
+    items = np.repeat(chunk.astype(others.dtype), n_others)
     cosine_norms = np.sqrt(squared_norms[items] * squared_norms[others])
     similarities = (products.data / (cosine_norms + shrinkage)).astype(np.float32)
     similarities[items == others] = -np.inf  # sorts the item itself last

@@ -23,6 +23,11 @@ from sklearn_attrec._training.early_stopping import EarlyStopping
 from sklearn_attrec._training.epoch_reports import EpochReports
 from sklearn_attrec._training.loop import TrainingRun, train
 from sklearn_attrec._training.progress import Progress
+from sklearn_attrec._training.updates import (
+    UPDATE_EPOCHS,
+    UPDATE_RATE,
+    start_items,
+)
 from sklearn_attrec.exceptions import (
     InteractionsError,
     InvalidParameterError,
@@ -30,6 +35,7 @@ from sklearn_attrec.exceptions import (
 )
 from sklearn_attrec.metrics import ndcg
 from sklearn_attrec.models._base import BaseRecommender, InterruptedFit
+from sklearn_attrec.utils._callbacks import FitTask, NoContext
 from sklearn_attrec.utils._memory import physical_memory
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -54,8 +60,8 @@ N_VALIDATION_USERS = 2_000
 class BaseNetworkRecommender(BaseRecommender):
     """Base class of recommenders that are trained by gradient descent.
 
-    Only `fit` imports TensorFlow, for training. The fitted attributes are NumPy arrays.
-    A subclass implements these hooks:
+    Only `fit` and `partial_fit` import TensorFlow. The fitted attributes are arrays of
+    NumPy. A subclass implements these hooks:
 
     - `_network` is the module in `_networks` that defines the network;
     - `_settings` returns the arguments of the network's `make_settings`;
@@ -91,7 +97,7 @@ class BaseNetworkRecommender(BaseRecommender):
 
     _network: ModuleType
 
-    def _training_plan(self, sequences, settings, n_items):
+    def _training_plan(self, sequences, settings, parameters, n_items, is_new=None):
         """Return the `TrainingPlan`.
 
         Parameters
@@ -100,7 +106,12 @@ class BaseNetworkRecommender(BaseRecommender):
             The training rows.
         settings : NamedTuple
             Settings of the network.
+        parameters : dict
+            The result of `_settings`.
         n_items : int
+        is_new : ndarray of shape (n_rows,), bool, default=None
+            Rows that were added to a fitted model: an epoch has the windows that
+            predict them, and as many others. None trains on all windows.
         """
         raise NotImplementedError
 
@@ -146,18 +157,73 @@ class BaseNetworkRecommender(BaseRecommender):
         del saved
         return state | self._train(run, EpochReports(self, task, state), state)
 
-    def _prepare(self, sequences, state, random):
-        """Return the plan, the weights to start from, and the untrained users."""
+    def _learn_more(self, appended, state):
+        caller = self._caller("partial_fit")
+        self._check_unchanged(caller)
+        sequences, users, items, is_new = appended
+        self._check_memory(len(users), len(items), sequences)
+        state["settings_"] = self._settings(len(items), self.settings_["L"] + 1)
+        # Another seed for each call, and the same one after loading.
+        entropy = np.random.SeedSequence([_entropy(self.random_state), len(is_new)])
+        random = np.random.default_rng(entropy)
+        plan, weights, untrained = self._prepare(sequences, state, random, is_new)
+        new_items = np.flatnonzero(lookup(self, "items_", items) < 0)
+        layout = self._weight_layout(state["settings_"])
+        for name, table in weights.items():
+            if layout[name][1][0] == "n_items":
+                table[new_items] = start_items(random, table, sequences, new_items)
+        new_users = np.flatnonzero(lookup(self, "users_", users) < 0)
+        plan.complete(dict(weights), new_users)  # in place; adds no weight to train
+
+        import_tensorflow()
+        from sklearn_attrec._training.trainer import Trainer
+
+        run = TrainingRun(
+            plan,
+            Trainer(plan, weights),
+            Progress(0),
+            untrained,
+            early_stopping=None,
+            checkpoints=None,
+            random=random,
+            learning_rate=UPDATE_RATE * self.learning_rate,
+            batch_size=self.batch_size,
+            max_iter=max(1, round(UPDATE_EPOCHS * self.n_iter_)),
+            caller=caller,
+        )
+        train(run, EpochReports(self, FitTask(NoContext(), self, None, None), state))
+        n_skipped = len(plan.untrained)
+        return state | {"weights_": run.weights(), "n_users_skipped_": n_skipped}
+
+    def _check_unchanged(self, caller):
+        """Check that no parameter that defines the model was changed after fit."""
+        fitted = self.settings_
+        given = self._settings(len(self.items_), fitted["L"] + 1)
+        changed = [name for name in fitted if given[name] != fitted[name]]
+        if changed:
+            # Others may be None, and follow from those that are not.
+            name = min(changed, key=lambda name: getattr(self, name) is None)
+            raise InvalidParameterError(
+                f"{caller}: the {name!r} parameter of {type(self).__name__} must be "
+                f"that of fit, {short_repr(fitted[name])}. Got "
+                f"{short_repr(getattr(self, name))}. Set it back, or fit again."
+            )
+
+    def _prepare(self, sequences, state, random, is_new=None):
+        """Return the plan, the weights to start from, and the untrained users.
+
+        `is_new` are the rows that `partial_fit` adds.
+        """
         n_users, n_items = len(state["users_"]), len(state["items_"])
         parameters = state["settings_"]
         try:
             settings = self._network.make_settings(**parameters)
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{self._caller('fit')}: {error}") from error
-        plan = self._training_plan(sequences, settings, n_items)
+        plan = self._training_plan(sequences, settings, parameters, n_items, is_new)
         weights = self._network.initial_weights(random, parameters, n_users, n_items)
         untrained = plan.untrained
-        if self.warm_start and hasattr(self, "weights_"):
+        if hasattr(self, "weights_") and (self.warm_start or is_new is not None):
             self._copy_fitted_rows(weights, state)
             new_users = np.flatnonzero(lookup(self, "users_", state["users_"]) < 0)
             untrained = np.intersect1d(untrained, new_users)

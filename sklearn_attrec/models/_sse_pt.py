@@ -288,8 +288,8 @@ class SSEPTRecommender(BaseTransformerRecommender):
             "sse_item": float(self.sse_item),
         }
 
-    def _training_plan(self, sequences, settings, n_items):
-        plan = super()._training_plan(sequences, settings, n_items)
+    def _training_plan(self, *arguments):
+        plan = super()._training_plan(*arguments)
         return plan._replace(complete=_complete_users)
 
 

@@ -13,6 +13,7 @@ from sklearn_attrec._networks.negative_sampling import (
 )
 from sklearn_attrec._training.loop import TrainingPlan
 from sklearn_attrec._training.schedules import warm_up_cosine
+from sklearn_attrec._training.updates import with_rehearsal
 from sklearn_attrec.models._network import BaseNetworkRecommender
 from sklearn_attrec.utils._param_validation import Integer, OneOf, Optional, Real
 
@@ -92,7 +93,7 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             **{name: str(getattr(self, name)) for name in encoder},
         }
 
-    def _training_plan(self, sequences, settings, n_items):
+    def _training_plan(self, sequences, settings, parameters, n_items, is_new=None):
         lengths = np.diff(sequences.indptr)
         trainable = np.flatnonzero(lengths >= 2)
         data = {
@@ -112,12 +113,14 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             data["weights"] = scale_weights(weights, targets.positions[is_read])
         if self.loss == "sampled_softmax":
             data["popularity"] = index_popularity(sequences, n_items)
-        L = self._settings(n_items, sequences.longest)["L"]
+        draw = partial(
+            self._draw_windows, sequences, trainable, parameters["L"], is_new
+        )
         return TrainingPlan(
             self._network.batch_loss,
             settings,
             data,
-            partial(self._draw_windows, sequences, trainable, L),
+            draw,
             np.setdiff1d(np.arange(len(lengths)), trainable),
             schedule=warm_up_cosine,
             # As in the paper. With 0.999 the very large first gradients of some losses
@@ -125,11 +128,15 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             beta_2=0.98,
         )
 
-    def _draw_windows(self, sequences, users, L, random):
+    def _draw_windows(self, sequences, users, L, is_new, random):
         cuts = random if self._random_cuts else None
         windows = cut_windows(sequences, users, L, cuts)
-        if sequences.weights is not None:  # the targets come one row later
+        # The targets come one row later.
+        if sequences.weights is not None:
             windows = windows[any_positive(sequences.weights, *(windows.T + 1))]
+        if is_new is not None:
+            predicts_new = any_positive(is_new, *(windows.T + 1))
+            return with_rehearsal(windows, predicts_new, random)
         return random.permutation(windows)
 
     # Vectors of items and queries -----------------------------------------------

@@ -1,4 +1,4 @@
-"""Import of TensorFlow: only when fit needs it, quietly, and never after a fork."""
+"""Import of TensorFlow: only for training, quietly, and never after a fork."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ def import_tensorflow():
     global _started_in
     if _started_in not in (None, os.getpid()):
         raise ForkedTensorFlowError(
-            "fit was called in a process forked after its parent process had started "
+            "training began in a process forked after its parent process had started "
             "TensorFlow; it would hang. Start workers with 'spawn', 'forkserver' or "
             "joblib's 'loky', or call fit before forking. predict, recommend and score "
             "work in forked processes."
@@ -45,7 +45,7 @@ def import_tensorflow():
         except ImportError as error:
             _check_backend(os.environ.get("KERAS_BACKEND", "tensorflow"))
             raise ImportError(
-                "fit of a network needs TensorFlow and Keras 3, which cannot be "
+                "training a network needs TensorFlow and Keras 3, which cannot be "
                 f"imported ({error}). Install them: pip install sklearn-attrec, or, "
                 "for the smaller TensorFlow without GPU support, pip install "
                 "'sklearn-attrec-core[training-cpu]'. Fitted models predict without "
@@ -61,9 +61,9 @@ def import_tensorflow():
 def _check_backend(name):
     if name != "tensorflow":
         raise ImportError(
-            f"fit needs Keras with the backend 'tensorflow'. Got {name!r} instead. Set "
-            "the environment variable KERAS_BACKEND=tensorflow before Keras is first "
-            "imported."
+            f"training needs Keras with the backend 'tensorflow'. Got {name!r}. "
+            "Set the environment variable KERAS_BACKEND=tensorflow before Keras is "
+            "first imported."
         )
 
 
