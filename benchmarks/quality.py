@@ -129,6 +129,7 @@ ATTREC_ML_1M = {
 }
 TUNED = {
     ("beauty", "sasrec"): SASREC_BEAUTY,
+    ("beauty", "hstu"): SASREC_BEAUTY,
     ("sports", "sasrec"): SPORTS,
     ("beauty", "sse-pt"): BEAUTY,
     ("ml-1m", "sasrec"): ML_1M,
