@@ -9,7 +9,7 @@ __all__ = ["UPDATE_EPOCHS", "UPDATE_RATE", "start_items", "with_rehearsal"]
 
 # Number of epochs and the learning rate, both relative to those of fit.
 UPDATE_EPOCHS = 0.4
-UPDATE_RATE = 0.3
+UPDATE_RATE = 0.1
 
 
 def with_rehearsal(windows, is_new, random):

@@ -42,7 +42,7 @@ class PartialFitMixin:
 
         Popularity, the Markov chain and item kNN are then what `fit` on all rows would
         make them, bit for bit. A network trains on the windows that predict the new
-        rows and on as many others, so that it does not forget, with 0.3 times the
+        rows and on as many others, so that it does not forget, with 0.1 times the
         learning rate, for 0.4 times as many epochs as in `fit`, at least one. New items
         start beside the items before and after them. The `L` of a transformer stays as
         it is, however long histories become, and the moments of the optimiser start
