@@ -10,6 +10,7 @@
 import copy
 import itertools
 import time
+from tempfile import TemporaryDirectory
 
 from _data import load_interactions
 
@@ -74,11 +75,11 @@ print(f"{len(rows):6} rows         {hit_rate(again, rows)}")
 # so a loaded model learns exactly what the saved one would have learned.
 
 # %%
-save_model(model, "model.attrec")
 rows = interactions[ends[0] : ends[1]]
-loaded = load_model("model.attrec").partial_fit(rows)
-same = (
-    loaded.predict(loaded.users_) == model.partial_fit(rows).predict(model.users_)
-).all()
+with TemporaryDirectory() as folder:
+    save_model(model, f"{folder}/model.attrec")
+    loaded = load_model(f"{folder}/model.attrec").partial_fit(rows)
+model.partial_fit(rows)
+same = (loaded.predict(loaded.users_) == model.predict(model.users_)).all()
 print(f"\nThe loaded model recommends the same: {same}")
 print(f"{len(loaded.users_)} users, {len(loaded.items_)} items")
