@@ -67,13 +67,17 @@ def sparse(vectors):
     return [csr_array(vectors[:, :4]), vectors[:, 4:]]
 
 
+def float32(*numbers):
+    return st.sampled_from(np.array(numbers, np.float32).tolist())
+
+
 # Products of whole numbers are exact, and have many ties.
 whole = st.sampled_from([-2, -1, 0, 0, 1])
 # Sums of these depend on the order in which they are rounded: many scores are nearly
 # equal, and BLAS gets some of them wrong.
-rounded = st.sampled_from([0.1, 0.1 + 2**-25, -0.3, 0.2, 1e4, -1e4])
+rounded = float32(0.1, 0.1 + 2**-25, -0.3, 0.2, 1e4, -1e4)
 # The scores overflow float32.
-huge = st.sampled_from([-2e30, 0, 1e30, 3e-30])
+huge = float32(-2e30, 0, 1e30, 3e-30)
 KINDS = {"dense": (dense, whole), "sparse": (sparse, whole)}
 KINDS |= {"rounded": (dense, rounded), "huge": (dense, huge)}
 

@@ -344,14 +344,14 @@ def test_the_learning_rate_follows_one_cosine(cls, interactions, epochs):
 @each
 def test_early_stopping(cls, epochs):
     interactions = make_interactions(
-        60, 20, n_per_user=9, predictability=0.4, random_state=1
+        60, 20, n_per_user=9, predictability=0.4, random_state=2
     )
     model = fit(
         cls,
         interactions,
         early_stopping=True,
         validation_fraction=1.0,
-        learning_rate=0.1,
+        learning_rate=0.2,
         max_iter=25,
         exclude_seen=False,
         k=5,
