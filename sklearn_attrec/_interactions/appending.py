@@ -74,7 +74,7 @@ def append(known, users, items, interactions, weights=None):
     appended = Appended(sequences, *ids, is_new)
     if times is None or times[0] >= known.times.max():
         return appended
-    return _by_first_appearance(appended, len(users), len(items), codes)
+    return _by_first_appearance(appended, *codes)
 
 
 def _places(known, users, times):
@@ -88,41 +88,36 @@ def _places(known, users, times):
     return np.where(is_known, ends, len(known.items))
 
 
-def _by_first_appearance(appended, n_users, n_items, codes):
+def _by_first_appearance(appended, user_codes, item_codes):
     """Order the codes by the time of the first appearance of their ids.
 
     Ids of the same time keep their order: first those that appeared in a known row,
-    then in the order of the appended rows.
+    then in the order of the appended rows, whose codes are given, sorted by time.
     """
     sequences, users, items, is_new = appended
     of_rows = np.repeat(np.arange(len(users)), np.diff(sequences.indptr))
-    user_order = _appearance_order(sequences.times, of_rows, is_new, n_users, codes[0])
-    item_order = _appearance_order(
-        sequences.times, sequences.items, is_new, n_items, codes[1]
-    )
-    item_codes = np.argsort(item_order).astype(sequences.items.dtype)
-    lengths = np.diff(sequences.indptr)[user_order]
-    indptr = np.concatenate([[0], np.cumsum(lengths)])
-    starts = sequences.indptr[:-1][user_order]
-    rows = np.arange(indptr[-1]) + np.repeat(starts - indptr[:-1], lengths)
+    times, codes = sequences.times, sequences.items
+    user_order = _appearance_order(times, of_rows, is_new, user_codes)
+    item_order = _appearance_order(times, codes, is_new, item_codes)
+    new_codes = np.argsort(item_order).astype(codes.dtype)
+    places = sequences._replace(items=np.arange(len(codes))).select(user_order)
+    rows = places.items
     moved = Sequences(
-        indptr,
-        item_codes[sequences.items[rows]],
-        sequences.times[rows],
+        places.indptr,
+        new_codes[codes[rows]],
+        places.times,
         None if sequences.weights is None else sequences.weights[rows],
     )
     return Appended(moved, users[user_order], items[item_order], is_new[rows])
 
 
-def _appearance_order(times, codes, is_new, n_known, appended_codes):
+def _appearance_order(times, codes, is_new, appended_codes):
     """Return the codes in the order of their first appearance.
 
     Parameters
     ----------
     times, codes, is_new : ndarray of shape (n_rows,)
         Time and code of each row, and whether it was appended.
-    n_known : int
-        Number of codes that have rows which were not appended.
     appended_codes : ndarray of shape (n,)
         Codes of the appended rows, sorted by time.
     """
