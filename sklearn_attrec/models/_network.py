@@ -162,6 +162,7 @@ class BaseNetworkRecommender(BaseRecommender):
         self._check_unchanged(caller)
         sequences, users, items, is_new = appended
         self._check_memory(len(users), len(items), sequences)
+        # L + 1 items are the longest history that a transformer of this L trains on.
         state["settings_"] = self._settings(len(items), self.settings_["L"] + 1)
         # Another seed for each call, and the same one after loading.
         entropy = np.random.SeedSequence([_entropy(self.random_state), len(is_new)])
