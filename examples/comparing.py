@@ -65,18 +65,14 @@ print(pd.concat(rows).round(3).to_string())
 # Compare more than one column. Of two models with the same hit rate, the one with the
 # larger coverage shows users more of the catalogue, and the faster one costs less.
 #
-# ## Continue training
+# ## Learn from new interactions
 #
-# Later, new interactions arrive: here, the test rows. With `warm_start=True`, `fit`
-# starts from the weights of the previous fit, so one epoch can be enough. With
-# `checkpoint`, `fit` saves its state after each epoch. If the process is killed, the
-# same call of `fit` continues from that file. The file is removed when `fit` is
-# complete.
+# Later, new interactions arrive: here, the test rows. `partial_fit` learns from them
+# without another fit.
 
 # %%
-for model in networks:
-    model.set_params(max_iter=1, warm_start=True, checkpoint="fit.checkpoint")
-    model.fit(interactions)
+for model in baselines + networks:
+    model.partial_fit(test)
 
 # %% [markdown]
 # ## One history, several models

@@ -403,7 +403,7 @@ PARAMETERS = [
     ((), "sse_item", UNIT, [-0.1, 1.1, NAN, None], [0, 1]),
     *(
         ((), name, *FLAG)
-        for name in ("share_projection", "early_stopping", "warm_start", "exclude_seen")
+        for name in ("share_projection", "early_stopping", "exclude_seen")
     ),
     ((), "checkpoint", "None or a path", ["", 3, b"", True], [None, Path("x"), "x"]),
     ((), "handle_unknown", "'popular', 'error'", ["ignore", None], ["error"]),

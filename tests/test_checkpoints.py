@@ -144,17 +144,6 @@ def test_without_a_seed_the_first_one_is_kept(interactions, checkpoint, interrup
     assert other.loss_curve_[0] != model.loss_curve_[0]
 
 
-def test_a_warm_start_is_resumed(interactions, checkpoint, interrupt):
-    model = AttRecRecommender(**SMALL).fit(interactions)
-    more = make_interactions(40, 25, n_per_user=(1, 9), random_state=1)
-    warm = pickle.loads(pickle.dumps(model)).set_params(warm_start=True)
-    whole = pickle.loads(pickle.dumps(warm)).fit(more)
-    part = pickle.loads(pickle.dumps(warm)).set_params(checkpoint=checkpoint)
-    fit_interrupted(part, more, interrupt, 3)
-    # Another process need not have the earlier model.
-    assert_same_fit(clone(part).fit(more), whole)
-
-
 @pytest.mark.parametrize("steps", [1, 7, WHOLE_EPOCH])
 def test_cutting_an_epoch_into_calls_changes_nothing(interactions, interrupt, steps):
     whole = SASRecRecommender(**BLOCK).fit(interactions)
@@ -353,8 +342,6 @@ def rewritten(two_checkpoints):
         ("weights.U", lambda value: value[1:]),
         ("weights.V", lambda value: value.astype(np.float64)),
         ("optimizer.1.X", None),
-        ("untrained", None),
-        ("untrained", lambda value: np.array([10**6])),
         ("best.U", lambda value: np.zeros((1, 1), np.float32)),
     ],
 )

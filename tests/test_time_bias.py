@@ -5,7 +5,7 @@ import copy
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 
 from sklearn_attrec import (
     AttRecRecommender,
@@ -162,15 +162,6 @@ def test_early_stopping_ranks_held_out_items_at_their_times(network, rows):
     lists = model.predict(queries, history=train, k=len(model.items_))
     ranks = ranks_in_lists(test["item_id"].to_numpy(), lists)
     assert model.validation_scores_ == [pytest.approx(ndcg(ranks, 10), abs=1e-12)]
-
-
-def test_a_bias_can_be_added_to_a_fitted_model(network, rows):
-    model = copy.deepcopy(network).set_params(warm_start=True).fit(rows)
-    before = model.weights_
-    model.set_params(time_bias="history", learning_rate=1e-12).fit(rows)
-    assert model.weights_.keys() > before.keys()
-    for name, value in before.items():
-        assert_allclose(model.weights_[name], value, atol=1e-9)
 
 
 def test_rows_without_times_are_not_added_to_histories(model, rows):

@@ -555,50 +555,6 @@ def test_fits_of_a_kind_share_one_trace(loss, small_interactions, training):
     assert training._run_steps.experimental_get_tracing_count() == count
 
 
-# Warm start ---------------------------------------------------------------------
-
-
-def test_warm_start_keeps_the_rows_of_known_users_and_items(small_interactions):
-    model = fit(small_interactions, max_iter=3, learning_rate=0.05)
-    users, items, weights = model.users_, model.items_, model.weights_
-    # Users and items come in another order; some are gone, some are new.
-    later = small_interactions.query("user_id > 3").iloc[::-1]
-    later = later.assign(timestamp=-later["timestamp"])
-    new = pd.DataFrame(
-        {"user_id": [99, 99, 5], "item_id": [500, 501, 502], "timestamp": -9_999}
-    )
-    model.set_params(warm_start=True, learning_rate=TINY_RATE, max_iter=1)
-    model.fit(pd.concat([later, new]))
-    assert model.users_.tolist() != users.tolist()
-    kinds = {"U": (users, model.users_), "V": (items, model.items_)}
-    for name, (old_ids, new_ids) in (kinds | {"X": kinds["V"]}).items():
-        assert len(set(new_ids) - set(old_ids)) in (1, 3)
-        old = dict(zip(old_ids.tolist(), weights[name], strict=True))
-        for row, i in zip(model.weights_[name], new_ids.tolist(), strict=True):
-            if i in old:
-                assert_allclose(row, old[i], rtol=1e-6)
-            else:
-                assert 0 < np.linalg.norm(row) <= 1 + 1e-6
-    for name in ("W_Q", "W_K"):
-        assert_allclose(model.weights_[name], weights[name], rtol=1e-6)
-
-
-def test_only_a_warm_start_continues(small_interactions):
-    warm = fit(small_interactions, max_iter=10, learning_rate=0.02, warm_start=True)
-    cold = fit(small_interactions, max_iter=10, learning_rate=0.02)
-    first = warm.loss_curve_[0]
-    warm.fit(small_interactions)
-    cold.fit(small_interactions)
-    assert warm.loss_curve_[0] < 0.9 * first
-    assert cold.loss_curve_[0] == first
-
-
-def test_warm_start_with_another_d_starts_again(small_interactions):
-    model = fit(small_interactions, warm_start=True)
-    model.set_params(d=6).fit(small_interactions)
-    assert digest(model) == digest(fit(small_interactions, d=6))
-
-
 # Early stopping -----------------------------------------------------------------
 
 

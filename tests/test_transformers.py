@@ -290,7 +290,7 @@ def test_similar_fits_share_one_trace(cls, loss, interactions):
         {"L": 9, "d": 16, "n_heads": 4, "max_iter": 1},
         {"dropout": 0.5, "learning_rate": 0.1, "n_negatives": 3},
         {"calibration": 0.1, "n_negatives": 1},
-        {"early_stopping": True, "warm_start": True},
+        {"early_stopping": True},
     ]:
         fit(cls, interactions, loss=loss, **params)
     if cls is SSEPTRecommender:
@@ -372,36 +372,6 @@ def test_early_stopping(cls, epochs):
     targets = np.array([items[-1] for items in past])
     _, places = np.nonzero(lists == targets[:, None])
     assert scores[best] == pytest.approx(ndcg(1.0 + places, 5))
-
-
-@each
-def test_warm_start_with_longer_windows_and_new_items(cls, interactions):
-    model = fit(cls, interactions, L=4, max_iter=10)
-    users, items, old = model.users_, model.items_, model.weights_
-    new = pd.DataFrame(
-        {"user_id": [99, 99, 0], "item_id": [500, 501, 500], "timestamp": [-3, -2, -1]}
-    )
-    more = pd.concat([new, interactions])
-    start = {"warm_start": True, "learning_rate": STANDING_STILL, "max_iter": 1}
-    model.set_params(L=8, **start).fit(more)
-    assert model.items_.tolist() != items.tolist()
-    # The positions nearest to the end are those that were trained.
-    name = by_position(cls)
-    assert len(model.weights_[name]) == 8
-    assert_allclose(model.weights_[name][-4:], old[name], rtol=1e-6)
-    tables = {"E": (items, model.items_), "U": (users, model.users_)}
-    for name, value in model.weights_.items():
-        if name in tables:
-            ids, now = (list(ids) for ids in tables[name])
-            kept = [now.index(one) for one in ids]
-            assert_allclose(value[kept], old[name], rtol=1e-6, err_msg=name)
-            fresh = np.delete(value, kept, axis=0)
-            assert len(fresh) == (2 if name == "E" else 1)
-            assert (np.abs(fresh).max(axis=1) > 0).all()
-        elif name != by_position(cls):
-            assert_allclose(value, old[name], rtol=1e-6, err_msg=name)
-    cold = fit(cls, more, L=8, max_iter=1, learning_rate=STANDING_STILL)
-    assert model.loss_curve_[0] < 0.95 * cold.loss_curve_[0]
 
 
 def test_sse_pt_gives_unseen_users_the_mean_of_all_users(interactions):

@@ -36,7 +36,7 @@ NOT_OVERWRITTEN = (
 )
 
 # Parameters that may differ when a fit is continued; the seed is compared separately.
-NOT_COMPARED = {"checkpoint", "handle_unknown", "random_state", "verbose", "warm_start"}
+NOT_COMPARED = {"checkpoint", "handle_unknown", "random_state", "verbose"}
 # Parameters that training uses only for early stopping. Without it they may differ,
 # too.
 ONLY_FOR_EARLY_STOPPING = {

@@ -80,8 +80,8 @@ class TrainingRun:
         Contains the weights and the optimiser state.
     progress : Progress
     untrained : ndarray of int
-        Users without training windows, whose embeddings `plan.complete` fills in after
-        training. Users with embeddings from a previous fit (`warm_start`) are excluded.
+        Users whose embeddings `plan.complete` fills in after training: those without
+        training windows, unless they have embeddings from an earlier fit.
     early_stopping : EarlyStopping or None
     checkpoints : Checkpoints or None
     random : numpy Generator
@@ -184,7 +184,7 @@ class TrainingRun:
     def save(self):
         """Save a checkpoint if the fit has checkpoints."""
         if self.checkpoints:
-            arrays = self.trainer.state() | {"untrained": self.untrained}
+            arrays = self.trainer.state()
             best = (self.early_stopping and self.early_stopping.best_weights) or {}
             arrays |= {f"best.{name}": value for name, value in best.items()}
             self.checkpoints.save(self.progress, arrays)
@@ -240,13 +240,12 @@ class TrainingRun:
         """
         try:
             self.trainer.restore(saved.tensors, self.progress.steps)
-            # Copied, because a view would keep all tensors in memory.
-            self.untrained = saved.tensors["untrained"].copy()
             weights = self.weights()
             best = with_prefix(saved.tensors, "best.")
             if best:
                 _check_same_kind(best, weights)
             if self.early_stopping:
+                # Copied, because a view would keep all tensors in memory.
                 best = {name: value.copy() for name, value in best.items()}
                 scores = self.progress.validation_scores
                 self.early_stopping.restore(scores, best)

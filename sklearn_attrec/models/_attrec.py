@@ -133,9 +133,6 @@ class AttRecRecommender(BaseNetworkRecommender):
         How to handle ids that `fit` did not see. 'popular' recommends popular items
         to an unseen user without a history, and ignores unseen items in a history
         with a warning. 'error' raises an error in both cases.
-    warm_start : bool, default=False
-        Whether the initial weights are those of the previous fit. New users and items
-        start with random weights.
     checkpoint : str, PathLike or None, default=None
         File in which `fit` saves its state after each epoch and at least every ten
         minutes. If the file exists and was written by a fit with the same data,
@@ -270,7 +267,6 @@ class AttRecRecommender(BaseNetworkRecommender):
         k: int = 10,
         exclude_seen: bool = True,
         handle_unknown: str = "popular",
-        warm_start: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -297,7 +293,6 @@ class AttRecRecommender(BaseNetworkRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
         self.handle_unknown = handle_unknown
-        self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose

@@ -85,7 +85,6 @@ class BaseNetworkRecommender(BaseRecommender):
         "early_stopping": Boolean(),
         "time_bias": Optional(OneOf("history", "request")),
         "validation_fraction": Optional(Real(0, 1, low_open=True)),
-        "warm_start": Boolean(),
         "checkpoint": Optional(FilePath()),
         "random_state": RandomState(),
         "verbose": Integer(0),
@@ -131,7 +130,7 @@ class BaseNetworkRecommender(BaseRecommender):
         self._check_times(sequences)
         parameters = self._settings(len(state["items_"]), sequences.longest)
         state = state | {"settings_": parameters}
-        plan, weights, untrained = self._prepare(sequences, state, random)
+        plan, weights = self._prepare(sequences, state, random)
         if len(plan.untrained) == len(state["users_"]):
             self._report_missing_negatives(len(state["items_"]), strict)
 
@@ -142,7 +141,7 @@ class BaseNetworkRecommender(BaseRecommender):
             plan,
             Trainer(plan, weights),
             progress,
-            untrained,
+            plan.untrained,
             early_stopping=self._make_early_stopping(state, held_out),
             checkpoints=checkpoints,
             random=random,
@@ -167,7 +166,8 @@ class BaseNetworkRecommender(BaseRecommender):
         # Another seed for each call, and the same one after loading.
         entropy = np.random.SeedSequence([_entropy(self.random_state), len(is_new)])
         random = np.random.default_rng(entropy)
-        plan, weights, untrained = self._prepare(sequences, state, random, is_new)
+        plan, weights = self._prepare(sequences, state, random, is_new)
+        self._copy_fitted_rows(weights, state)
         new_items = np.flatnonzero(lookup(self, "items_", items) < 0)
         layout = self._weight_layout(state["settings_"])
         for name, table in weights.items():
@@ -183,7 +183,7 @@ class BaseNetworkRecommender(BaseRecommender):
             plan,
             Trainer(plan, weights),
             Progress(0),
-            untrained,
+            np.intersect1d(plan.untrained, new_users),
             early_stopping=None,
             checkpoints=None,
             random=random,
@@ -211,7 +211,7 @@ class BaseNetworkRecommender(BaseRecommender):
             )
 
     def _prepare(self, sequences, state, random, is_new=None):
-        """Return the plan, the weights to start from, and the untrained users.
+        """Return the plan and the initial weights.
 
         `is_new` are the rows that `partial_fit` adds.
         """
@@ -223,12 +223,7 @@ class BaseNetworkRecommender(BaseRecommender):
             raise InvalidParameterError(f"{self._caller('fit')}: {error}") from error
         plan = self._training_plan(sequences, settings, parameters, n_items, is_new)
         weights = self._network.initial_weights(random, parameters, n_users, n_items)
-        untrained = plan.untrained
-        if hasattr(self, "weights_") and (self.warm_start or is_new is not None):
-            self._copy_fitted_rows(weights, state)
-            new_users = np.flatnonzero(lookup(self, "users_", state["users_"]) < 0)
-            untrained = np.intersect1d(untrained, new_users)
-        return plan, weights, untrained
+        return plan, weights
 
     def _train(self, run, reports, state):
         """Train and return the fitted attributes of the network."""
@@ -284,18 +279,13 @@ class BaseNetworkRecommender(BaseRecommender):
     def _copy_fitted_rows(self, weights, state):
         """Copy the fitted weights of known users and items into initial weights."""
         layout = self._weight_layout(self.settings_)
-        for name, fitted in self.weights_.items():
-            new, rows = weights.get(name), layout[name][1][0]
-            if new is None or new.shape[1:] != fitted.shape[1:]:
-                continue
-            if rows == "L":  # the last row belongs to the latest position
-                shared = min(len(new), len(fitted))
-                new[len(new) - shared :] = fitted[len(fitted) - shared :]
-            elif rows in ("n_users", "n_items"):
+        for name in weights:
+            fitted, rows = self.weights_[name], layout[name][1][0]
+            if rows in ("n_users", "n_items"):
                 ids = {"n_users": "users_", "n_items": "items_"}[rows]
                 codes = lookup(self, ids, state[ids])
-                new[codes >= 0] = fitted[codes[codes >= 0]]
-            elif new.shape == fitted.shape:
+                weights[name][codes >= 0] = fitted[codes[codes >= 0]]
+            else:
                 weights[name] = fitted.copy()
 
     # Early stopping -------------------------------------------------------------

@@ -111,9 +111,6 @@ class SSEPTRecommender(BaseTransformerRecommender):
         How to handle ids that `fit` did not see. 'popular' recommends popular items
         to an unseen user without a history, and ignores unseen items in a history
         with a warning. 'error' raises an error in both cases.
-    warm_start : bool, default=False
-        Whether the initial weights are those of the previous fit. New users and items
-        start with random weights.
     checkpoint : str, PathLike or None, default=None
         File in which `fit` saves its state after each epoch and at least every ten
         minutes. If the file exists and was written by a fit with the same data,
@@ -249,7 +246,6 @@ class SSEPTRecommender(BaseTransformerRecommender):
         k: int = 10,
         exclude_seen: bool = True,
         handle_unknown: str = "popular",
-        warm_start: bool = False,
         checkpoint: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
@@ -276,7 +272,6 @@ class SSEPTRecommender(BaseTransformerRecommender):
         self.k = k
         self.exclude_seen = exclude_seen
         self.handle_unknown = handle_unknown
-        self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose

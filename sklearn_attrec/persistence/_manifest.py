@@ -27,7 +27,7 @@ CLASSES = {cls.__name__: cls for cls in RECOMMENDERS.values()}
 UNSAVED = ("checkpoint",)
 
 # Parameters of networks in format 1.0 that no longer exist. Only `fit` used them.
-REMOVED = {"n_iter_no_change"}
+REMOVED = {"n_iter_no_change", "warm_start"}
 
 TIME_UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
 PLAIN = (bool, int, float, str, type(None))
