@@ -284,7 +284,7 @@ def test_a_checkpoint_of_other_data_version_or_class_is_refused(
             clone(model).fit(interactions)
     with monkeypatch.context() as patch:
         patch.setattr(_tensor_file, "FORMAT", (2, 0))
-        with pytest.raises(CheckpointMismatchError, match=r"format 1\.1"):
+        with pytest.raises(CheckpointMismatchError, match=r"format 1\.2"):
             clone(model).fit(interactions)
 
 

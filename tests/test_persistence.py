@@ -155,6 +155,9 @@ def assert_same(found, expected):
         assert found.keys() == expected.keys()
         for name in expected:
             assert_same(found[name], expected[name])
+    elif isinstance(expected, tuple):
+        for one, other in zip(found, expected, strict=True):
+            assert_same(one, other)
     elif issparse(expected):
         assert found.shape == expected.shape
         for name in ("data", "indices", "indptr"):
@@ -506,7 +509,7 @@ def test_files_are_written_as_they_were(golden, tmp_path):
 
 def test_released_files_are_not_overwritten():
     before = {path: path.stat().st_mtime_ns for path in GOLDEN.rglob("*")}
-    with pytest.raises(SystemExit, match="1.1 exists"):
+    with pytest.raises(SystemExit, match="1.2 exists"):
         runpy.run_path(str(GOLDEN / "make.py"))["main"]()
     assert {path: path.stat().st_mtime_ns for path in before} == before
 

@@ -5,16 +5,19 @@ Equations of Zhang, Tay, Yao, Sun: Next Item Recommendation with Self-Attention,
 the compiled training step and `numpy_ops` in prediction.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 
 from sklearn_attrec._networks import losses
+from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.negative_sampling import draw_untouched
 from sklearn_attrec._networks.positions import sinusoids
 from sklearn_attrec._networks.time_buckets import N_BUCKETS, bucket, time_buckets
 
 __all__ = [
+    "ITEM_TABLES",
     "Settings",
     "batch_loss",
     "initial_weights",
@@ -26,6 +29,7 @@ __all__ = [
     "weight_layout",
 ]
 
+ITEM_TABLES = ("V", "X")
 
 # Biases of attention by the time between two items of a window, and by the age of the
 # item that is attended to.
@@ -314,7 +318,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
         `items` and `indptr` of the sequences, `users` and `positions` of the windows
         and, unless the loss is 'softmax', `untouched`. With event weights, `weights`
         (n_rows,), by which the losses of the targets are multiplied; with a time bias
-        `times` (n_rows,), float64, in seconds.
+        `times` (n_rows,), float64, in seconds; with item features `features`, see
+        `item_features.item_rows`.
     windows : tensor of shape (batch,), int64
         Indices of the windows.
 
@@ -344,7 +349,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
         read = ops.concatenate([ops.maximum(input_positions, 0), positions], axis=1)
         times = ops.take(data["times"], read, axis=0)  # (batch, L + 1)
     items, codes = ops.unique(window)  # (n,), (batch, L)
-    rows = ops.take(weights["X"], items, axis=0)  # (n, d)
+    read_rows = partial(item_rows, ops, random, weights, data)
+    (rows,) = read_rows(("X",), items)  # (n, d)
     short_vectors = short_term(
         ops, weights, settings, rows, codes, padding_mask, random, times
     )
@@ -357,14 +363,14 @@ def batch_loss(ops, random, weights, settings, data, windows):
         axis=1,
     )
     if settings.loss == "softmax":
-        positive = _score_candidates(ops, weights, settings, queries, targets)
+        positive = _score_candidates(ops, read_rows, settings, queries, targets)
         negatives = random.items((settings.n_negatives,), n_items)  # (n,)
         # Exclude negatives that are also targets of the same window.
         is_target = ops.any(targets[:, :, None] == negatives, axis=1)  # (batch, n)
         return losses.softmax(
             ops,
             positive,
-            _logsumexp_shared(ops, weights, settings, queries, negatives, is_target),
+            _logsumexp_shared(ops, read_rows, settings, queries, negatives, is_target),
             target_mask,
             target_weights,
             settings.gamma,
@@ -373,7 +379,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
     uniforms = random.uniform((ops.shape(windows)[0], settings.n_negatives))
     negatives = draw_untouched(ops, data["untouched"], n_items, users, uniforms)
     candidates = ops.concatenate([targets, negatives], axis=1)  # (batch, T + n)
-    scores = _score_candidates(ops, weights, settings, queries, candidates)
+    scores = _score_candidates(ops, read_rows, settings, queries, candidates)
     T = ops.shape(settings.ahead)[0]
     positive, negative = scores[:, :T], scores[:, T:]  # (batch, T), (batch, n)
     if settings.loss == "bpr":
@@ -381,7 +387,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
     return losses.hinge(ops, positive, negative, target_weights, settings.gamma)
 
 
-def _score_candidates(ops, weights, settings, queries, candidates):
+def _score_candidates(ops, read_rows, settings, queries, candidates):
     """Score different candidate items for each window (equation 6).
 
     The scores of a window lack a common term, ω‖U_u‖² + (1 − ω)‖m‖²: losses depend only
@@ -390,8 +396,8 @@ def _score_candidates(ops, weights, settings, queries, candidates):
     Parameters
     ----------
     ops : module
-    weights : dict
-        `V` and `X`, each (n_items, d).
+    read_rows : callable
+        `item_rows` without the arguments `tables` and `items`.
     settings : Settings
     queries : tensor of shape (batch, 2d)
         ω U_u and (1 − ω) m of each window, where m is the result of `short_term`.
@@ -403,14 +409,14 @@ def _score_candidates(ops, weights, settings, queries, candidates):
     tensor of shape (batch, n)
     """
     items, codes = ops.unique(candidates)  # (m,), (batch, n)
-    keys, norms = _keys_and_norms(ops, weights, settings, items)
+    keys, norms = _keys_and_norms(ops, read_rows, settings, items)
     scores = ops.products_with_rows(queries, keys, codes)  # (batch, n)
     if settings.is_inner:
         return scores
     return 2 * scores - ops.take(norms, codes, axis=0)
 
 
-def _logsumexp_shared(ops, weights, settings, queries, items, excluded):
+def _logsumexp_shared(ops, read_rows, settings, queries, items, excluded):
     """Return the logarithm of the sum of exp(score / temperature) over shared items.
 
     Parameters
@@ -426,13 +432,13 @@ def _logsumexp_shared(ops, weights, settings, queries, items, excluded):
     -------
     tensor of shape (batch,)
     """
-    keys, norms = _keys_and_norms(ops, weights, settings, items)
+    keys, norms = _keys_and_norms(ops, read_rows, settings, items)
     scale = 1 / settings.temperature
     return ops.logsumexp_products(2 * scale * queries, keys, -scale * norms, excluded)
 
 
-def _keys_and_norms(ops, weights, settings, items):
+def _keys_and_norms(ops, read_rows, settings, items):
     """Return V and X of items side by side, (n, 2d), and ω‖V_i‖² + (1 − ω)‖X_i‖²."""
-    V, X = (ops.take(weights[name], items, axis=0) for name in "VX")  # (n, d)
+    V, X = read_rows(ITEM_TABLES, items)  # (n, d)
     norms = _weighted_squared_norm(ops, settings, V, X)[:, 0]  # (n,)
     return ops.concatenate([V, X], axis=1), norms

@@ -179,6 +179,30 @@ def standardize(x):
     return standardized, gradient
 
 
+def sum_groups(table, codes, indptr):
+    """Return the sums of the rows of a table that belong together.
+
+    Parameters
+    ----------
+    table : tensor of shape (n_rows, d)
+    codes : tensor of shape (m,), int64
+        Rows of the table, group by group.
+    indptr : tensor of shape (n + 1,), int64
+        Start of each group in `codes`, and the end of the last one.
+
+    Returns
+    -------
+    tensor of shape (n, d)
+    """
+    n = tf.size(indptr) - 1
+    return tf.raw_ops.SparseSegmentSumWithNumSegments(
+        data=table,
+        indices=codes,
+        segment_ids=tf.repeat(tf.range(n), indptr[1:] - indptr[:-1]),
+        num_segments=n,
+    )
+
+
 def take(x, indices, axis=0):
     """Return slices of x; indices must not be negative.
 
@@ -392,6 +416,7 @@ ops = SimpleNamespace(
             softmax_loss,
             squared_norms,
             standardize,
+            sum_groups,
             take,
             unique_counts,
             unpad_rows,

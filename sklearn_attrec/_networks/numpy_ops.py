@@ -29,6 +29,7 @@ from numpy import (
 )
 from numpy import amax as max
 from numpy import amin as min
+from scipy.sparse import csr_array
 
 __all__ = [
     "EPSILON",
@@ -70,6 +71,7 @@ __all__ = [
     "squared_norms",
     "standardize",
     "sum",
+    "sum_groups",
     "take",
     "transpose",
     "unique",
@@ -206,6 +208,12 @@ def sampled_softmax_loss(queries, table, targets, negatives, log_ratios, weights
     target_scores = np.sum(queries * table[targets], axis=1)
     losses = np.logaddexp(logsumexp(scores, axis=1), target_scores) - target_scores
     return np.mean(losses if weights is None else losses * weights)
+
+
+def sum_groups(table, codes, indptr):
+    """Return the sums of the rows of a table that belong together, (n, d)."""
+    ones, shape = np.ones(len(codes), table.dtype), (len(indptr) - 1, len(table))
+    return csr_array((ones, codes, indptr), shape) @ table
 
 
 def unique_counts(x):

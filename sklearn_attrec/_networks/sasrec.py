@@ -8,16 +8,20 @@ the compiled training step and `numpy_ops` in prediction.
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops, transformer
+from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.transformer_queries import last_outputs
 from sklearn_attrec._networks.window_batches import read_batch
 
 __all__ = [
+    "ITEM_TABLES",
     "batch_loss",
     "initial_weights",
     "make_settings",
     "query_vectors",
     "weight_layout",
 ]
+
+ITEM_TABLES = ("E",)
 
 
 def make_settings(*, L, d, n_blocks, **parameters):
@@ -110,7 +114,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
     settings : TransformerSettings
     data : dict
         The sequences, see `window_batches.read_batch`, the index that the loss draws
-        negatives from, and event weights, see `losses.next_item`.
+        negatives from, and event weights, see `losses.next_item`. Item features, see
+        `item_features.item_rows`.
     windows : tensor of shape (n, 2), int64
         Start and end of the inputs of each window, as indices into `items`.
 
@@ -120,6 +125,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
         Losses; training minimises their mean.
     """
     batch = read_batch(ops, settings, data, windows)
+    (E,) = item_rows(ops, random, weights, data, ITEM_TABLES)
+    weights = weights | {"E": E}
     x = embed(ops, weights, settings, batch.items, batch.from_end)  # (T, d)
     x = transformer.encode(ops, weights, settings, x, batch.layout, random)
     return losses.next_item(ops, random, weights["E"], settings, data, x, batch)

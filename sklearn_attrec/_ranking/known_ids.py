@@ -10,6 +10,7 @@ from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = [
     "check_like_fitted",
+    "check_same_type",
     "describe_ids",
     "find_user",
     "is_text",
@@ -154,6 +155,17 @@ def check_like_fitted(known, values, name, caller):
     if known.dtype.kind == "f" and isinstance(values, (list, tuple)):
         values = np.asarray(values)
     return check_ids(values, name=f"'{name}'", caller=caller)
+
+
+def check_same_type(known, ids, name, source, caller):
+    """Check that ids, described by `name`, have the type of those of a source."""
+    kinds = {known.dtype.kind, ids.dtype.kind, np.result_type(known, ids).kind}
+    if len(kinds) > 1 and not kinds <= {"i", "u"}:  # int64 and uint64 become floats
+        raise InteractionsError(
+            f"{caller}: {name} contains ids of another type, {describe_ids(ids)}, than "
+            f"those of {source}, {describe_ids(known)}. Convert them to the type of "
+            "these."
+        )
 
 
 def refuse_values_by_id(values, column, name, caller):

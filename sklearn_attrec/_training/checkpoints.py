@@ -35,8 +35,15 @@ NOT_OVERWRITTEN = (
     "start again."
 )
 
-# Parameters that may differ when a fit is continued; the seed is compared separately.
-NOT_COMPARED = {"checkpoint", "handle_unknown", "random_state", "verbose"}
+# Parameters that may differ when a fit is continued. The seed and the features that
+# were read from the table are compared separately.
+NOT_COMPARED = {
+    "checkpoint",
+    "handle_unknown",
+    "item_features",
+    "random_state",
+    "verbose",
+}
 # Parameters that training uses only for early stopping. Without it they may differ,
 # too.
 ONLY_FOR_EARLY_STOPPING = {
@@ -210,7 +217,7 @@ def _parse(manifest, tensors):
     return SavedFit(progress, tensors)
 
 
-def fingerprint(model, sequences, users, items, seed):
+def fingerprint(model, sequences, users, items, features, seed):
     """Identify a fit by everything that its weights depend on.
 
     Parameters
@@ -219,13 +226,15 @@ def fingerprint(model, sequences, users, items, seed):
     sequences : Sequences
     users, items : ndarray
         Ids in the order of their codes.
+    features : dict of ndarray
+        Features of the items; empty without features.
     seed : int or None
         None if the fit may continue with any seed.
 
     Returns
     -------
     dict
-        The class, the SHA-256 of the interactions, the parameters and the seed.
+        The class, the SHA-256 of the data, the parameters and the seed.
     """
     arrays = pack_ids("users", users) | pack_ids("items", items)
     arrays |= {"indptr": sequences.indptr, "codes": sequences.items}
@@ -233,6 +242,7 @@ def fingerprint(model, sequences, users, items, seed):
         arrays["times"] = sequences.times
     if sequences.weights is not None:
         arrays["weights"] = sequences.weights
+    arrays |= features
     not_compared = NOT_COMPARED
     if not model.early_stopping:
         not_compared = NOT_COMPARED | ONLY_FOR_EARLY_STOPPING

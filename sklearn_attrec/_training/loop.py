@@ -79,9 +79,8 @@ class TrainingRun:
     trainer : Trainer
         Contains the weights and the optimiser state.
     progress : Progress
-    untrained : ndarray of int
-        Users whose embeddings `plan.complete` fills in after training: those without
-        training windows, unless they have embeddings from an earlier fit.
+    complete : callable
+        Turns trained weights into those of the fitted model, in place.
     early_stopping : EarlyStopping or None
     checkpoints : Checkpoints or None
     random : numpy Generator
@@ -98,7 +97,7 @@ class TrainingRun:
         plan,
         trainer,
         progress,
-        untrained,
+        complete,
         *,
         early_stopping,
         checkpoints,
@@ -111,7 +110,7 @@ class TrainingRun:
         self.plan = plan
         self.trainer = trainer
         self.progress = progress
-        self.untrained = untrained
+        self.complete = complete
         self.early_stopping = early_stopping
         self.checkpoints = checkpoints
         self.random = random
@@ -192,9 +191,9 @@ class TrainingRun:
     # Results --------------------------------------------------------------------
 
     def weights(self):
-        """Return a copy of the current weights, after `plan.complete`."""
+        """Return a copy of the current weights, as those of the fitted model."""
         weights = self.trainer.snapshot()
-        self.plan.complete(weights, self.untrained)
+        self.complete(weights)
         return weights
 
     def attributes(self):

@@ -22,6 +22,7 @@ from sklearn_attrec.utils._param_validation import (
     Optional,
     Real,
 )
+from sklearn_attrec.utils._types import Frame
 
 __all__ = ["AttRecRecommender"]
 
@@ -104,6 +105,11 @@ class AttRecRecommender(BaseNetworkRecommender):
         `timestamp` of the query, and without one the time of the user's latest item. A
         history without times has no bias. Numbers count as seconds. `fit` needs the
         column `timestamp`. None uses times for the order alone.
+    item_features : DataFrame, default=None
+        Features of items: a column `item_id` and any columns of texts, lists of texts,
+        numbers or lists of numbers. The vector of an item is then the sum of its own
+        embedding and those of its features, so that items without interactions are
+        recommended, too; see Notes of `AttRecRecommender`.
     learning_rate : float, default=0.003
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In the transformers it increases during the first 5%
@@ -155,11 +161,13 @@ class AttRecRecommender(BaseNetworkRecommender):
         `U` of shape (n_users, d), `V` and `X` (n_items, d), and the query and key
         projections `W_Q` and `W_K` (d, d); with `time_bias` also the biases of the
         attention by the time between two items, `b_pair`, and by the age of the item
-        attended to, `b_age` (128,); float32.
+        attended to, `b_age` (128,); with `item_features` also the embeddings of
+        features, `B_V` and `B_X` (n_features, d), which V and X contain; float32.
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)
-        Item ids, in the order of their first interaction.
+        Item ids, in the order of their first interaction; items without interactions
+        come last.
     item_counts_ : ndarray of shape (n_items,)
         Number of interactions of each item.
     missing_item_ : object
@@ -175,6 +183,8 @@ class AttRecRecommender(BaseNetworkRecommender):
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
+    item_features_ : ItemFeatures or None
+        Features of the items, as labels and numbers; None without `item_features`.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -206,13 +216,36 @@ class AttRecRecommender(BaseNetworkRecommender):
     -----
     Dropout applies to the queries and keys of the attention.
 
+    With `item_features`, the vector of an item (the rows of V and X in AttRec, that of
+    E in the transformers) is its own embedding plus the sum of the embeddings of its
+    features [2]_: one for each text, one for each number times the number, and one for
+    having a row in the table. In training, a step leaves out the own embeddings of 10 %
+    of the items at random, so that features alone learn to represent an item [3]_.
+
+    - Columns of texts, also of categories, have one text or a list of texts per item;
+      columns of numbers one number or a list of as many numbers for all items, such as
+      the vector of a title. Numbers are centred and divided by the root of their mean
+      square; a list is divided as a whole.
+    - Items without interactions are part of the catalogue: they are ranked and
+      recommended by their features alone, and come last in `items_`. Nothing is learned
+      from them.
+    - Items of X without a row are represented by their own embeddings alone.
+    - A missing value, NaN, None or an empty text, has its own embedding. Texts of a
+      single item share one per column. If no item with interactions has such a value,
+      it counts as the average of the column.
+
     References
     ----------
     .. [1] S. Zhang, Y. Tay, L. Yao, A. Sun, "Next Item Recommendation with
        Self-Attention", 2018, arXiv:1808.06414.
+    .. [2] M. Kula, "Metadata Embeddings for User and Item Cold-start Recommendations",
+       2015, arXiv:1507.08439.
+    .. [3] M. Volkovs, G. Yu, T. Poutanen, "DropoutNet: Addressing Cold Start in
+       Recommender Systems", NeurIPS 2017.
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from sklearn_attrec import AttRecRecommender
     >>> from sklearn_attrec.datasets import make_interactions
     >>> interactions = make_interactions(random_state=0)
@@ -220,6 +253,13 @@ class AttRecRecommender(BaseNetworkRecommender):
     >>> model.predict(0).shape
     (10,)
     >>> model.predict("new", history=[4, 8, 15], k=3).shape
+    (3,)
+
+    Items 50 to 59 have no interactions yet, but features:
+
+    >>> items = pd.DataFrame({"item_id": range(60), "colour": ["red", "blue"] * 30})
+    >>> model = AttRecRecommender(d=8, max_iter=2, item_features=items, random_state=0)
+    >>> model.fit(interactions).predict(0, candidates=range(50, 60), k=3).shape
     (3,)
     """
 
@@ -259,6 +299,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         alpha: float = 0.0,
         max_norm: float | None = 1.0,
         time_bias: str | None = None,
+        item_features: Frame | None = None,
         learning_rate: float = 3e-3,
         batch_size: int = 512,
         max_iter: int = 20,
@@ -285,6 +326,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         self.alpha = alpha
         self.max_norm = max_norm
         self.time_bias = time_bias
+        self.item_features = item_features
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter

@@ -82,8 +82,8 @@ class BaseRecommender(
     - `_learn` returns fitted attributes from encoded sequences;
     - `_item_parts` and `_query_parts` return the vectors of items and queries;
     - `_weight_layout` returns dtypes and sizes of `weights_`, for model files;
-    - where needed, `_learn_more`, `_popularity_weight`, `_similarity_vectors`,
-      `_settings`, `_n_epochs` and `_after_fit`.
+    - where needed, `_learn_more`, `_catalogue`, `_popularity_weight`,
+      `_similarity_vectors`, `_settings`, `_n_epochs` and `_after_fit`.
 
     A vector is the concatenation of parts. They are stored separately, so that large
     arrays are not copied and memory-mapped arrays are not loaded. The score is the sum
@@ -178,6 +178,24 @@ class BaseRecommender(
             If Ctrl-C or divergence stopped training and usable weights exist.
         """
         raise NotImplementedError
+
+    def _catalogue(self, items, caller, is_update=False):
+        """Return the ids of all items, and the fitted attributes about them.
+
+        Parameters
+        ----------
+        items : ndarray of shape (n,)
+            The items with interactions. They keep their places, before all others.
+        caller : str
+        is_update : bool, default=False
+            Whether `partial_fit` is the caller.
+
+        Returns
+        -------
+        items : ndarray of shape (n_items,)
+        attributes : dict
+        """
+        return items, {}
 
     def _learn_more(self, appended, state):
         """Learn from appended interactions and return all fitted attributes.
@@ -293,7 +311,8 @@ class BaseRecommender(
         Raises
         ------
         InteractionsError
-            If X cannot be used; the message says which rows and what to do.
+            If X or `item_features` cannot be used; the message says which rows and what
+            to do.
         InvalidParameterError
             If a parameter has an invalid value.
         TrainingDivergedError
@@ -316,8 +335,10 @@ class BaseRecommender(
                 f"only the item {short_repr(items[0])} (n_samples = "
                 f"{len(sequences.items)}). Pass interactions with more items."
             )
-        state = encoded_state(sequences, users, items)
-        state["settings_"] = self._settings(len(items), sequences.longest)
+        parameters = self._settings(len(items), sequences.longest)
+        items, features = self._catalogue(items, caller)
+        state = encoded_state(sequences, users, items) | features
+        state["settings_"] = parameters
         names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
         features = pd.DataFrame(columns=names) if isinstance(X, pd.DataFrame) else X
         feature_record = BaseEstimator()  # gets n_features_in_ and feature_names_in_

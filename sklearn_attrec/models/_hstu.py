@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_attrec._networks import hstu
 from sklearn_attrec.models._transformer import BaseTransformerRecommender
+from sklearn_attrec.utils._types import Frame
 
 __all__ = ["HSTURecommender"]
 
@@ -70,6 +71,11 @@ class HSTURecommender(BaseTransformerRecommender):
         `timestamp` of the query, and without one the time of the user's latest item. A
         history without times has no bias. Numbers count as seconds. `fit` needs the
         column `timestamp`. None uses times for the order alone.
+    item_features : DataFrame, default=None
+        Features of items: a column `item_id` and any columns of texts, lists of texts,
+        numbers or lists of numbers. The vector of an item is then the sum of its own
+        embedding and those of its features, so that items without interactions are
+        recommended, too; see Notes of `AttRecRecommender`.
     learning_rate : float, default=0.004
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In the transformers it increases during the first 5%
@@ -123,12 +129,14 @@ class HSTURecommender(BaseTransformerRecommender):
         bias of its layer normalisation, `0.g` and `0.s` (d,), the bias by distance,
         `0.b_position` (L,), whose last number belongs to the item itself, and with
         `time_bias` the bias by time, `0.b_time` (128,); the prefix is the number of the
-        block. `g_out` and `s_out` (d,) belong to the final layer normalisation. All are
-        float32.
+        block. `g_out` and `s_out` (d,) belong to the final layer normalisation. With
+        `item_features` also the embeddings of features, `B_E` (n_features, d), which E
+        contains. All are float32.
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)
-        Item ids, in the order of their first interaction.
+        Item ids, in the order of their first interaction; items without interactions
+        come last.
     item_counts_ : ndarray of shape (n_items,)
         Number of interactions of each item.
     missing_item_ : object
@@ -144,6 +152,8 @@ class HSTURecommender(BaseTransformerRecommender):
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
+    item_features_ : ItemFeatures or None
+        Features of the items, as labels and numbers; None without `item_features`.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -214,6 +224,7 @@ class HSTURecommender(BaseTransformerRecommender):
         n_negatives: int | None = None,
         calibration: float = 0.75,
         time_bias: str | None = None,
+        item_features: Frame | None = None,
         learning_rate: float = 4e-3,
         batch_size: int = 32,
         max_iter: int = 20,
@@ -235,6 +246,7 @@ class HSTURecommender(BaseTransformerRecommender):
         self.n_negatives = n_negatives
         self.calibration = calibration
         self.time_bias = time_bias
+        self.item_features = item_features
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter

@@ -8,9 +8,12 @@ from types import ModuleType
 import numpy as np
 
 from sklearn_attrec._interactions.column_names import TIME, WEIGHT
+from sklearn_attrec._interactions.frames import library_of
+from sklearn_attrec._interactions.item_features import ItemFeatures
 from sklearn_attrec._interactions.sequences import hold_out_last
 from sklearn_attrec._interactions.times import in_seconds
 from sklearn_attrec._interactions.windows import training_windows
+from sklearn_attrec._networks.item_features import feature_layout, initial_features
 from sklearn_attrec._ranking.known_ids import lookup
 from sklearn_attrec._ranking.queries import Queries
 from sklearn_attrec._ranking.search import rank_targets
@@ -35,6 +38,13 @@ from sklearn_attrec.exceptions import (
 )
 from sklearn_attrec.metrics import ndcg
 from sklearn_attrec.models._base import BaseRecommender, InterruptedFit
+from sklearn_attrec.models._item_features import (
+    add_features,
+    feature_inputs,
+    features_of_fit,
+    features_of_update,
+    fill_untrained,
+)
 from sklearn_attrec.utils._callbacks import FitTask, NoContext
 from sklearn_attrec.utils._memory import physical_memory
 from sklearn_attrec.utils._param_validation import (
@@ -43,6 +53,7 @@ from sklearn_attrec.utils._param_validation import (
     Integer,
     OneOf,
     Optional,
+    Predicate,
     RandomState,
     Real,
 )
@@ -55,6 +66,10 @@ __all__ = ["BaseNetworkRecommender"]
 # not on their share: on MovieLens 1M, the difference of two epochs has a standard error
 # of 0.005.
 N_VALIDATION_USERS = 2_000
+
+
+def _is_frame(value):
+    return library_of(value) is not None and hasattr(value, "columns")
 
 
 class BaseNetworkRecommender(BaseRecommender):
@@ -76,6 +91,7 @@ class BaseNetworkRecommender(BaseRecommender):
     n_iter_: int
     n_users_skipped_: int
     interrupted_: bool
+    item_features_: ItemFeatures | None
 
     _parameter_constraints = {
         **BaseRecommender._parameter_constraints,
@@ -84,6 +100,7 @@ class BaseNetworkRecommender(BaseRecommender):
         "max_iter": Integer(1),
         "early_stopping": Boolean(),
         "time_bias": Optional(OneOf("history", "request")),
+        "item_features": Optional(Predicate("a DataFrame", _is_frame)),
         "validation_fraction": Optional(Real(0, 1, low_open=True)),
         "checkpoint": Optional(FilePath()),
         "random_state": RandomState(),
@@ -120,7 +137,8 @@ class BaseNetworkRecommender(BaseRecommender):
         return self.max_iter
 
     def _learn(self, sequences, state, task, strict):
-        self._check_memory(len(state["users_"]), len(state["items_"]), sequences)
+        n_items = np.count_nonzero(state["item_counts_"])
+        self._check_memory(state, sequences)
         checkpoints, saved, progress = self._open_checkpoints(sequences, state)
         random = np.random.default_rng(progress.entropy)
         held_out = None
@@ -128,11 +146,11 @@ class BaseNetworkRecommender(BaseRecommender):
             sequences, held_out = self._hold_out(sequences, random)
         self._check_histories(sequences)
         self._check_times(sequences)
-        parameters = self._settings(len(state["items_"]), sequences.longest)
+        parameters = self._settings(n_items, sequences.longest)
         state = state | {"settings_": parameters}
         plan, weights = self._prepare(sequences, state, random)
         if len(plan.untrained) == len(state["users_"]):
-            self._report_missing_negatives(len(state["items_"]), strict)
+            self._report_missing_negatives(n_items, strict)
 
         import_tensorflow()  # in a forked process, raises an error before it can hang
         from sklearn_attrec._training.trainer import Trainer
@@ -141,7 +159,7 @@ class BaseNetworkRecommender(BaseRecommender):
             plan,
             Trainer(plan, weights),
             progress,
-            plan.untrained,
+            partial(self._complete, plan, state, plan.untrained),
             early_stopping=self._make_early_stopping(state, held_out),
             checkpoints=checkpoints,
             random=random,
@@ -160,21 +178,22 @@ class BaseNetworkRecommender(BaseRecommender):
         caller = self._caller("partial_fit")
         self._check_unchanged(caller)
         sequences, users, items, is_new = appended
-        self._check_memory(len(users), len(items), sequences)
+        self._check_memory(state, sequences)
         # L + 1 items are the longest history that a transformer of this L trains on.
         state["settings_"] = self._settings(len(items), self.settings_["L"] + 1)
         # Another seed for each call, and the same one after loading.
         entropy = np.random.SeedSequence([_entropy(self.random_state), len(is_new)])
         random = np.random.default_rng(entropy)
         plan, weights = self._prepare(sequences, state, random, is_new)
-        self._copy_fitted_rows(weights, state)
-        new_items = np.flatnonzero(lookup(self, "items_", items) < 0)
-        layout = self._weight_layout(state["settings_"])
-        for name, table in weights.items():
-            if layout[name][1][0] == "n_items":
-                table[new_items] = start_items(random, table, sequences, new_items)
+        self._copy_fitted_rows(weights, users, items)
+        self._start_new_rows(weights, random, plan, state, sequences)
         new_users = np.flatnonzero(lookup(self, "users_", users) < 0)
-        plan.complete(dict(weights), new_users)  # in place; adds no weight to train
+        untrained = np.intersect1d(plan.untrained, new_users)
+        complete = partial(self._complete, plan, state, untrained)
+        state["n_users_skipped_"] = len(plan.untrained)
+        if not is_new[training_windows(sequences).positions].any():
+            complete(weights)
+            return state | {"weights_": weights}
 
         import_tensorflow()
         from sklearn_attrec._training.trainer import Trainer
@@ -183,7 +202,7 @@ class BaseNetworkRecommender(BaseRecommender):
             plan,
             Trainer(plan, weights),
             Progress(0),
-            np.intersect1d(plan.untrained, new_users),
+            complete,
             early_stopping=None,
             checkpoints=None,
             random=random,
@@ -193,13 +212,44 @@ class BaseNetworkRecommender(BaseRecommender):
             caller=caller,
         )
         train(run, EpochReports(self, FitTask(NoContext(), self, None, None), state))
-        n_skipped = len(plan.untrained)
-        return state | {"weights_": run.weights(), "n_users_skipped_": n_skipped}
+        return state | {"weights_": run.weights()}
+
+    def _start_new_rows(self, weights, random, plan, state, sequences):
+        """Set the rows of new users and items from which training starts, in place."""
+        features, tables = state["item_features_"], self._network.ITEM_TABLES
+        n_items = len(weights[tables[0]])
+        new_items = lookup(self, "items_", state["items_"][:n_items]) < 0
+        vectors = dict(weights)
+        if features is not None:
+            features = features.select(np.arange(n_items))
+            add_features(vectors, tables, features)
+            new_items &= np.diff(features.indptr) == 0  # the others have a start
+        new_items = np.flatnonzero(new_items)
+        for name in tables:
+            rows = start_items(random, vectors[name], sequences, new_items)
+            weights[name][new_items] = vectors[name][new_items] = rows
+        new_users = np.flatnonzero(lookup(self, "users_", state["users_"]) < 0)
+        plan.complete(vectors, new_users)  # in place
+
+    def _complete(self, plan, state, users, weights):
+        """Turn trained weights into those of the fitted model, in place.
+
+        `users` have not been trained.
+        """
+        features = state["item_features_"]
+        if features is not None:
+            tables = self._network.ITEM_TABLES
+            n_items = len(weights[tables[0]])
+            of_trained = features.select(np.arange(n_items))
+            for name in tables:
+                fill_untrained(weights[f"B_{name}"], of_trained)
+            add_features(weights, tables, features)
+        plan.complete(weights, users)
 
     def _check_unchanged(self, caller):
         """Check that no parameter that defines the model was changed after fit."""
-        fitted = self.settings_
-        given = self._settings(len(self.items_), fitted["L"] + 1)
+        fitted, n_items = self.settings_, np.count_nonzero(self.item_counts_)
+        given = self._settings(n_items, fitted["L"] + 1)
         changed = [name for name in fitted if given[name] != fitted[name]]
         if changed:
             # Others may be None, and follow from those that are not.
@@ -215,14 +265,19 @@ class BaseNetworkRecommender(BaseRecommender):
 
         `is_new` are the rows that `partial_fit` adds.
         """
-        n_users, n_items = len(state["users_"]), len(state["items_"])
-        parameters = state["settings_"]
+        n_users, n_items = len(state["users_"]), np.count_nonzero(state["item_counts_"])
+        parameters, features = state["settings_"], state["item_features_"]
         try:
             settings = self._network.make_settings(**parameters)
         except InvalidParameterError as error:
             raise InvalidParameterError(f"{self._caller('fit')}: {error}") from error
         plan = self._training_plan(sequences, settings, parameters, n_items, is_new)
         weights = self._network.initial_weights(random, parameters, n_users, n_items)
+        if features is not None:
+            # Items without interactions, which come last, take no part in training.
+            plan.data["features"] = feature_inputs(features.select(np.arange(n_items)))
+            tables, d = self._network.ITEM_TABLES, parameters["d"]
+            weights |= initial_features(tables, features.n_features, d)
         return plan, weights
 
     def _train(self, run, reports, state):
@@ -262,7 +317,9 @@ class BaseNetworkRecommender(BaseRecommender):
             return None, None, Progress(entropy)
         seed = None if self.random_state is None else entropy
         users, items = state["users_"], state["items_"]
-        identity = fingerprint(self, sequences, users, items, seed)
+        given = state["item_features_"]
+        features = {} if given is None else given.arrays()
+        identity = fingerprint(self, sequences, users, items, features, seed)
         checkpoints = Checkpoints(self.checkpoint, identity)
         checkpoints.check_path(self._caller("fit"))
         saved = checkpoints.load()
@@ -276,17 +333,26 @@ class BaseNetworkRecommender(BaseRecommender):
             )
         return checkpoints, saved, saved.progress
 
-    def _copy_fitted_rows(self, weights, state):
+    def _copy_fitted_rows(self, weights, users, items):
         """Copy the fitted weights of known users and items into initial weights."""
-        layout = self._weight_layout(self.settings_)
+        tables = self._network.ITEM_TABLES
+        layout = self._weight_layout(self.settings_) | feature_layout(tables)
+        fitted = dict(self.weights_)
+        codes = {
+            "n_users": lookup(self, "users_", users),
+            "n_items": lookup(self, "items_", items),
+        }
+        if self.item_features_ is not None:
+            add_features(fitted, tables, self.item_features_, sign=-1)
+            for name in tables:  # of new items: their features suffice
+                weights[name][:] = 0
         for name in weights:
-            fitted, rows = self.weights_[name], layout[name][1][0]
-            if rows in ("n_users", "n_items"):
-                ids = {"n_users": "users_", "n_items": "items_"}[rows]
-                codes = lookup(self, ids, state[ids])
-                weights[name][codes >= 0] = fitted[codes[codes >= 0]]
+            rows = layout[name][1][0]
+            if rows in codes:
+                known = codes[rows] >= 0
+                weights[name][known] = fitted[name][codes[rows][known]]
             else:
-                weights[name] = fitted.copy()
+                weights[name] = fitted[name].copy()
 
     # Early stopping -------------------------------------------------------------
 
@@ -361,6 +427,23 @@ class BaseNetworkRecommender(BaseRecommender):
         make = self._network.make_settings
         return self._cached("settings", lambda: make(**self.settings_))
 
+    def _catalogue(self, items, caller, is_update=False):
+        given, fitted = self.item_features, is_update and self.item_features_
+        if is_update and fitted is None and given is not None:
+            raise InvalidParameterError(
+                f"{caller}: the 'item_features' parameter of {type(self).__name__} "
+                "must be None, as in fit. Set it back, or fit again."
+            )
+        if fitted:
+            items, features = features_of_update(
+                given, items, self.items_, fitted, caller
+            )
+        elif given is not None:
+            items, features = features_of_fit(given, items, caller)
+        else:
+            features = None
+        return items, {"item_features_": features}
+
     def _uses_times(self):
         return self.settings_["time_bias"] is not None
 
@@ -369,13 +452,17 @@ class BaseNetworkRecommender(BaseRecommender):
 
     # Checks ---------------------------------------------------------------------
 
-    def _check_memory(self, n_users, n_items, sequences):
+    def _check_memory(self, state, sequences):
         """Raise an error if training cannot fit in memory."""
         memory = physical_memory()
+        n_users, n_items = len(state["users_"]), len(state["items_"])
         settings = self._settings(n_items, sequences.longest)
         sizes = {**settings, "n_users": n_users, "n_items": n_items}
-        n_weights = 0
-        for _, labels in self._weight_layout(settings).values():
+        layout, n_weights = self._weight_layout(settings), 0
+        if (features := state["item_features_"]) is not None:
+            layout = layout | feature_layout(self._network.ITEM_TABLES)
+            sizes["n_features"] = features.n_features
+        for _, labels in layout.values():
             shape = [
                 sum(int(sizes.get(name, name)) for name in label.split("+"))
                 for label in labels

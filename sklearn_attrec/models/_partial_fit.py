@@ -10,7 +10,7 @@ from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
 from sklearn_attrec._interactions.columns import check_interactions
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.weights import check_weights
-from sklearn_attrec._ranking.known_ids import describe_ids
+from sklearn_attrec._ranking.known_ids import check_same_type
 from sklearn_attrec._ranking.queries import check_features, fitted_period
 from sklearn_attrec._ranking.query_times import comparable_times, warn_of_other_period
 from sklearn_attrec.exceptions import InteractionsError
@@ -28,9 +28,11 @@ class PartialFitMixin:
     fit: Callable[..., Self]
     users_: np.ndarray
     items_: np.ndarray
+    item_counts_: np.ndarray
     _caller: Callable[[str], str]
     _sequences: Callable[[], Any]
     _settings: Callable[..., dict]
+    _catalogue: Callable[..., tuple]
     _learn_more: Callable[..., dict]
 
     def partial_fit(self, X: Table, y: object = None) -> Self:
@@ -50,6 +52,11 @@ class PartialFitMixin:
         `loss_curve_`, `n_iter_`, `validation_scores_` and `interrupted_` remain those
         of `fit`.
 
+        A network with `item_features` reads its table again, also if X has no rows:
+        items that only the table has are added, and items without a row in it keep
+        their features. Known texts and the scales of numbers remain those of `fit`.
+        After loading a model, set `item_features` to a table of the new items.
+
         New users need no `partial_fit`: pass their `history` to `predict`. Any
         exception, Ctrl-C included, leaves the estimator unchanged.
 
@@ -57,7 +64,8 @@ class PartialFitMixin:
         ----------
         X : DataFrame or array-like of shape (n_rows, 2 or more)
             Interactions, as in `fit`; with `timestamp` and `weight` if the rows of
-            `fit` had them, and only then. Without rows nothing changes.
+            `fit` had them, and only then. Without rows nothing but the items that
+            `item_features` adds or changes is new.
         y : None
             Ignored.
 
@@ -69,8 +77,8 @@ class PartialFitMixin:
         Raises
         ------
         InteractionsError
-            If X cannot be used, or its ids, times or weights do not go with those seen
-            in fit.
+            If X or `item_features` cannot be used, or does not go with what `fit` has
+            seen: types of ids, times, weights, columns.
         InvalidParameterError
             If a parameter has an invalid value, or a parameter that defines a network
             was changed after `fit`.
@@ -109,11 +117,14 @@ class PartialFitMixin:
         validate_parameters(self)
         caller = self._caller("partial_fit")
         appended = self._append(to_pandas(X), caller)
-        if not appended.is_new.any():
+        has_features = getattr(self, "item_features", None) is not None
+        if not appended.is_new.any() and not has_features:
             return self
         sequences, users, items, _ = appended
-        state = encoded_state(sequences, users, items)
-        state["settings_"] = self._settings(len(items), sequences.longest)
+        parameters = self._settings(len(items), sequences.longest)
+        items, features = self._catalogue(items, caller, is_update=True)
+        state = encoded_state(sequences, users, items) | features
+        state["settings_"] = parameters
         state = self._learn_more(appended, state)
         self.__dict__.update(state, _cache={})
         return self
@@ -123,14 +134,16 @@ class PartialFitMixin:
         check_features(self, X, caller)
         users, items, times = check_interactions(X, caller=caller, allow_empty=True)
         sequences = self._sequences()
+        known_items = self.items_[: np.count_nonzero(self.item_counts_)]
         if len(users) == 0:
-            return Appended(sequences, self.users_, self.items_, np.zeros(0, bool))
+            is_new = np.zeros(len(sequences.items), dtype=bool)
+            return Appended(sequences, self.users_, known_items, is_new)
         weights = check_weights(X, caller, allow_zeros=True)
         for known, ids, name in (
             (self.users_, users, USER),
             (self.items_, items, ITEM),
         ):
-            _check_type(known, ids, name, caller)
+            check_same_type(known, ids, f"column {name!r}", "fit", caller)
         _refuse_missing(times, sequences.times, TIME, caller)
         _refuse_missing(weights, sequences.weights, WEIGHT, caller)
         if times is not None:
@@ -145,18 +158,7 @@ class PartialFitMixin:
                 warn_of_early=False,
             )
         more = users, items, times
-        return append(sequences, self.users_, self.items_, more, weights)
-
-
-def _check_type(known, ids, name, caller):
-    """Check that new ids have the type of those seen in fit."""
-    kinds = {known.dtype.kind, ids.dtype.kind, np.result_type(known, ids).kind}
-    if len(kinds) > 1 and not kinds <= {"i", "u"}:  # int64 and uint64 become floats
-        raise InteractionsError(
-            f"{caller}: column {name!r} contains ids of another type, "
-            f"{describe_ids(ids)}, than those seen in fit, {describe_ids(known)}. "
-            "Convert them to the type of these."
-        )
+        return append(sequences, self.users_, known_items, more, weights)
 
 
 def _refuse_missing(given, known, name, caller):

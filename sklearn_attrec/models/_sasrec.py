@@ -6,6 +6,7 @@ import numpy as np
 
 from sklearn_attrec._networks import sasrec
 from sklearn_attrec.models._transformer import ENCODER, BaseTransformerRecommender
+from sklearn_attrec.utils._types import Frame
 
 __all__ = ["SASRecRecommender"]
 
@@ -72,6 +73,11 @@ class SASRecRecommender(BaseTransformerRecommender):
         `timestamp` of the query, and without one the time of the user's latest item. A
         history without times has no bias. Numbers count as seconds. `fit` needs the
         column `timestamp`. None uses times for the order alone.
+    item_features : DataFrame, default=None
+        Features of items: a column `item_id` and any columns of texts, lists of texts,
+        numbers or lists of numbers. The vector of an item is then the sum of its own
+        embedding and those of its features, so that items without interactions are
+        recommended, too; see Notes of `AttRecRecommender`.
     learning_rate : float, default=0.004
         Largest step size of the Adam optimiser, above 0. In AttRec the step size
         decreases linearly to 0. In the transformers it increases during the first 5%
@@ -126,11 +132,14 @@ class SASRecRecommender(BaseTransformerRecommender):
         and the gains and biases of its layer normalisations, `0.g_att`, `0.s_att`,
         `0.g_ff` and `0.s_ff`; the prefix is the number of the block. With norm='pre'
         also `g_out` and `s_out` of the final layer normalisation; with `time_bias` for
-        each block also the biases by time, `0.b_time` (128,). All are float32.
+        each block also the biases by time, `0.b_time` (128,); with `item_features` also
+        the embeddings of features, `B_E` (n_features, d), which E contains. All are
+        float32.
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)
-        Item ids, in the order of their first interaction.
+        Item ids, in the order of their first interaction; items without interactions
+        come last.
     item_counts_ : ndarray of shape (n_items,)
         Number of interactions of each item.
     missing_item_ : object
@@ -146,6 +155,8 @@ class SASRecRecommender(BaseTransformerRecommender):
     settings_ : dict
         Values that `fit` used for the parameters that define the model: None and values
         above a limit are replaced.
+    item_features_ : ItemFeatures or None
+        Features of the items, as labels and numbers; None without `item_features`.
     n_features_in_ : int
         Number of columns seen in `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -222,6 +233,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         positions: str = "learned",
         norm: str = "pre",
         time_bias: str | None = None,
+        item_features: Frame | None = None,
         learning_rate: float = 4e-3,
         batch_size: int = 32,
         max_iter: int = 20,
@@ -245,6 +257,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         self.positions = positions
         self.norm = norm
         self.time_bias = time_bias
+        self.item_features = item_features
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.max_iter = max_iter

@@ -23,10 +23,11 @@ __all__ = [
 # The classes that a model file may contain. Loading never imports a class by name.
 CLASSES = {cls.__name__: cls for cls in RECOMMENDERS.values()}
 
-# Parameters that are not saved: the path of a checkpoint is not part of the model.
-UNSAVED = ("checkpoint",)
+# Parameters that are not saved: the path of a checkpoint is not part of the model, and
+# of `item_features` the features that `fit` has read are saved.
+UNSAVED = ("checkpoint", "item_features")
 
-# Parameters of networks in format 1.0 that no longer exist. Only `fit` used them.
+# Parameters of networks in earlier formats that no longer exist. Only `fit` used them.
 REMOVED = {"n_iter_no_change", "warm_start"}
 
 TIME_UNITS = ("Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns")
@@ -120,7 +121,8 @@ def check_manifest(manifest):
         "written_by": str,
     }
     checked = {"format", "sha256"}  # by `read_tensors`
-    if unknown := sorted(set(manifest) - set(expected) - checked):
+    optional = {"item_features"}  # see `read_features`
+    if unknown := sorted(set(manifest) - set(expected) - checked - optional):
         _raise_unless_newer(manifest, f"unknown entries: {short_repr(unknown)}")
     for name, types in expected.items():
         if not isinstance(manifest.get(name, ...), types):
@@ -147,16 +149,16 @@ def _raise_unless_newer(manifest, message):
         raise ModelFileError(message)
 
 
-def _is_network_1_0(model, manifest):
-    """Return whether a file has a network in format 1.0, before there was time_bias."""
-    return hasattr(model, "time_bias") and manifest.get("format", FORMAT)[1] == 0
+def _is_older_network(model, manifest, minor):
+    """Return whether a file has a network in a format before a minor version."""
+    return hasattr(model, "_network") and manifest.get("format", FORMAT)[1] < minor
 
 
 def unfitted_model(cls, manifest):
     """Create the unfitted estimator that a manifest describes."""
     model, params = cls(), manifest["params"]
     known = set(model.get_params(deep=False)) - set(UNSAVED)
-    removed = REMOVED if _is_network_1_0(model, manifest) else set()
+    removed = REMOVED if _is_older_network(model, manifest, 2) else set()
     if unknown := sorted(set(params) - known - removed):
         message = f"'params': {cls.__name__} has no parameters {short_repr(unknown)}"
         _raise_unless_newer(manifest, message)
@@ -211,7 +213,7 @@ def read_fitted_values(model, manifest):
 def read_settings(model, manifest):
     """Check and return the parameters that the model was fitted with."""
     settings = manifest["settings"]
-    if _is_network_1_0(model, manifest):
+    if _is_older_network(model, manifest, 1):
         settings = {"time_bias": None} | settings
     # Only names and types of these settings are used.
     expected = model._settings(2**31, 2**31)

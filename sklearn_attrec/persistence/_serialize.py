@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from sklearn_attrec.persistence._item_features import describe_columns
 from sklearn_attrec.persistence._manifest import make_manifest
 from sklearn_attrec.utils._packed_ids import pack_ids
 
@@ -41,4 +42,8 @@ def serialize(model):
     for name in ("loss_curve", "validation_scores"):
         if (curve := getattr(model, f"{name}_", None)) is not None:
             tensors[name] = np.array(curve, dtype=np.float64)
-    return make_manifest(model), tensors
+    manifest = make_manifest(model)
+    if (features := getattr(model, "item_features_", None)) is not None:
+        manifest["item_features"] = describe_columns(features)
+        tensors |= features.arrays()
+    return manifest, tensors

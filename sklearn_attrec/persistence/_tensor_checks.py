@@ -3,7 +3,9 @@
 import numpy as np
 
 from sklearn_attrec._interactions.weights import largest_weight
+from sklearn_attrec._networks.item_features import feature_layout
 from sklearn_attrec.exceptions import ModelFileError
+from sklearn_attrec.persistence._item_features import feature_tensor_layout
 from sklearn_attrec.utils._csr import row_mates
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -51,6 +53,9 @@ def check_layout(model, manifest, settings, tensors):
         if "validation_scores" in tensors:
             expected["validation_scores"] = ("f8", ("n_iter",))
     weights = model._weight_layout(settings)
+    if manifest.get("item_features") is not None:
+        weights = weights | feature_layout(model._network.ITEM_TABLES)
+        expected |= feature_tensor_layout(tensors)
     expected |= {f"weights.{name}": layout for name, layout in weights.items()}
     if missing := sorted(set(expected) - set(tensors)):
         raise ModelFileError(f"{short_repr(missing[0])} is missing")
@@ -104,6 +109,8 @@ def check_values(tensors, times):
     codes, counts = tensors["history.items"], tensors["item_counts"]
     if (counts != np.bincount(codes, minlength=len(counts))).any():
         raise ModelFileError("'item_counts' does not match 'history.items'")
+    if (np.diff(counts > 0) & (counts[1:] > 0)).any():
+        raise ModelFileError("'item_counts': items without interactions must be last")
     if times is not None:
         if not np.isfinite(times).all():
             raise ModelFileError("'history.times' contains values that are not finite")

@@ -67,7 +67,7 @@ def unpack_ids(name, arrays, thorough=True):
 
 def _texts(name, offsets, utf8):
     lengths = np.diff(offsets)
-    is_complete = offsets[0] == 0 and offsets[-1] == len(utf8)
+    is_complete = len(offsets) and offsets[0] == 0 and offsets[-1] == len(utf8)
     if not is_complete or (lengths <= 0).any() or (offsets < 0).any():
         raise ValueError(f"'{name}.offsets' does not divide '{name}.utf8' into ids")
     text, bounds = utf8.tobytes(), offsets.tolist()

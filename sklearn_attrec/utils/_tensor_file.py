@@ -42,7 +42,7 @@ __all__ = [
 
 # Major and minor version. Files with a newer minor version are read with a warning;
 # files with another major version raise an error.
-FORMAT = (1, 1)
+FORMAT = (1, 2)
 
 # Maximum size of the header in bytes: it is read before any checksum is verified.
 MAX_HEADER = 2**20

@@ -51,6 +51,9 @@ def models():
         np.arange(45) * 9, "D"
     )
     early = {"early_stopping": True, "validation_fraction": 0.5}
+    features = pd.DataFrame({"item_id": np.arange(11, dtype=np.int16)})
+    features["colours"] = [["red"], ["red", "é"], None, ["é"]] * 2 + [[], ["é"], ["x"]]
+    features["price"] = [1.0, 2.0, np.nan] * 3 + [4.0, 5.0]
 
     def dates(user, step):
         return days[user + step]
@@ -63,7 +66,7 @@ def models():
 
     return [
         AttRecRecommender(loss="hinge", **SMALL).fit(cycle(names, words, dates)),
-        SASRecRecommender(**BLOCK).fit(
+        SASRecRecommender(item_features=features, **BLOCK).fit(
             cycle(numbers - 3, numbers.astype(np.int16), steps)
         ),
         SSEPTRecommender(d_user=4, **BLOCK, **early).fit(cycle(wide, numbers)),

@@ -1,0 +1,182 @@
+"""Item features of a fitted network: the catalogue, and the weights with them."""
+
+import numpy as np
+import pandas as pd
+
+from sklearn_attrec._interactions.factorize import factorize
+from sklearn_attrec._interactions.item_features import (
+    MISSING,
+    OTHER,
+    FeatureTable,
+    encode_features,
+    learn_columns,
+    read_features,
+)
+from sklearn_attrec._networks import numpy_ops
+from sklearn_attrec._networks.item_features import FeatureInputs, feature_vectors
+from sklearn_attrec._ranking.known_ids import check_same_type
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = [
+    "add_features",
+    "feature_inputs",
+    "features_of_fit",
+    "features_of_update",
+    "fill_untrained",
+]
+
+
+def features_of_fit(frame, items, caller):
+    """Read item features for a fit.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The parameter `item_features`.
+    items : ndarray of shape (n,)
+        The items that have interactions.
+    caller : str
+
+    Returns
+    -------
+    items : ndarray of shape (n_items,)
+        The given items, then those that only the table has.
+    features : ItemFeatures
+        Of these items.
+    """
+    table = read_features(frame, caller)
+    rows = _rows(table, items, caller)
+    if (rows < 0).all():
+        raise InteractionsError(
+            f"{caller}: item_features has a row for none of the {len(items)} items of "
+            f"X. Its items are, for example, {short_repr(table.items[0])}; those of X, "
+            f"{short_repr(items[0])}. Give both the same ids."
+        )
+    columns = learn_columns(table, rows[rows >= 0], caller)
+    everything = _union(items, table.items)
+    features = encode_features(columns, table)
+    return everything, features.select(_rows(table, everything, caller))
+
+
+def features_of_update(frame, items, known_items, known_features, caller):
+    """Read item features for `partial_fit`.
+
+    Parameters
+    ----------
+    frame : DataFrame or None
+        The parameter `item_features`. Items without a row keep their features.
+    items : ndarray of shape (n,)
+        The items that have interactions.
+    known_items : ndarray
+        The items before the update.
+    known_features : ItemFeatures
+        Features of `known_items`.
+    caller : str
+
+    Returns
+    -------
+    items : ndarray of shape (n_items,)
+    features : ItemFeatures
+    """
+    columns = known_features.columns
+    if frame is None:
+        table = FeatureTable(items[:0], {})
+        newer = known_features.select(np.empty(0, dtype=np.int64))
+    else:
+        table = read_features(frame, caller)
+        _check_columns(table, columns, caller)
+        newer = encode_features(columns, table)
+    everything = _union(items, known_items, table.items)
+    codes = pd.Index(known_items, dtype=known_items.dtype).get_indexer(everything)
+    rows = _rows(table, everything, caller)
+    return everything, known_features.updated(codes, newer, rows)
+
+
+def _rows(table, items, caller):
+    """Return the row of each item in a table, −1 without a row."""
+    name = "item_features: column 'item_id'"
+    check_same_type(items, table.items, name, "X", caller)
+    return pd.Index(table.items, dtype=table.items.dtype).get_indexer(items)
+
+
+def _union(items, *others):
+    """Return all items, the given ones first."""
+    _, union = factorize(np.concatenate([items, *others]))
+    return union
+
+
+def _check_columns(table, columns, caller):
+    """Check that a table has the columns that the features were learned from."""
+    expected = [column.name for column in columns]
+    missing = [name for name in expected if name not in table.columns]
+    unknown = [name for name in table.columns if name not in expected]
+    if missing or unknown:
+        raise InteractionsError(
+            f"{caller}: item_features must have the columns that it had in fit, "
+            f"{short_repr(expected)}. Missing: {missing}; not known: {unknown}. Change "
+            "the table, or fit again."
+        )
+    for column in columns:
+        values = table.columns[column.name]
+        is_text = isinstance(values, tuple)
+        width = 0 if is_text else values.shape[1]
+        if width != len(column.means):
+            kinds = "texts", "a number", "{} numbers"
+            found, before = (
+                kinds[min(n, 2)].format(n) for n in (width, len(column.means))
+            )
+            raise InteractionsError(
+                f"{caller}: item_features: column {column.name!r} contains {found}, "
+                f"but contained {before} in fit. Convert it, or fit again."
+            )
+
+
+def feature_inputs(features):
+    """Return the arrays that a network reads."""
+    return FeatureInputs(features.indptr, features.labels, features.numbers)
+
+
+def add_features(weights, tables, features, sign=1):
+    """Add to the rows of item tables those of the items' features, in place.
+
+    Parameters
+    ----------
+    weights : dict of ndarray
+    tables : tuple of str
+        Names of the tables.
+    features : ItemFeatures
+        If of more items than a table has rows, the others have features only.
+    sign : {1, -1}, default=1
+        −1 subtracts.
+    """
+    for name in tables:
+        own = weights[name]
+        rows = feature_vectors(
+            numpy_ops, weights[f"B_{name}"], feature_inputs(features)
+        )
+        rows *= np.float32(sign)
+        rows[: len(own)] += own
+        weights[name] = rows
+
+
+def fill_untrained(table, features):
+    """Fill in the rows of labels that no item had in training, in place.
+
+    Another text, or a missing one, then counts as the average of the known texts.
+
+    Parameters
+    ----------
+    table : ndarray of shape (n_features, d)
+    features : ItemFeatures
+        Of the items in training.
+    """
+    counts = np.bincount(features.labels, minlength=len(table))
+    for column, first in zip(features.columns, features.first_labels, strict=False):
+        if column.texts is None:
+            continue  # a missing number counts as the average without a label
+        rows = slice(first + OTHER, first + column.n_labels)
+        average = np.average(table[rows], axis=0, weights=counts[rows])
+        for label in (first + MISSING, first + OTHER):
+            if counts[label] == 0:
+                table[label] = average
