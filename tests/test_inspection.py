@@ -5,16 +5,28 @@ import sys
 
 import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401
 from sklearn.model_selection import GridSearchCV, HalvingGridSearchCV
 from sklearn.pipeline import make_pipeline
 
-from sklearn_attrec import AttRecRecommender, PopularityRecommender
-from sklearn_attrec.inspection import LossCurveDisplay, SearchHeatmapDisplay
-from sklearn_attrec.metrics import make_multi_ranking_scorer
-from sklearn_attrec.model_selection import LeaveLastOut
+from sklearn_attrec import (
+    AttRecRecommender,
+    MarkovRecommender,
+    PopularityRecommender,
+)
+from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.inspection import (
+    AttentionDisplay,
+    ExplanationDisplay,
+    LossCurveDisplay,
+    RankingCurveDisplay,
+    SearchHeatmapDisplay,
+)
+from sklearn_attrec.metrics import hit_rate, make_multi_ranking_scorer, ndcg
+from sklearn_attrec.model_selection import LeaveLastOut, leave_last_out_split
 from sklearn_attrec.preprocessing import DropRepeats
 from sklearn_attrec.utils._optional_dependencies import import_optional
 
@@ -230,3 +242,75 @@ def test_without_matplotlib_only_plotting_fails():
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "LossCurveDisplay needs matplotlib" in run.stdout, run.stderr
     assert "pip install 'sklearn-attrec-core[plot]'" in run.stdout
+
+
+def tick_labels(labels):
+    return [label.get_text() for label in labels]
+
+
+@pytest.mark.parametrize("kind", [dict, pd.Series])
+def test_explanation_shows_the_causes_by_title(small_interactions, kind):
+    model = AttRecRecommender(d=4, max_iter=1, random_state=0).fit(small_interactions)
+    reasons = model.explain(3, k=1)
+    of_history = reasons["cause"] == "history"
+    first = reasons.loc[of_history, "cause_item_id"].iloc[0]
+    names = kind({first: "x" * 50, reasons["item_id"].iloc[0]: "The best"})
+    display = ExplanationDisplay.from_estimator(model, 3, names=names, color="green")
+    widths = [bar.get_width() for bar in display.bars_]
+    np.testing.assert_allclose(widths, reasons["contribution"])
+    assert display.ax_.get_title() == "The best"
+    labels = tick_labels(display.ax_.get_yticklabels())
+    assert labels.count("x" * 39 + "…") == 1
+    assert {"popularity", "long-term taste"} < {*labels}
+    others = reasons.loc[of_history, "cause_item_id"].iloc[1:].map(str)
+    assert {*others} < {*labels}
+    few = ExplanationDisplay.from_estimator(model, 3, item=first, max_causes=2)
+    assert len(few.bars_) == 2
+    assert few.ax_.get_title() == str(first)
+    largest = model.explain(3, items=first)["contribution"].abs().nlargest(2)
+    widths = [abs(bar.get_width()) for bar in few.bars_]
+    np.testing.assert_allclose(sorted(widths), sorted(largest))
+
+
+def test_explanation_without_a_recommendation():
+    rows = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [1, 2, 1]})
+    model = PopularityRecommender().fit(rows)
+    with (
+        pytest.warns(UserWarning, match="no item is left"),
+        pytest.raises(InteractionsError, match="no item can be.* user 1"),
+    ):
+        ExplanationDisplay.from_estimator(model, 1)
+
+
+def test_attention_shows_the_window(small_interactions):
+    model = AttRecRecommender(d=4, max_iter=1, random_state=0).fit(small_interactions)
+    history = model.items_[:3].tolist()
+    display = AttentionDisplay.from_estimator(
+        model, "new", history, names={history[0]: "first"}
+    )
+    expected = model.attention("new", history)
+    np.testing.assert_array_equal(display.im_.get_array(), expected)
+    labels = ["first", *map(str, history[1:])]
+    assert tick_labels(display.ax_.get_xticklabels()) == labels
+    assert tick_labels(display.ax_.get_yticklabels()) == labels
+    display.figure_.canvas.draw()
+
+
+@pytest.mark.parametrize(
+    ("metric", "compute", "label"),
+    [("ndcg", ndcg, "NDCG@K"), ("hit_rate", hit_rate, "HR@K")],
+)
+def test_ranking_curves_compare_models(small_interactions, metric, compute, label):
+    train, test = leave_last_out_split(small_interactions)
+    models = {
+        "popular": PopularityRecommender().fit(train),
+        "chain": MarkovRecommender().fit(train),
+    }
+    display = RankingCurveDisplay.from_estimators(models, test, metric=metric, max_k=4)
+    assert display.ax_.get_ylabel() == label
+    for line, (name, model) in zip(display.lines_, models.items(), strict=True):
+        assert line.get_label() == name
+        expected = [compute(model.target_ranks(test), k) for k in (1, 2, 3, 4)]
+        np.testing.assert_array_equal(line.get_xydata(), list(enumerate(expected, 1)))
+    with pytest.raises(InvalidParameterError, match="'metric'.*'ndcg', 'hit_rate'"):
+        RankingCurveDisplay.from_estimators(models, test, metric="mrr")

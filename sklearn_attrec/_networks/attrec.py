@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sklearn_attrec._networks import losses
+from sklearn_attrec._networks import losses, numpy_ops
 from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.negative_sampling import draw_untouched
 from sklearn_attrec._networks.positions import sinusoids
@@ -19,6 +19,7 @@ from sklearn_attrec._networks.time_buckets import N_BUCKETS, bucket, time_bucket
 __all__ = [
     "ITEM_TABLES",
     "Settings",
+    "attention",
     "batch_loss",
     "initial_weights",
     "item_embeddings",
@@ -27,6 +28,7 @@ __all__ = [
     "query_parts",
     "short_term",
     "weight_layout",
+    "window_factors",
 ]
 
 ITEM_TABLES = ("V", "X")
@@ -228,16 +230,46 @@ def short_term(
     if settings.aggregation in ("mean", "sum"):
         # Sum the attention weights before multiplying by the item embeddings: the full
         # product of both matrices would be much more expensive.
-        mask = ops.cast(padding_mask, "float32")[:, :, None]  # (batch, L, 1)
-        summed = ops.sum(mask * attention_weights, axis=1)  # (batch, L)
-        if settings.aggregation == "mean":
-            summed = summed / ops.sum(mask, axis=1)
+        summed = _summed(ops, settings, attention_weights, padding_mask)
         return ops.weighted_rows(summed, rows, codes)  # (batch, d)
     window = ops.take(rows, codes, axis=0)  # (batch, L, d)
     outputs = ops.matmul(attention_weights, window)  # (batch, L, d)
     if settings.aggregation == "max":
         return ops.max(ops.where(padding_mask[:, :, None], outputs, -np.inf), axis=1)
     return ops.min(ops.where(padding_mask[:, :, None], outputs, np.inf), axis=1)
+
+
+def _summed(ops, settings, attention_weights, padding_mask):
+    """Sum or average the attention that each item gets, (batch, L)."""
+    mask = ops.cast(padding_mask, "float32")[:, :, None]  # (batch, L, 1)
+    summed = ops.sum(mask * attention_weights, axis=1)  # (batch, L)
+    return summed / ops.sum(mask, axis=1) if settings.aggregation == "mean" else summed
+
+
+def window_factors(settings, attention_weights, window, padding_mask):
+    """Return the factor of each item of a window in m, in NumPy.
+
+    m is the sum of these factors times the rows of X.
+
+    Parameters
+    ----------
+    settings : Settings
+    attention_weights : ndarray of shape (batch, L, L)
+    window : ndarray of shape (batch, L, d)
+        Rows of X.
+    padding_mask : ndarray of shape (batch, L), bool
+
+    Returns
+    -------
+    ndarray of shape (batch, L, 1) or, for 'max' and 'min', (batch, L, d)
+    """
+    if settings.aggregation in ("mean", "sum"):
+        return _summed(numpy_ops, settings, attention_weights, padding_mask)[:, :, None]
+    outputs = attention_weights @ window  # (batch, L, d)
+    outputs = outputs if settings.aggregation == "max" else -outputs
+    outputs = np.where(padding_mask[:, :, None], outputs, -np.inf)
+    places = outputs.argmax(axis=1)[:, :, None]  # (batch, d, 1) of the output that is m
+    return np.take_along_axis(attention_weights, places, axis=1).swapaxes(1, 2)
 
 
 def query_parts(ops, settings, long_vectors, short_vectors):

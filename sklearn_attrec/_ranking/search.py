@@ -14,7 +14,7 @@ from sklearn_attrec._ranking.top_k import TopK
 from sklearn_attrec._ranking.vectors import item_parts, query_parts
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["RankedTargets", "best_items", "rank_targets"]
+__all__ = ["RankedTargets", "best_items", "exact_scores", "rank_targets"]
 
 
 class RankedTargets(NamedTuple):
@@ -139,6 +139,27 @@ def rank_targets(model, queries, targets, exclude_seen, k=0):
 
     map_blocks(rank, len(queries.users), catalogue, k)
     return RankedTargets(ranks, is_repeat, best)
+
+
+def exact_scores(model, users, histories, times, items):
+    """Return the scores of given items, as `best_items` does.
+
+    Parameters
+    ----------
+    model : BaseRecommender
+        The fitted recommender.
+    users, histories, times
+        n queries, as in `query_parts`.
+    items : ndarray of shape (n, m), int
+        Item codes.
+
+    Returns
+    -------
+    ndarray of shape (n, m), float32
+    """
+    scores = _catalogue(model).scores(query_parts(model, users, histories, times))
+    rows = np.repeat(np.arange(len(items)), items.shape[1])
+    return scores.exact(rows, items.ravel()).reshape(items.shape)
 
 
 def _catalogue(model):

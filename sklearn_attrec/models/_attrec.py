@@ -4,16 +4,22 @@ import os
 from functools import partial
 
 import numpy as np
+import pandas as pd
 from scipy.sparse import csr_array
+from sklearn.utils.validation import check_is_fitted
 
+from sklearn_attrec._interactions.column_names import ITEM
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
 from sklearn_attrec._interactions.times import in_seconds
 from sklearn_attrec._interactions.windows import last_items, training_windows
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import index_untouched
+from sklearn_attrec._ranking.queries import read_queries
 from sklearn_attrec._training.loop import TrainingPlan
 from sklearn_attrec._training.updates import with_rehearsal
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.models._explanations import HISTORY, POPULARITY, TASTE, Causes
 from sklearn_attrec.models._network import BaseNetworkRecommender
 from sklearn_attrec.utils._param_validation import (
     Boolean,
@@ -22,7 +28,7 @@ from sklearn_attrec.utils._param_validation import (
     Optional,
     Real,
 )
-from sklearn_attrec.utils._types import Frame
+from sklearn_attrec.utils._types import Frame, History, Users
 
 __all__ = ["AttRecRecommender"]
 
@@ -410,31 +416,150 @@ class AttRecRecommender(BaseNetworkRecommender):
 
     def _query_parts(self, users, histories, times):
         weights, settings = self.weights_, self._network_settings()
-        items, padding_mask = last_items(histories, self.settings_["L"])
+        window = self._windows(histories, times)
+        short_term = attrec.short_term(ops, weights, settings, weights["X"], **window)
+        long_term = self._long_term(users, histories)
+        return attrec.query_parts(ops, settings, long_term, short_term)
+
+    def _windows(self, histories, times):
+        """Return the last L items of histories, as arguments of the network."""
+        L = self.settings_["L"]
+        items, padding_mask = last_items(histories, L)
         seconds, query_seconds = self._times_in_seconds(histories, times)
         window_times = None
         if seconds is not None:
-            timed = histories._replace(items=seconds)
-            item_seconds, _ = last_items(timed, self.settings_["L"])  # (n, L)
+            item_seconds, _ = last_items(histories._replace(items=seconds), L)  # (n, L)
             window_times = np.column_stack([item_seconds, query_seconds])
         # Avoids NaN for an empty history; the result of such a row is not read.
         padding_mask[:, -1] = True
-        short_term = attrec.short_term(
-            ops,
-            weights,
-            settings,
-            weights["X"],
-            items,
-            padding_mask,
-            times=window_times,
-        )
+        return {"codes": items, "padding_mask": padding_mask, "times": window_times}
+
+    def _long_term(self, users, histories):
+        """Return the row of U of each user, inferred from the history if unseen."""
+        weights = self.weights_
         long_term = weights["U"][users]  # (n, d)
         is_unseen = (users < 0)[:, None]
         if is_unseen.any():
             length = self._cached("length", lambda: _mean_length(weights["U"]))
             inferred = infer_user_vectors(weights["V"], histories, length)
             long_term = np.where(is_unseen, inferred, long_term)
-        return attrec.query_parts(ops, settings, long_term, short_term)
+        return long_term
+
+    def attention(self, user: Users, history: History | None = None) -> pd.DataFrame:
+        """Return the weights of attention between the last items of a user.
+
+        Parameters
+        ----------
+        user : id, or DataFrame with one row
+            A single user, as in `predict`.
+        history : list of item ids, default=None
+            As in `predict`.
+
+        Returns
+        -------
+        DataFrame of shape (n, n), float32
+            Up to L items, oldest first: index and columns are item ids. Row i says how
+            much item i attends to each other item, and sums to 1; an item attends to
+            itself only if it is alone. Equations 2 and 3 of [1]_.
+
+        Raises
+        ------
+        InteractionsError
+            As in `predict`, or if there are several users or no items.
+        UnknownUserError
+            As in `predict`.
+
+        Warns
+        -----
+        TimeUnitWarning, UserWarning
+            As in `predict`.
+
+        References
+        ----------
+        .. [1] S. Zhang, Y. Tay, L. Yao, A. Sun, "Next Item Recommendation with
+           Self-Attention", 2018, arXiv:1808.06414.
+
+        Examples
+        --------
+        >>> from sklearn_attrec import AttRecRecommender
+        >>> from sklearn_attrec.datasets import make_interactions
+        >>> rows = make_interactions(random_state=0)
+        >>> model = AttRecRecommender(d=8, max_iter=2, random_state=0).fit(rows)
+        >>> model.attention("new", history=[4, 8, 15]).shape
+        (3, 3)
+        """
+        check_is_fitted(self)
+        caller = self._caller("attention")
+        queries, _ = read_queries(self, user, history, caller)
+        if not self._uses_times():
+            queries = queries.without_times()
+        _, histories, times = queries.block(slice(None))
+        if len(queries.ids) != 1 or len(histories.items) == 0:
+            raise InteractionsError(
+                f"{caller}: needs one user with at least one item. Got "
+                f"{len(queries.ids)} users with {len(histories.items)} items in total."
+            )
+        attention_weights, window = self._attention(histories, times)
+        (is_item,) = window["padding_mask"]
+        ids = pd.Index(self.items_[window["codes"][0, is_item]], name=ITEM)
+        attention_weights = attention_weights[0][is_item][:, is_item]
+        return pd.DataFrame(attention_weights, index=ids, columns=ids)
+
+    def _attention(self, histories, times):
+        """Return the attention between the last L items, and what `_windows` returns.
+
+        Returns
+        -------
+        attention_weights : ndarray of shape (n, L, L)
+        window : dict
+        """
+        weights, window = self.weights_, self._windows(histories, times)
+        settings = self._network_settings()
+        return attrec.attention(ops, weights, settings, weights["X"], **window), window
+
+    def _causes(self, users, histories, times, items):
+        settings, (n, m) = self._network_settings(), items.shape
+        U, V, X = (self.weights_[name].astype(np.float64) for name in "UVX")
+        attention_weights, window = self._attention(histories, times)
+        codes, padding_mask = window["codes"], window["padding_mask"]
+        factors = attrec.window_factors(
+            settings, attention_weights, X[codes], padding_mask
+        ).astype(np.float64)
+        # Compared with the average user, whose m is the average row of X.
+        average_u = U.mean(axis=0)
+        average_m = self.item_counts_ @ X / self.item_counts_.sum()
+        shares = factors / factors.sum(axis=1, keepdims=True) * average_m
+        shares = factors * X[codes] - shares  # (n, L, d), whose sum is m − average
+        u = self._long_term(users, histories).astype(np.float64)
+        m_vectors = average_m + shares.sum(axis=1)
+        V, X = V[items], X[items]  # (n, m, d)
+        omega = settings.omega
+        popularity = omega * _scores(settings, average_u, V)
+        popularity += (1 - omega) * _scores(settings, average_m, X)
+        taste = omega * _scores(settings, u[:, None], V)
+        taste -= omega * _scores(settings, average_u, V)
+        # Linear in the shares, so that those of each item can be told apart.
+        direction = X if settings.is_inner else 2 * X - m_vectors[:, None] - average_m
+        parts = (1 - omega) * np.einsum("nld,nmd->nlm", shares, direction)
+        queries, places = np.nonzero(padding_mask)
+        # An item that occurs several times in a window is one cause.
+        pairs = queries * len(self.items_) + codes[queries, places]
+        pairs, which = np.unique(pairs, return_inverse=True)
+        contributions = np.zeros((len(pairs), m))
+        np.add.at(contributions, which, parts[queries, places])
+        everyone, no_item = np.arange(n), np.full(n, -1)
+        return [
+            Causes(HISTORY, *np.divmod(pairs, len(self.items_)), contributions),
+            Causes(TASTE, everyone, no_item, taste),
+            Causes(POPULARITY, everyone, no_item, popularity),
+        ]
+
+
+def _scores(settings, query, vectors):
+    """Return the inner products or negative squared distances."""
+    if settings.is_inner:
+        return (query * vectors).sum(axis=-1)
+    return -np.square(query - vectors).sum(axis=-1)
 
 
 def _complete_weights(sequences, weights, untrained):

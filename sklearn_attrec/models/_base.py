@@ -23,6 +23,7 @@ from sklearn_attrec._ranking.rules import read_rules
 from sklearn_attrec._ranking.search import best_items
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.models._evaluation import EvaluationMixin
+from sklearn_attrec.models._explanations import ExplanationsMixin
 from sklearn_attrec.models._fitted_state import encoded_state
 from sklearn_attrec.models._partial_fit import PartialFitMixin
 from sklearn_attrec.models._vectors import VectorsMixin
@@ -68,6 +69,7 @@ class InterruptedFit(Exception):
 class BaseRecommender(
     PartialFitMixin,
     EvaluationMixin,
+    ExplanationsMixin,
     VectorsMixin,
     CallbackSupportMixin,
     DocLinkMixin,
@@ -82,7 +84,7 @@ class BaseRecommender(
     - `_learn` returns fitted attributes from encoded sequences;
     - `_item_parts` and `_query_parts` return the vectors of items and queries;
     - `_weight_layout` returns dtypes and sizes of `weights_`, for model files;
-    - where needed, `_learn_more`, `_catalogue`, `_popularity_weight`,
+    - where needed, `_learn_more`, `_catalogue`, `_causes`, `_popularity_weight`,
       `_similarity_vectors`, `_settings`, `_n_epochs` and `_after_fit`.
 
     A vector is the concatenation of parts. They are stored separately, so that large
@@ -452,11 +454,7 @@ class BaseRecommender(
         if k > codes.shape[1]:
             padding = [(0, 0), (0, k - codes.shape[1])]
             codes = np.pad(codes, padding, constant_values=-1)
-        ids, missing = self.items_[codes], codes < 0
-        if missing.any():
-            # None for integers: every integer of the dtype is an item.
-            ids = ids.astype(object) if self.missing_item_ is None else ids
-            ids[missing] = self.missing_item_
+        ids = self._ids_or_missing(codes)
         return ids[0] if single else ids
 
     def recommend(
@@ -555,6 +553,15 @@ class BaseRecommender(
         return make_frame(table, library_of(users), index)
 
     # Helpers --------------------------------------------------------------------
+
+    def _ids_or_missing(self, codes):
+        """Return the ids of items, and `missing_item_` for the code −1."""
+        ids, missing = self.items_[codes], codes < 0
+        if missing.any():
+            # None for integers: every integer of the dtype is an item.
+            ids = ids.astype(object) if self.missing_item_ is None else ids
+            ids[missing] = self.missing_item_
+        return ids
 
     def _caller(self, method):
         return f"{type(self).__name__}.{method}"

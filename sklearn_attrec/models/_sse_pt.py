@@ -5,6 +5,8 @@ import os
 import numpy as np
 
 from sklearn_attrec._networks import sse_pt
+from sklearn_attrec._ranking.search import exact_scores
+from sklearn_attrec.models._explanations import TASTE, Causes
 from sklearn_attrec.models._transformer import ENCODER, BaseTransformerRecommender
 from sklearn_attrec.utils._param_validation import Integer, Real
 from sklearn_attrec.utils._types import Frame
@@ -294,6 +296,14 @@ class SSEPTRecommender(BaseTransformerRecommender):
             "sse_user": float(self.sse_user),
             "sse_item": float(self.sse_item),
         }
+
+    def _causes(self, users, histories, times, items):
+        queries = histories, times, items
+        scores = exact_scores(self, users, *queries).astype(np.float64)
+        everyone, unseen = np.arange(len(users)), np.full(len(users), -1)
+        taste = scores - exact_scores(self, unseen, *queries)
+        causes = super()._causes(users, *queries)
+        return [*causes, Causes(TASTE, everyone, unseen, taste)]
 
     def _training_plan(self, *arguments):
         plan = super()._training_plan(*arguments)

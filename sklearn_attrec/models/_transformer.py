@@ -14,6 +14,7 @@ from sklearn_attrec._networks.negative_sampling import (
 from sklearn_attrec._training.loop import TrainingPlan
 from sklearn_attrec._training.schedules import warm_up_cosine
 from sklearn_attrec._training.updates import with_rehearsal
+from sklearn_attrec.models._explanations import left_out
 from sklearn_attrec.models._network import BaseNetworkRecommender
 from sklearn_attrec.utils._param_validation import Integer, OneOf, Optional, Real
 
@@ -46,7 +47,7 @@ def _groups(lengths, size):
     """
     order = np.argsort(lengths, kind="stable")
     values, starts = np.unique(lengths[order], return_index=True)
-    for length, rows in zip(values, np.split(order, starts[1:]), strict=True):
+    for length, rows in zip(values, np.split(order, starts)[1:], strict=True):
         if length > 0:
             n = max(1, size // length)
             yield from (rows[start : start + n] for start in range(0, len(rows), n))
@@ -143,6 +144,10 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
 
     def _item_parts(self):
         return (self.weights_["E"],)
+
+    def _causes(self, users, histories, times, items):
+        L = self.settings_["L"]
+        return [left_out(self, users, histories, times, items, L)]
 
     def _query_parts(self, users, histories, times):
         settings, L = self._network_settings(), self.settings_["L"]
