@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_attrec.datasets import make_interactions
@@ -25,12 +26,25 @@ def small_ratings():
     return ratings.assign(rating=values), "made for this test"
 
 
+def small_titles():
+    rows, description = small_ratings()
+    items = np.arange(40)
+    titles = [f"{'red' if item % 2 else 'blue'} number{item % 5}" for item in items]
+    return rows, pd.DataFrame({"item_id": items, "title": titles}), description
+
+
+def small_names(interactions):
+    return pd.Series("a film", index=interactions["item_id"].unique())
+
+
 @each_script
 def test_example_runs(script, tmp_path, monkeypatch, capsys):
     copied = Path(shutil.copy(script, tmp_path))  # the examples write figures
     monkeypatch.chdir(tmp_path)
     data = ModuleType("_data")
     data.load_interactions = small_ratings
+    data.load_names = small_names
+    data.load_titles = small_titles
     monkeypatch.setitem(sys.modules, "_data", data)
     runpy.run_path(str(copied), run_name="__main__")
     assert "Data: made for this test" in capsys.readouterr().out

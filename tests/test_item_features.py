@@ -391,6 +391,19 @@ def test_an_item_gets_its_first_interactions(cls, rows, tmp_path):
         assert_array_equal(value, loaded.weights_[name], err_msg=name)
 
 
+def test_new_items_without_values(rows):
+    table = ITEMS.assign(price=ITEMS["item_id"] % 7)
+    model = unfitted(AttRecRecommender, max_iter=2).set_params(item_features=table)
+    model.fit(rows)
+    new = pd.DataFrame({"item_id": [50], "half": [np.nan], "price": [None]})
+    model.set_params(item_features=new).partial_fit(rows[:0])
+    found = model.item_features_
+    assert model.items_[-1] == 50
+    # The label of a row, and those of the two missing values.
+    assert found.labels[found.indptr[-2] :].tolist() == [0, 1, 5]
+    assert found.numbers[-1] == 0
+
+
 def test_features_can_be_corrected(model, rows):
     model = copy.deepcopy(model)
     corrected = ITEMS.assign(half=ITEMS["half"].mask(ITEMS["item_id"] == 46, "odd"))

@@ -62,6 +62,12 @@ class Column(NamedTuple):
         """Number of labels of the column."""
         return 1 if self.texts is None else 2 + len(self.texts)
 
+    def missing(self, n):
+        """Return n missing values; see `FeatureTable`."""
+        if self.texts is None:
+            return np.full((n, len(self.means)), np.nan)
+        return np.arange(n), np.full(n, None)
+
 
 class ItemFeatures(NamedTuple):
     """Encoded features: labels, of which an item may have several, and numbers.

@@ -85,7 +85,7 @@ def features_of_update(frame, items, known_items, known_features, caller):
         newer = known_features.select(np.empty(0, dtype=np.int64))
     else:
         table = read_features(frame, caller)
-        _check_columns(table, columns, caller)
+        table = _with_columns_of_fit(table, columns, caller)
         newer = encode_features(columns, table)
     everything = _union(items, known_items, table.items)
     codes = pd.Index(known_items, dtype=known_items.dtype).get_indexer(everything)
@@ -106,8 +106,8 @@ def _union(items, *others):
     return union
 
 
-def _check_columns(table, columns, caller):
-    """Check that a table has the columns that the features were learned from."""
+def _with_columns_of_fit(table, columns, caller):
+    """Return a table, after checking that it has the columns seen in fit."""
     expected = [column.name for column in columns]
     missing = [name for name in expected if name not in table.columns]
     unknown = [name for name in table.columns if name not in expected]
@@ -117,19 +117,26 @@ def _check_columns(table, columns, caller):
             f"{short_repr(expected)}. Missing: {missing}; not known: {unknown}. Change "
             "the table, or fit again."
         )
+    kinds = "texts", "a number", "{} numbers"
+    read = {}
     for column in columns:
-        values = table.columns[column.name]
-        is_text = isinstance(values, tuple)
-        width = 0 if is_text else values.shape[1]
-        if width != len(column.means):
-            kinds = "texts", "a number", "{} numbers"
-            found, before = (
-                kinds[min(n, 2)].format(n) for n in (width, len(column.means))
-            )
+        values, expected = table.columns[column.name], len(column.means)
+        if _is_missing(values):  # which has no type
+            values = column.missing(len(table.items))
+        found = 0 if isinstance(values, tuple) else values.shape[1]
+        if found != expected:
+            found, expected = (kinds[min(n, 2)].format(n) for n in (found, expected))
             raise InteractionsError(
                 f"{caller}: item_features: column {column.name!r} contains {found}, "
-                f"but contained {before} in fit. Convert it, or fit again."
+                f"but contained {expected} in fit. Convert it, or fit again."
             )
+        read[column.name] = values
+    return table._replace(columns=read)
+
+
+def _is_missing(values):
+    """Return whether a column has only missing values."""
+    return bool(pd.isna(values[1] if isinstance(values, tuple) else values).all())
 
 
 def feature_inputs(features):
