@@ -33,7 +33,7 @@ def run_code(page):
 
 
 @pytest.mark.parametrize(
-    "page", ["callbacks.md", "evaluation.md", "frames.md", "time.md"]
+    "page", ["callbacks.md", "catalogue.md", "evaluation.md", "frames.md", "time.md"]
 )
 def test_code_of_a_page_runs(page):
     run_code(page)

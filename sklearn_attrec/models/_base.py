@@ -494,6 +494,8 @@ class BaseRecommender(
             result holds the label of the row of `users` that a row answers; otherwise
             it is 0, 1, 2, ...
             The DataFrame belongs to the library of `users`, to pandas if it has none.
+            Titles are joined as any column: ``recommended.merge(titles, on="item_id")``
+            for a table of titles, ``recommended["item_id"].map(titles)`` for a Series.
 
         Raises
         ------
