@@ -11,6 +11,7 @@ import textwrap
 import time
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
@@ -41,10 +42,14 @@ from sklearn_attrec.utils._tensor_file import read_tensors, write_tensors
 
 SMALL = {"d": 4, "L": 4, "max_iter": 4, "batch_size": 16, "k": 3, "random_state": 0}
 BLOCK = {**SMALL, "n_blocks": 1, "dropout": 0.2}
+ITEMS = pd.DataFrame({"item_id": range(23), "price": np.arange(23) % 5})
+ITEMS["colour"] = np.where(ITEMS["item_id"] % 3, "red", "blue")
 MODELS = {
     "attrec": AttRecRecommender(**SMALL, loss="hinge"),
     "attrec-softmax": AttRecRecommender(**SMALL, dropout=0),
-    "attrec-early": AttRecRecommender(**SMALL, early_stopping=True),
+    "attrec-early": AttRecRecommender(
+        **SMALL, early_stopping=True, item_features=ITEMS
+    ),
     "hstu-early": HSTURecommender(**BLOCK, early_stopping=True, time_bias="request"),
     "sasrec-gbce": SASRecRecommender(**BLOCK, loss="gbce", norm="post"),
     "sse-pt": SSEPTRecommender(**BLOCK, d_user=2, sse_user=0.5),
@@ -243,6 +248,16 @@ def test_two_damaged_checkpoints_are_refused(interactions, two_checkpoints):
 
 
 OTHERS = {"d": 5, "loss": "bpr", "max_iter": 9, "random_state": 1, "L": 5}
+
+
+def test_a_checkpoint_of_other_item_features_is_refused(
+    interactions, checkpoint, interrupt
+):
+    model = AttRecRecommender(**SMALL, checkpoint=checkpoint, item_features=ITEMS)
+    fit_interrupted(model, interactions, interrupt, 3)
+    for table in (None, ITEMS.assign(price=0.5), ITEMS[:22]):
+        with pytest.raises(CheckpointMismatchError, match="other interactions"):
+            clone(model).set_params(item_features=table).fit(interactions)
 
 
 @pytest.mark.case("F10")

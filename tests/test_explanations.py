@@ -132,6 +132,11 @@ def test_attention_decides_what_an_item_of_attrec_contributes(fitted):
     towards = 2 * X[place(6)] - m - average
     expected = 0.7 * shares.to_numpy() * ((vectors - average) @ towards)
     assert_allclose(reasons.loc[shares.index, "contribution"], expected, rtol=1e-4)
+    U, V = (model.weights_[name].astype(float) for name in "UV")
+    popularity = -0.3 * np.square(U.mean(axis=0) - V[place(6)]).sum()
+    popularity -= 0.7 * np.square(average - X[place(6)]).sum()
+    (found,) = reasons.loc[reasons["cause"] == "popularity", "contribution"]
+    assert found == pytest.approx(popularity, rel=1e-4)
 
 
 @each(MODELS)
@@ -166,6 +171,14 @@ def test_explained_together_or_alone(fitted, monkeypatch):
     monkeypatch.setattr("sklearn_attrec.models._explanations.BLOCK_SIZE", 2)
     monkeypatch.setattr("sklearn_attrec.models._explanations.LEFT_OUT_SIZE", 3)
     pd.testing.assert_frame_equal(model.explain(users, k=2), whole)
+
+
+@each(TRANSFORMERS)
+def test_the_only_item_of_a_history_contributes_the_whole_score(model, fitted):
+    reasons = fitted(model).explain(1000, [3, 3], items=[5, 5])
+    reasons = reasons[reasons["cause"] == "history"]
+    assert len(reasons) == 1
+    assert_allclose(reasons["contribution"], reasons["score"])
 
 
 def test_polars(fitted):

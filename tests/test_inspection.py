@@ -277,9 +277,36 @@ def test_explanation_without_a_recommendation():
     model = PopularityRecommender().fit(rows)
     with (
         pytest.warns(UserWarning, match="no item is left"),
-        pytest.raises(InteractionsError, match="no item can be.* user 1"),
+        pytest.raises(InteractionsError, match="Got 0, for user 1"),
     ):
         ExplanationDisplay.from_estimator(model, 1)
+
+
+def test_explanations_of_other_arguments(small_interactions):
+    model = MarkovRecommender().fit(small_interactions)
+    explain = ExplanationDisplay.from_estimator
+    items = model.items_[:2].tolist()
+    for user, item in (([1, 2], None), (1, items)):
+        with pytest.raises(InteractionsError, match="one item for one user. Got 2"):
+            explain(model, user, item=item)
+    with pytest.raises(InvalidParameterError, match="'max_causes'.*Got 0"):
+        explain(model, 1, max_causes=0)
+    with pytest.raises(InvalidParameterError, match="'names'.*dict or a Series"):
+        explain(model, 1, names=["a"])
+    names = pd.Series([np.nan, "$5 to $10^"] * 50, index=np.arange(100) // 2)
+    display = explain(model, 1, names=names)
+    assert "$5 to $10^" in tick_labels(display.ax_.get_yticklabels())
+    display.figure_.canvas.draw()
+    with pytest.raises(InvalidParameterError, match="needs an AttRecRecommender"):
+        AttentionDisplay.from_estimator(model, 1)
+
+
+def test_explanation_of_a_query_of_polars(small_interactions):
+    polars = pytest.importorskip("polars")
+    model = MarkovRecommender().fit(small_interactions)
+    query = polars.DataFrame({"user_id": [1], "timestamp": [10**6]})
+    display = ExplanationDisplay.from_estimator(model, query)
+    assert len(display.bars_) == 2
 
 
 def test_attention_shows_the_window(small_interactions):
@@ -314,3 +341,5 @@ def test_ranking_curves_compare_models(small_interactions, metric, compute, labe
         np.testing.assert_array_equal(line.get_xydata(), list(enumerate(expected, 1)))
     with pytest.raises(InvalidParameterError, match="'metric'.*'ndcg', 'hit_rate'"):
         RankingCurveDisplay.from_estimators(models, test, metric="mrr")
+    with pytest.raises(InvalidParameterError, match="'estimators'.*dict"):
+        RankingCurveDisplay.from_estimators([*models.values()], test)

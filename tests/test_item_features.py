@@ -34,7 +34,6 @@ from sklearn_attrec._networks.item_features import (
     item_rows,
 )
 from sklearn_attrec.exceptions import (
-    CheckpointMismatchError,
     InteractionsError,
     InvalidParameterError,
     ModelFileError,
@@ -113,6 +112,21 @@ def test_types_of_columns():
     assert_array_equal(other.numbers, expected.numbers)
 
 
+def test_numbers_are_limited():
+    table = pd.DataFrame({"item_id": range(4), "n": [0.1, 0.1, 0.1, 0.5]})
+    constant = encode(table, rows=[0, 1, 2])
+    assert constant.columns[0].scale == 1.0  # not the rounding error of the mean
+    assert_allclose(constant.numbers[:3], 0, atol=1e-6)
+    far = encode(table.assign(n=[1.0, 2.0, 3.0, 1e90]), rows=[0, 1, 2])
+    assert far.numbers[3] == 10.0
+
+
+def test_categories_with_missing_values():
+    codes = pd.Series([1, 2, 1, 2, None]).astype("category")  # of floats
+    table = pd.DataFrame({"item_id": range(5), "c": codes})
+    assert encode(table).columns[0].texts.tolist() == ["1", "2"]
+
+
 @pytest.mark.parametrize("library", ["polars", "pyarrow"])
 def test_frames_of_other_libraries(library):
     pytest.importorskip(library)
@@ -140,7 +154,12 @@ FAULTS = [
     (TABLE.assign(item_id=[1, 2, 3, 2, 2]), r"row 3 repeats the item 2 \(2 such"),
     (TABLE.assign(item_id=[1, 2, None, 4, 5]), "item_features.*missing"),
     (pd.concat([TABLE, TABLE["price"]], axis=1), "'price' appears more than once"),
-    (TABLE.assign(price=[1, np.inf, 2, 2, 2]), "'price' contains infinite.*is row 1"),
+    (TABLE.assign(price=[1, np.inf, 2, 2, 2]), "'price' contains numbers.*is row 1"),
+    (TABLE.assign(price=[1, 1e300, 2, 2, 2]), "numbers above 1e.100.*row 1"),
+    (TABLE.assign(price=pd.Series([1, 10**400, 2, 2, 2], dtype=object)), "Row 1 has 1"),
+    (TABLE.assign(price=[1j, 2, 2, 2, 2]), r"Row 0 has .*\(complex"),
+    (TABLE.assign(price=[{1.5, 2.5}] * 5), r"Row 0 has .*\(set\)"),
+    (pd.concat({"a": TABLE}, axis=1), "MultiIndex of 2 levels"),
     (
         TABLE.assign(text=[[1.0], [1.0, 2.0]] + [None] * 3),
         "first has 1, and row 1 has 2",
@@ -158,6 +177,16 @@ FAULTS = [
 @pytest.mark.parametrize(("table", "message"), FAULTS)
 def test_tables_that_cannot_be_used(table, message):
     with pytest.raises((InteractionsError, ValueError), match=f"(?s)f: .*{message}"):
+        encode(table)
+
+
+def test_texts_that_are_not_unicode():
+    table = TABLE.astype({"brand": object})
+    table["brand"] = pd.Series(["p", "\ud800", "p", "p", "p"], dtype=object)
+    with pytest.raises(InteractionsError, match="'brand'.* in row 1 is not valid"):
+        encode(table)
+    table.columns = pd.Index([*TABLE.columns[:4], "\ud800"], dtype=object)
+    with pytest.raises(InteractionsError, match="names of the columns.*not valid"):
         encode(table)
 
 
@@ -194,12 +223,12 @@ def test_own_rows_are_left_out_at_random_unless_an_item_has_no_features():
     weights, data = {"E": own, "B_E": table}, {"features": inputs}
     draws = iter([np.array([0.0, 0.9, 0.0, 0.0]), np.array([0.9, 0.0])])
     random = SimpleNamespace(uniform=lambda shape: next(draws))
-    (rows,) = item_rows(numpy_ops, random, weights, data, ("E",))
+    (rows,) = item_rows(numpy_ops, random, weights, data, ("E",), 0.5)
     vectors = feature_vectors(numpy_ops, table, inputs)
     kept = np.array([[0], [1], [1], [0]])
     assert_allclose(rows, kept * own + vectors, rtol=1e-6)
     assert_allclose(rows[2], own[2])
-    (some,) = item_rows(numpy_ops, random, weights, data, ("E",), np.array([3, 1]))
+    (some,) = item_rows(numpy_ops, random, weights, data, ("E",), 0.5, np.array([3, 1]))
     assert_allclose(some, [own[3] + vectors[3], vectors[1]], rtol=1e-6)
 
 
@@ -298,16 +327,10 @@ def test_tables_of_other_items(rows, ids, message):
 
 
 def test_other_values_of_the_parameter(rows):
-    for value in (ITEMS.to_numpy(), {"item_id": [1]}, ITEMS["item_id"], "genre"):
+    lazy = pytest.importorskip("polars").from_pandas(ITEMS).lazy()
+    for value in (ITEMS.to_numpy(), {"item_id": [1]}, ITEMS["item_id"], "genre", lazy):
         with pytest.raises(InvalidParameterError, match="'item_features'.*DataFrame"):
             AttRecRecommender(item_features=value).fit(rows)
-
-
-def test_without_features_nothing_changes(rows):
-    model = unfitted(SASRecRecommender, max_iter=1).set_params(item_features=None)
-    model.fit(rows)
-    assert model.item_features_ is None
-    assert "B_E" not in model.weights_
 
 
 # scikit-learn -------------------------------------------------------------------
@@ -330,28 +353,6 @@ def test_searches_and_pipelines_pass_features_on(rows, routing):
     copied = clone(fixed[-1])
     assert copied.item_features.equals(ITEMS)
     assert_same(state_of(copied.fit(rows)), state_of(fixed[-1]))
-
-
-def test_a_checkpoint_belongs_to_its_features(rows, tmp_path):
-    model = unfitted(AttRecRecommender, max_iter=3, checkpoint=tmp_path / "fit")
-    whole = clone(model).set_params(checkpoint=None).fit(rows)
-
-    class Stop(Exception):
-        pass
-
-    def interrupt(*args):
-        raise Stop
-
-    part = clone(model)
-    part._after_fit = interrupt  # keeps the checkpoint of a complete fit
-    with pytest.raises(Stop):
-        part.fit(rows)
-    assert_array_equal(clone(model).fit(rows).weights_["V"], whole.weights_["V"])
-    with pytest.raises(Stop):
-        part.fit(rows)
-    others = ITEMS.assign(half=ITEMS["half"].to_numpy()[::-1])
-    with pytest.raises(CheckpointMismatchError):
-        clone(model).set_params(item_features=others).fit(rows)
 
 
 # Updates ------------------------------------------------------------------------
@@ -402,6 +403,33 @@ def test_new_items_without_values(rows):
     # The label of a row, and those of the two missing values.
     assert found.labels[found.indptr[-2] :].tolist() == [0, 1, 5]
     assert found.numbers[-1] == 0
+    # No item with interactions lacks a text, so a missing one is the average of both.
+    B = model.weights_["B_V"]
+    assert_allclose(B[1], B[3:5].mean(axis=0), rtol=1e-5)
+    assert_allclose(model.weights_["V"][-1], B[0] + B[1] + B[5], rtol=1e-5, atol=1e-6)
+
+
+def test_columns_without_any_text_after_an_update(model, rows):
+    before = model.weights_["B_V"].copy()
+    nothing = ITEMS.assign(half=None)
+    model = copy.deepcopy(model).set_params(item_features=nothing)
+    model.partial_fit(rows[:0])
+    assert_array_equal(model.weights_["B_V"], before)
+    assert len({vector.tobytes() for vector in model.weights_["V"][40:]}) == 1
+
+
+@each
+def test_new_items_with_interactions_start_from_their_features(cls, rows):
+    model = unfitted(cls).fit(rows)
+    new = pd.DataFrame({"user_id": [0, 0], "item_id": [50, 52], "timestamp": [20, 21]})
+    table = pd.DataFrame({"item_id": [50], "half": "even"})  # 52 has no row
+    model.set_params(item_features=table, learning_rate=1e-12).partial_fit(new)
+    place = model.items_.tolist().index
+    for name in model._network.ITEM_TABLES:
+        vectors = model.weights_[name]
+        assert_allclose(vectors[place(50)], vectors[place(46)], rtol=1e-3, atol=1e-5)
+        norms = np.linalg.norm(vectors, axis=1)
+        assert norms[place(52)] == pytest.approx(norms[:40].mean(), rel=0.1)
 
 
 def test_features_can_be_corrected(model, rows):
@@ -426,6 +454,13 @@ def test_updates_need_the_columns_of_fit(model, rows, table, message):
     with pytest.raises(InteractionsError, match=message):
         model.partial_fit(rows)
     assert pickle.dumps(model) == before
+
+
+def test_updates_need_ids_of_the_type_of_fit(model, rows):
+    table = pd.DataFrame({"item_id": ["50"], "half": "even"})
+    model = copy.deepcopy(model).set_params(item_features=table)
+    with pytest.raises(InteractionsError, match="another type, str.*those of fit, int"):
+        model.partial_fit(rows[:0])
 
 
 def test_features_cannot_be_added_after_fit(rows):

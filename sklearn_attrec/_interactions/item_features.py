@@ -1,10 +1,17 @@
 """Read a table of item features and encode it as labels and numbers."""
 
+from collections.abc import Mapping
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import (
+    is_complex_dtype,
+    is_list_like,
+    is_numeric_dtype,
+    is_scalar,
+)
 
 from sklearn_attrec._interactions.column_calls import rename_call, unique_call
 from sklearn_attrec._interactions.column_names import ITEM, find_column, level_names
@@ -31,6 +38,10 @@ MIN_ITEMS = 2
 
 # The first labels of a column of texts: of a missing value, and of any other text.
 MISSING, OTHER = 0, 1
+
+# Largest absolute number, so that squares are finite; and the limit of scaled numbers,
+# because a typing error must not move an item far away.
+LARGEST, SCALED_LIMIT = 1e100, 10.0
 
 
 class FeatureTable(NamedTuple):
@@ -155,7 +166,15 @@ def read_features(frame, caller):
         If the table cannot be used. The message names column and row.
     """
     prefix = f"{caller}: item_features"
-    frame = to_pandas(frame, needed=None).rename(columns=str)
+    frame = to_pandas(frame, needed=None)
+    if isinstance(frame.columns, pd.MultiIndex):
+        raise InteractionsError(
+            f"{prefix}: the columns are a MultiIndex of {frame.columns.nlevels} "
+            "levels. Give them plain names, as in "
+            "item_features.set_axis(map('_'.join, item_features.columns), axis=1)."
+        )
+    _check_encodable(frame.columns, f"{prefix}: the names of the columns")
+    frame = frame.rename(columns=str)
     if ITEM not in frame:
         names = [*frame.columns, *level_names(frame)]
         renames = {find_column(names, ITEM) or "<your item_id>": ITEM}
@@ -191,12 +210,13 @@ def read_features(frame, caller):
 
 
 def _read_column(values, prefix):
-    if pd.api.types.is_numeric_dtype(values.dtype):  # or boolean
+    dtype = values.dtype
+    if is_numeric_dtype(dtype) and not is_complex_dtype(dtype):  # or boolean
         numbers = values.to_numpy(np.float64, na_value=np.nan)
         return _check_numbers(numbers[:, None], prefix)
     cells = [_plain(cell) for cell in values]
     if isinstance(values.dtype, pd.CategoricalDtype):
-        cells = [None if cell is None else str(cell) for cell in cells]
+        cells = [None if cell is None else _category(cell) for cell in cells]
     present = [cell for cell in cells if cell is not None]
     n_lists = sum(isinstance(cell, list) for cell in present)
     kinds = {_kind(value) for cell in present for value in _values(cell)}
@@ -211,14 +231,38 @@ def _read_column(values, prefix):
     lengths = np.fromiter(map(len, lists), np.int64, len(lists))
     texts = (text or None for text in chain.from_iterable(lists))  # "" is missing
     texts = np.fromiter(texts, object, lengths.sum())
-    return np.repeat(np.arange(len(lists)), lengths), texts
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    _check_encodable(texts, prefix, rows)
+    return rows, texts
 
 
 def _plain(cell):
     """Return a list as a list, whatever its type, and a missing value as None."""
-    if isinstance(cell, (list, tuple, set, frozenset, np.ndarray, pd.Series)):
+    if isinstance(cell, (set, frozenset)):  # numbers would have no order
+        return list(cell) if all(isinstance(value, str) for value in cell) else cell
+    if is_list_like(cell) and not isinstance(cell, Mapping):
         return list(cell)
-    return None if pd.isna(cell) else cell
+    return None if is_scalar(cell) and pd.isna(cell) else cell
+
+
+def _category(value):
+    """Return a category as text."""
+    # With missing values, pandas turns integers into floats.
+    is_whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if is_whole else value)
+
+
+def _check_encodable(texts, prefix, rows=None):
+    """Check that texts can be written to a model file."""
+    for place, text in enumerate(texts):
+        try:
+            str(text).encode()
+        except UnicodeEncodeError as error:
+            where = "" if rows is None else f" in row {rows[place]}"
+            raise InteractionsError(
+                f"{prefix}: {short_repr(text)}{where} is not valid Unicode: {error}. "
+                "Replace it."
+            ) from error
 
 
 def _values(cell):
@@ -228,7 +272,9 @@ def _values(cell):
 def _kind(value):
     if isinstance(value, str):
         return "text"
-    is_number = isinstance(value, (int, float, np.number, np.bool_))
+    if isinstance(value, int) and abs(value) > LARGEST:  # perhaps larger than any float
+        return "a large int"
+    is_number = isinstance(value, (int, float, np.integer, np.floating, np.bool_))
     return "number" if is_number else type(value).__name__
 
 
@@ -267,8 +313,9 @@ def _stack(cells, prefix):
 def _check_numbers(numbers, prefix):
     is_missing = np.isnan(numbers)
     is_partly = is_missing.any(axis=1) & ~is_missing.all(axis=1)
+    is_large = (np.abs(numbers) > LARGEST).any(axis=1)
     for what, rows in (
-        ("infinite numbers", np.flatnonzero(np.isinf(numbers).any(axis=1))),
+        (f"numbers above {LARGEST:.0e}", np.flatnonzero(is_large)),
         ("lists in which some numbers are missing", np.flatnonzero(is_partly)),
     ):
         if len(rows):
@@ -308,7 +355,6 @@ def learn_columns(table, rows, caller):
                     ".str.split('|'); titles to vectors, as TfidfVectorizer and "
                     "TruncatedSVD of scikit-learn do."
                 )
-            texts = check_ids(texts, name=f"column {name!r}", caller=caller)
             columns.append(Column(name, texts, np.empty(0), 1.0))
             continue
         known = values[is_learned & ~np.isnan(values).any(axis=1)]
@@ -318,7 +364,8 @@ def learn_columns(table, rows, caller):
             )
         means = known.mean(axis=0)
         length = np.sqrt(np.square(known - means).sum(axis=1).mean())
-        columns.append(Column(name, None, means, float(length) or 1.0))
+        is_constant = length <= 1e-12 * np.abs(means).max()  # but for rounding
+        columns.append(Column(name, None, means, 1.0 if is_constant else float(length)))
     return tuple(columns)
 
 
@@ -350,6 +397,7 @@ def encode_features(columns, table):
             owners = np.flatnonzero(np.isnan(values).any(axis=1))
             codes = np.full(len(owners), MISSING)
             scaled = (values - column.means) / column.scale
+            scaled = scaled.clip(-SCALED_LIMIT, SCALED_LIMIT)
             scaled[owners] = 0  # the mean
             numbers.append(scaled)
         else:

@@ -32,6 +32,9 @@ __all__ = [
 ]
 
 ITEM_TABLES = ("V", "X")
+# Probability that a step leaves out the own rows of an item with features. Larger ones
+# rank both new and other items worse, smaller ones rank too many new items first.
+OWN_DROPOUT = 0.05
 
 # Biases of attention by the time between two items of a window, and by the age of the
 # item that is attended to.
@@ -381,8 +384,8 @@ def batch_loss(ops, random, weights, settings, data, windows):
         read = ops.concatenate([ops.maximum(input_positions, 0), positions], axis=1)
         times = ops.take(data["times"], read, axis=0)  # (batch, L + 1)
     items, codes = ops.unique(window)  # (n,), (batch, L)
-    read_rows = partial(item_rows, ops, random, weights, data)
-    (rows,) = read_rows(("X",), items)  # (n, d)
+    read_rows = partial(item_rows, ops, random, weights, data, rate=OWN_DROPOUT)
+    (rows,) = read_rows(tables=("X",), items=items)  # (n, d)
     short_vectors = short_term(
         ops, weights, settings, rows, codes, padding_mask, random, times
     )
@@ -471,6 +474,6 @@ def _logsumexp_shared(ops, read_rows, settings, queries, items, excluded):
 
 def _keys_and_norms(ops, read_rows, settings, items):
     """Return V and X of items side by side, (n, 2d), and ω‖V_i‖² + (1 − ω)‖X_i‖²."""
-    V, X = read_rows(ITEM_TABLES, items)  # (n, d)
+    V, X = read_rows(tables=ITEM_TABLES, items=items)  # (n, d)
     norms = _weighted_squared_norm(ops, settings, V, X)[:, 0]  # (n,)
     return ops.concatenate([V, X], axis=1), norms

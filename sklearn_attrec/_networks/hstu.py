@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops
-from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.time_buckets import N_BUCKETS
 from sklearn_attrec._networks.transformer import (
     block_weights,
@@ -20,6 +19,7 @@ from sklearn_attrec._networks.transformer import (
     join_heads,
     layer_norm,
     split_heads,
+    with_features,
 )
 from sklearn_attrec._networks.transformer_queries import STRIP, time_bias
 from sklearn_attrec._networks.window_batches import read_batch
@@ -148,8 +148,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
         return random.dropout(x, settings.dropout) if settings.with_dropout else x
 
     batch = read_batch(ops, settings, data, windows)
-    (E,) = item_rows(ops, random, weights, data, ITEM_TABLES)
-    weights = weights | {"E": E}
+    weights = with_features(ops, random, weights, data)
     x = drop(_embed(ops, weights, batch.items))  # (T, d)
     for block in block_weights(weights):
         gate, value, query, key = _project(ops, block, x)

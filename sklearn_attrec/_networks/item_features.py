@@ -1,8 +1,8 @@
 """Items with features: the vector of an item is its own row plus those of its features.
 
 Rows are added up as in LightFM (Kula: Metadata Embeddings for User and Item Cold-start
-Recommendations, 2015, arXiv:1507.08439). In training, the own row of an item is left
-out at random, so that the features alone learn to represent it (as in DropoutNet;
+Recommendations, 2015, arXiv:1507.08439). In training, own rows are left out at random,
+so that the features alone learn to represent an item (as in DropoutNet;
 Volkovs, Yu, Poutanen, NeurIPS 2017).
 """
 
@@ -17,9 +17,6 @@ __all__ = [
     "initial_features",
     "item_rows",
 ]
-
-# Probability that a training step leaves out the own row of an item.
-OWN_DROPOUT = 0.1
 
 
 class FeatureInputs(NamedTuple):
@@ -43,7 +40,7 @@ def feature_layout(tables):
     return {f"B_{name}": ("f4", ("n_features", "d")) for name in tables}
 
 
-def item_rows(ops, random, weights, data, tables, items=None):
+def item_rows(ops, random, weights, data, tables, rate, items=None):
     """Return rows of item tables; with item features, the sum of own and feature rows.
 
     Parameters
@@ -56,7 +53,9 @@ def item_rows(ops, random, weights, data, tables, items=None):
     data : dict
         With `features`, FeatureInputs, if there are any.
     tables : tuple of str
-        Names of tables, for example "E". The same items are left out of all of them.
+        Names of tables, for example "E". The same own rows are left out of all.
+    rate : float
+        Probability of leaving out the own row of an item.
     items : tensor of shape (n,), int64, default=None
         Item codes; None means all items.
 
@@ -75,7 +74,7 @@ def item_rows(ops, random, weights, data, tables, items=None):
         items = ops.cast(ops.arange(ops.shape(features.numbers)[0]), "int64")
     inputs = _labels_of(ops, features, items)
     # An item without features has only its own row.
-    is_kept = random.uniform(ops.shape(items)) >= OWN_DROPOUT
+    is_kept = random.uniform(ops.shape(items)) >= rate
     kept = ops.cast(is_kept | (inputs.indptr[1:] == inputs.indptr[:-1]), "float32")
     return [
         kept[:, None] * table + feature_vectors(ops, weights[f"B_{name}"], inputs)

@@ -8,7 +8,6 @@ the compiled training step and `numpy_ops` in prediction.
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops, transformer
-from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.transformer_queries import last_outputs
 from sklearn_attrec._networks.window_batches import read_batch
 
@@ -125,8 +124,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
         Losses; training minimises their mean.
     """
     batch = read_batch(ops, settings, data, windows)
-    (E,) = item_rows(ops, random, weights, data, ITEM_TABLES)
-    weights = weights | {"E": E}
+    weights = transformer.with_features(ops, random, weights, data)
     x = embed(ops, weights, settings, batch.items, batch.from_end)  # (T, d)
     x = transformer.encode(ops, weights, settings, x, batch.layout, random)
     return losses.next_item(ops, random, weights["E"], settings, data, x, batch)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 import numpy as np
 
 from sklearn_attrec._networks import losses, numpy_ops, sasrec, transformer
-from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.transformer_queries import last_outputs
 from sklearn_attrec._networks.window_batches import read_batch
 
@@ -146,8 +145,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
     """
     encoder = settings.encoder
     batch = read_batch(ops, encoder, data, windows)
-    (E,) = item_rows(ops, random, weights, data, ITEM_TABLES)
-    weights = weights | {"E": E}
+    weights = transformer.with_features(ops, random, weights, data)
     n_items = ops.cast(ops.shape(weights["E"])[0], "int64")
     n_users = ops.cast(ops.shape(weights["U"])[0], "int64")
     # Negatives are drawn for `batch.users`, the original users.

@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.positions import sinusoids
 from sklearn_attrec._networks.time_buckets import N_BUCKETS
 from sklearn_attrec.exceptions import InvalidParameterError
@@ -35,7 +36,12 @@ __all__ = [
     "make_transformer_settings",
     "position_vectors",
     "split_heads",
+    "with_features",
 ]
+
+# Probability that a step leaves out the own row of an item with features. Larger ones
+# rank other items worse.
+OWN_DROPOUT = 0.01
 
 PROJECTIONS = ("W_Q", "W_K", "W_V", "W_O", "W_1", "W_2")
 BIASES = ("b_1", "b_2", "s_att", "s_ff")
@@ -119,6 +125,12 @@ def check_heads(n_heads, width):
 def initial_table(random, shape):
     """Draw an embedding table, float32."""
     return (0.02 * random.standard_normal(shape)).astype(np.float32)
+
+
+def with_features(ops, random, weights, data):
+    """Return the weights of a step: with item features, E is the sum of all rows."""
+    (E,) = item_rows(ops, random, weights, data, ("E",), OWN_DROPOUT)
+    return weights | {"E": E}
 
 
 class Part(NamedTuple):

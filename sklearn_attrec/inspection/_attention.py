@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_attrec.exceptions import InvalidParameterError
 from sklearn_attrec.inspection._axes import axes_for
-from sklearn_attrec.inspection._names import Names, title_of
+from sklearn_attrec.inspection._names import Names, titles_of
+from sklearn_attrec.utils._short_repr import short_repr
 from sklearn_attrec.utils._types import History, Id
 
 if TYPE_CHECKING:
@@ -89,9 +91,19 @@ class AttentionDisplay:
         -------
         AttentionDisplay
             The plotted display.
+
+        Raises
+        ------
+        InvalidParameterError
+            If the estimator has no method `attention`, or `names` is invalid.
         """
+        if not hasattr(estimator, "attention"):
+            raise InvalidParameterError(
+                f"{cls.__name__} needs an AttRecRecommender. Got "
+                f"{short_repr(estimator)} instead."
+            )
         table = estimator.attention(user, history)
-        display = cls(table.to_numpy(), [title_of(names, item) for item in table])
+        display = cls(table.to_numpy(), titles_of(table.columns, names))
         return display.plot(ax=ax, **kwargs)
 
     def plot(self, ax: Axes | None = None, **kwargs: Any) -> Self:
@@ -112,9 +124,9 @@ class AttentionDisplay:
         axes = axes_for(self, ax)
         weights = np.asarray(self.weights, dtype=float)
         self.im_ = axes.imshow(weights, **{"vmin": 0.0} | kwargs)
-        places = range(len(weights))
-        axes.set_yticks(places, self.item_names)
-        axes.set_xticks(places, self.item_names, rotation=45, ha="right")
+        places, style = range(len(weights)), {"parse_math": False}  # "$" is a dollar
+        axes.set_yticks(places, self.item_names, **style)
+        axes.set_xticks(places, self.item_names, rotation=45, ha="right", **style)
         axes.set(ylabel="Item that attends", xlabel="Item attended to")
         axes.figure.colorbar(self.im_, ax=axes, label="Weight of attention")
         self.ax_, self.figure_ = axes, axes.figure

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.inspection._axes import axes_for
-from sklearn_attrec.inspection._names import Names, title_of
+from sklearn_attrec.inspection._names import Names, titles_of
+from sklearn_attrec.utils._param_validation import Integer, check_arguments
 from sklearn_attrec.utils._short_repr import short_repr
 from sklearn_attrec.utils._types import History, Id
 
@@ -109,23 +111,31 @@ class ExplanationDisplay:
         Raises
         ------
         InteractionsError
-            If no item can be recommended, and as in `explain`.
+            If there are several users or items, or no item can be recommended, and as
+            in `explain`.
+        InvalidParameterError
+            If `names` or `max_causes` has an invalid value.
         """
-        table = estimator.explain(user, history, items=item, k=1)
-        if table.empty:
+        caller = f"{cls.__name__}.from_estimator"
+        check_arguments(caller, max_causes=(max_causes, Integer(1)))
+        table = to_pandas(
+            estimator.explain(user, history, items=item, k=1), needed=None
+        )
+        explained = table[["user_id", "item_id"]].drop_duplicates()
+        if len(explained) != 1:
             raise InteractionsError(
-                "ExplanationDisplay.from_estimator: no item can be recommended to user "
-                f"{short_repr(user)}. Pass the item to explain as item=."
+                f"{caller} explains one item for one user. Got {len(explained)}, for "
+                f"user {short_repr(user)} and item {short_repr(item)}. Pass a single "
+                "user, and, if nothing can be recommended, the item to explain."
             )
         largest = table["contribution"].abs().nlargest(max_causes).index
         table = table.loc[largest.sort_values()]
+        titles = titles_of(table["cause_item_id"], names)
         causes = [
-            title_of(names, cause_item) if cause == "history" else cause
-            for cause, cause_item in zip(
-                table["cause"], table["cause_item_id"], strict=True
-            )
+            title if cause == "history" else cause
+            for cause, title in zip(table["cause"], titles, strict=True)
         ]
-        name = title_of(names, table["item_id"].iloc[0])
+        (name,) = titles_of(explained["item_id"], names)
         display = cls(causes, table["contribution"].to_numpy(), item_name=name)
         return display.plot(ax=ax, **kwargs)
 
@@ -149,9 +159,10 @@ class ExplanationDisplay:
         places = np.arange(len(contributions))
         colors = np.where(contributions < 0, "C3", "C0")
         self.bars_ = axes.barh(places, contributions, **{"color": colors} | kwargs)
-        axes.set_yticks(places, self.causes)
+        axes.set_yticks(places, self.causes, parse_math=False)  # "$" is a dollar sign
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set(xlabel="Contribution to the score", title=self.item_name)
+        axes.set_title(self.item_name, parse_math=False)
+        axes.set_xlabel("Contribution to the score")
         self.ax_, self.figure_ = axes, axes.figure
         return self

@@ -5,7 +5,10 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
-__all__ = ["Names", "title_of"]
+from sklearn_attrec.exceptions import InvalidParameterError
+from sklearn_attrec.utils._short_repr import short_repr
+
+__all__ = ["Names", "titles_of"]
 
 # Titles by item id.
 Names: TypeAlias = Mapping[Any, str] | pd.Series
@@ -13,7 +16,18 @@ Names: TypeAlias = Mapping[Any, str] | pd.Series
 MAX_LENGTH = 40  # of a title, in characters
 
 
-def title_of(names, item):
-    """Return the title of an item, or its id if there is none; long ones are cut."""
-    title = str(item if names is None else names.get(item, item))
-    return title if len(title) <= MAX_LENGTH else f"{title[: MAX_LENGTH - 1]}…"
+def titles_of(items, names):
+    """Return the titles of items, or ids where there are none; long ones are cut."""
+    if not (names is None or isinstance(names, (Mapping, pd.Series))):
+        raise InvalidParameterError(
+            "The 'names' argument must be a dict or a Series of pandas, with titles by "
+            f"item id. Got {short_repr(names)} instead."
+        )
+    known = {} if names is None else dict(names.items())
+    titles = []
+    for item in items:
+        title = known.get(item)
+        title = str(item if title is None or pd.isna(title) else title)
+        is_long = len(title) > MAX_LENGTH
+        titles.append(f"{title[: MAX_LENGTH - 1]}…" if is_long else title)
+    return titles

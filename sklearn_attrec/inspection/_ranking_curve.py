@@ -9,7 +9,12 @@ import numpy.typing as npt
 
 from sklearn_attrec.inspection._axes import axes_for
 from sklearn_attrec.metrics import hit_rate, ndcg
-from sklearn_attrec.utils._param_validation import Integer, OneOf, check_arguments
+from sklearn_attrec.utils._param_validation import (
+    Integer,
+    OneOf,
+    Predicate,
+    check_arguments,
+)
 from sklearn_attrec.utils._types import Table
 
 if TYPE_CHECKING:
@@ -17,6 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["RankingCurveDisplay"]
 
+_NAMED = Predicate(
+    "a dict of fitted recommenders by name",
+    lambda value: isinstance(value, Mapping) and len(value) > 0,
+)
 METRICS = {"ndcg": (ndcg, "NDCG@K"), "hit_rate": (hit_rate, "HR@K")}
 
 
@@ -107,6 +116,7 @@ class RankingCurveDisplay:
             f"{cls.__name__}.from_estimators",
             metric=(metric, OneOf(*METRICS)),
             max_k=(max_k, Integer(1)),
+            estimators=(estimators, _NAMED),
         )
         compute, metric_name = METRICS[metric]
         curves = {}
@@ -137,6 +147,7 @@ class RankingCurveDisplay:
             self.lines_ += axes.plot(ks, values, **{"label": name} | kwargs)
         axes.set(xlabel="K", ylabel=self.metric_name)
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.legend()
+        for text in axes.legend().get_texts():
+            text.set_parse_math(False)  # "$" is a dollar sign
         self.ax_, self.figure_ = axes, axes.figure
         return self

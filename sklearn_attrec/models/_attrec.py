@@ -101,8 +101,8 @@ class AttRecRecommender(BaseNetworkRecommender):
         Strength of the L2 penalty: the factor of the sum of all squared weights in the
         loss, 0 or more.
     max_norm : float or None, default=1.0
-        Maximum Euclidean norm of the rows of U, V and X, above 0; None means no
-        maximum. Not used by 'bpr'.
+        Maximum Euclidean norm of the rows of U, V and X, above 0, without features of
+        items; None means no maximum. Not used by 'bpr'.
     time_bias : {'history', 'request'} or None, default=None
         Adds to the attention learned biases for the time between interactions, in
         logarithmic buckets, two per doubling, as in HSTU (Zhai et al. 2024,
@@ -172,8 +172,8 @@ class AttRecRecommender(BaseNetworkRecommender):
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)
-        Item ids, in the order of their first interaction; items without interactions
-        come last.
+        Item ids, in the order of their first interaction; those without interactions,
+        if there are any, come last.
     item_counts_ : ndarray of shape (n_items,)
         Number of interactions of each item.
     missing_item_ : object
@@ -225,8 +225,10 @@ class AttRecRecommender(BaseNetworkRecommender):
     With `item_features`, the vector of an item (the rows of V and X in AttRec, that of
     E in the transformers) is its own embedding plus the sum of the embeddings of its
     features [2]_: one for each text, one for each number times the number, and one for
-    having a row in the table. In training, a step leaves out the own embeddings of 10 %
-    of the items at random, so that features alone learn to represent an item [3]_.
+    having a row in the table. In training, a step leaves out the own embeddings of some
+    items at random (AttRec 5 %, the transformers 1 %), so that features alone learn to
+    represent an item [3]_. An item without interactions is then ranked like an item of
+    average popularity with these features.
 
     - Columns of texts, also of categories, have one text or a list of texts per item;
       columns of numbers one number or a list of as many numbers for all items, such as
@@ -517,22 +519,25 @@ class AttRecRecommender(BaseNetworkRecommender):
         settings = self._network_settings()
         return attrec.attention(ops, weights, settings, weights["X"], **window), window
 
+    def _average_user(self):
+        """Return the mean row of U, and that of X by number of interactions."""
+        U, X, counts = self.weights_["U"], self.weights_["X"], self.item_counts_
+        return U.mean(axis=0, dtype=np.float64), counts @ X / counts.sum()
+
     def _causes(self, users, histories, times, items):
         settings, (n, m) = self._network_settings(), items.shape
-        U, V, X = (self.weights_[name].astype(np.float64) for name in "UVX")
+        average_u, average_m = self._cached("average user", self._average_user)
         attention_weights, window = self._attention(histories, times)
         codes, padding_mask = window["codes"], window["padding_mask"]
-        factors = attrec.window_factors(
-            settings, attention_weights, X[codes], padding_mask
-        ).astype(np.float64)
-        # Compared with the average user, whose m is the average row of X.
-        average_u = U.mean(axis=0)
-        average_m = self.item_counts_ @ X / self.item_counts_.sum()
+        V, X, read = (
+            self.weights_[name][rows].astype(np.float64)
+            for name, rows in (("V", items), ("X", items), ("X", codes))
+        )  # (n, m, d), (n, m, d), (n, L, d)
+        factors = attrec.window_factors(settings, attention_weights, read, padding_mask)
         shares = factors / factors.sum(axis=1, keepdims=True) * average_m
-        shares = factors * X[codes] - shares  # (n, L, d), whose sum is m − average
+        shares = factors * read - shares  # (n, L, d), whose sum is m − average_m
         u = self._long_term(users, histories).astype(np.float64)
         m_vectors = average_m + shares.sum(axis=1)
-        V, X = V[items], X[items]  # (n, m, d)
         omega = settings.omega
         popularity = omega * _scores(settings, average_u, V)
         popularity += (1 - omega) * _scores(settings, average_m, X)

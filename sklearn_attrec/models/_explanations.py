@@ -63,10 +63,13 @@ class ExplanationsMixin:
           mean of the rows of X by number of interactions. Long-term taste is what the
           row of U changes. An item of the history contributes what its share of the
           short-term vector m changes, which depends on the attention that it gets.
+          Scores that are negative distances make popularity negative: compare it with
+          that of other items.
         - SASRec, SSE-PT, HSTU: an item of the history contributes the score minus the
-          score without the item. Weights of attention would say what was read, not
-          what mattered. The long-term taste of SSE-PT is the score minus the score of
-          an unseen user. These contributions do not add up to the score.
+          score without the item; the only item of a history, the whole score. Weights
+          of attention would say what was read, not what mattered. The long-term taste
+          of SSE-PT is the score minus the score of an unseen user. These contributions
+          do not add up to the score.
         - Item kNN and the Markov chain: the contributions are the terms of the sum that
           is the score; items without influence are left out.
         - Popularity is the only cause of `PopularityRecommender`, and of every score
@@ -141,6 +144,7 @@ class ExplanationsMixin:
         else:
             listed = [items] if pd.api.types.is_scalar(items) else items
             _, codes = known_items(self, listed, "items", caller)
+            codes = pd.unique(codes)
             codes = np.broadcast_to(codes, (len(queries.ids), len(codes)))
         if not self._uses_times():
             queries = queries.without_times()
@@ -257,7 +261,9 @@ def left_out(model, users, histories, times, items, window):
         shorter = _without(histories.select(query), causes[block])
         asked = None if times is None else times[query]
         others = exact_scores(model, users[query], shorter, asked, items[query])
-        contributions[block] = scores[query] - others
+        # Without any item, the score would be popularity, on another scale.
+        is_empty = np.diff(shorter.indptr) == 0
+        contributions[block] = scores[query] - np.where(is_empty[:, None], 0, others)
     return Causes(HISTORY, queries, causes, contributions)
 
 

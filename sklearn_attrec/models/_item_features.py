@@ -26,6 +26,8 @@ __all__ = [
     "fill_untrained",
 ]
 
+ITEM_IDS = "item_features: column 'item_id'"  # in messages
+
 
 def features_of_fit(frame, items, caller):
     """Read item features for a fit.
@@ -46,7 +48,8 @@ def features_of_fit(frame, items, caller):
         Of these items.
     """
     table = read_features(frame, caller)
-    rows = _rows(table, items, caller)
+    check_same_type(items, table.items, ITEM_IDS, "X", caller)
+    rows = _rows(table, items)
     if (rows < 0).all():
         raise InteractionsError(
             f"{caller}: item_features has a row for none of the {len(items)} items of "
@@ -56,7 +59,7 @@ def features_of_fit(frame, items, caller):
     columns = learn_columns(table, rows[rows >= 0], caller)
     everything = _union(items, table.items)
     features = encode_features(columns, table)
-    return everything, features.select(_rows(table, everything, caller))
+    return everything, features.select(_rows(table, everything))
 
 
 def features_of_update(frame, items, known_items, known_features, caller):
@@ -85,18 +88,17 @@ def features_of_update(frame, items, known_items, known_features, caller):
         newer = known_features.select(np.empty(0, dtype=np.int64))
     else:
         table = read_features(frame, caller)
+        check_same_type(known_items, table.items, ITEM_IDS, "fit", caller)
         table = _with_columns_of_fit(table, columns, caller)
         newer = encode_features(columns, table)
     everything = _union(items, known_items, table.items)
     codes = pd.Index(known_items, dtype=known_items.dtype).get_indexer(everything)
-    rows = _rows(table, everything, caller)
+    rows = _rows(table, everything)
     return everything, known_features.updated(codes, newer, rows)
 
 
-def _rows(table, items, caller):
+def _rows(table, items):
     """Return the row of each item in a table, −1 without a row."""
-    name = "item_features: column 'item_id'"
-    check_same_type(items, table.items, name, "X", caller)
     return pd.Index(table.items, dtype=table.items.dtype).get_indexer(items)
 
 
@@ -121,9 +123,9 @@ def _with_columns_of_fit(table, columns, caller):
     read = {}
     for column in columns:
         values, expected = table.columns[column.name], len(column.means)
-        if _is_missing(values):  # which has no type
-            values = column.missing(len(table.items))
         found = 0 if isinstance(values, tuple) else values.shape[1]
+        if found != expected and _is_missing(values):  # which has no type
+            values, found = column.missing(len(table.items)), expected
         if found != expected:
             found, expected = (kinds[min(n, 2)].format(n) for n in (found, expected))
             raise InteractionsError(
@@ -135,8 +137,8 @@ def _with_columns_of_fit(table, columns, caller):
 
 
 def _is_missing(values):
-    """Return whether a column has only missing values."""
-    return bool(pd.isna(values[1] if isinstance(values, tuple) else values).all())
+    """Return whether each item has a missing value."""
+    return pd.isna(values[1] if isinstance(values, tuple) else values).all()
 
 
 def feature_inputs(features):
@@ -183,6 +185,8 @@ def fill_untrained(table, features):
         if column.texts is None:
             continue  # a missing number counts as the average without a label
         rows = slice(first + OTHER, first + column.n_labels)
+        if not counts[rows].any():  # only missing values since an update
+            continue
         average = np.average(table[rows], axis=0, weights=counts[rows])
         for label in (first + MISSING, first + OTHER):
             if counts[label] == 0:

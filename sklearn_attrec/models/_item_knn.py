@@ -60,8 +60,8 @@ class ItemKNNRecommender(BaseRecommender):
     users_ : ndarray of shape (n_users,)
         User ids, in the order of their first interaction.
     items_ : ndarray of shape (n_items,)
-        Item ids, in the order of their first interaction; items without interactions
-        come last.
+        Item ids, in the order of their first interaction; those without interactions,
+        if there are any, come last.
     item_counts_ : ndarray of shape (n_items,)
         Number of interactions of each item.
     missing_item_ : object

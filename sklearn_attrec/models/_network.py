@@ -6,9 +6,10 @@ from functools import partial
 from types import ModuleType
 
 import numpy as np
+import pandas as pd
 
 from sklearn_attrec._interactions.column_names import TIME, WEIGHT
-from sklearn_attrec._interactions.frames import library_of
+from sklearn_attrec._interactions.frames import is_foreign
 from sklearn_attrec._interactions.item_features import ItemFeatures
 from sklearn_attrec._interactions.sequences import hold_out_last
 from sklearn_attrec._interactions.times import in_seconds
@@ -69,7 +70,9 @@ N_VALIDATION_USERS = 2_000
 
 
 def _is_frame(value):
-    return library_of(value) is not None and hasattr(value, "columns")
+    # A LazyFrame would break the display of the estimator, which compares parameters.
+    is_foreign_frame = type(value).__name__ in ("DataFrame", "Table")
+    return isinstance(value, pd.DataFrame) or (is_foreign(value) and is_foreign_frame)
 
 
 class BaseNetworkRecommender(BaseRecommender):
@@ -100,7 +103,9 @@ class BaseNetworkRecommender(BaseRecommender):
         "max_iter": Integer(1),
         "early_stopping": Boolean(),
         "time_bias": Optional(OneOf("history", "request")),
-        "item_features": Optional(Predicate("a DataFrame", _is_frame)),
+        "item_features": Optional(
+            Predicate("a DataFrame of pandas or polars, a Table of pyarrow", _is_frame)
+        ),
         "validation_fraction": Optional(Real(0, 1, low_open=True)),
         "checkpoint": Optional(FilePath()),
         "random_state": RandomState(),
@@ -455,7 +460,7 @@ class BaseNetworkRecommender(BaseRecommender):
     def _check_memory(self, state, sequences):
         """Raise an error if training cannot fit in memory."""
         memory = physical_memory()
-        n_users, n_items = len(state["users_"]), len(state["items_"])
+        n_users, n_items = len(state["users_"]), np.count_nonzero(state["item_counts_"])
         settings = self._settings(n_items, sequences.longest)
         sizes = {**settings, "n_users": n_users, "n_items": n_items}
         layout, n_weights = self._weight_layout(settings), 0
