@@ -56,7 +56,7 @@ def measure(model, n_users, seed=0):
         item, score = causes["item_id"].iloc[0], causes["score"].iloc[0]
         causes = causes.loc[causes["cause"] == "history", "cause_item_id"].tolist()
         others = causes[1:] or sorted({*history.tolist()} - {*causes})
-        if not others:
+        if not causes or not others:
             continue
         removed = causes[0], random.choice(others)
         scores = model.recommend([user], k=len(model.items_), exclude_seen=False)
