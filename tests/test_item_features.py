@@ -296,6 +296,11 @@ def test_items_without_interactions_are_ranked_by_their_features(cls, rows):
     ).all()
 
 
+def test_items_of_equal_features_are_not_tied(model):
+    lists = model.predict(model.users_, candidates=range(40, 48, 2), k=1)
+    assert len({*lists.ravel()}) > 1
+
+
 @each
 def test_a_cold_item_in_a_history_is_read(cls, rows):
     model = unfitted(cls).fit(rows)
@@ -365,11 +370,11 @@ def test_new_items_arrive_with_their_features(cls, rows):
     later = pd.DataFrame({"item_id": [50, 51], "half": ["even", "odd"]})
     model.set_params(item_features=later).partial_fit(rows[:0])
     assert_array_equal(model.items_[-2:], [50, 51])
-    assert_allclose(model.item_vectors()[:-2], before, rtol=1e-4, atol=1e-6)
+    assert_allclose(model.item_vectors()[:-2], before, rtol=1e-2, atol=1e-2)
     vectors = model._similarity_vectors()
     place = model.items_.tolist().index
-    assert_allclose(vectors[place(50)], vectors[place(46)], rtol=1e-4, atol=1e-6)
-    assert_allclose(vectors[place(51)], vectors[place(47)], rtol=1e-4, atol=1e-6)
+    assert_allclose(vectors[place(50)], vectors[place(46)], rtol=1e-2, atol=1e-2)
+    assert_allclose(vectors[place(51)], vectors[place(47)], rtol=1e-2, atol=1e-2)
 
 
 @each
@@ -406,7 +411,7 @@ def test_new_items_without_values(rows):
     # No item with interactions lacks a text, so a missing one is the average of both.
     B = model.weights_["B_V"]
     assert_allclose(B[1], B[3:5].mean(axis=0), rtol=1e-5)
-    assert_allclose(model.weights_["V"][-1], B[0] + B[1] + B[5], rtol=1e-5, atol=1e-6)
+    assert_allclose(model.weights_["V"][-1], B[0] + B[1] + B[5], atol=1e-2)
 
 
 def test_columns_without_any_text_after_an_update(model, rows):
@@ -415,7 +420,7 @@ def test_columns_without_any_text_after_an_update(model, rows):
     model = copy.deepcopy(model).set_params(item_features=nothing)
     model.partial_fit(rows[:0])
     assert_array_equal(model.weights_["B_V"], before)
-    assert len({vector.tobytes() for vector in model.weights_["V"][40:]}) == 1
+    assert np.ptp(model.weights_["V"][40:], axis=0).max() < 1e-2
 
 
 @each
@@ -427,7 +432,7 @@ def test_new_items_with_interactions_start_from_their_features(cls, rows):
     place = model.items_.tolist().index
     for name in model._network.ITEM_TABLES:
         vectors = model.weights_[name]
-        assert_allclose(vectors[place(50)], vectors[place(46)], rtol=1e-3, atol=1e-5)
+        assert_allclose(vectors[place(50)], vectors[place(46)], rtol=1e-2, atol=1e-2)
         norms = np.linalg.norm(vectors, axis=1)
         assert norms[place(52)] == pytest.approx(norms[:40].mean(), rel=0.1)
 
@@ -437,7 +442,7 @@ def test_features_can_be_corrected(model, rows):
     corrected = ITEMS.assign(half=ITEMS["half"].mask(ITEMS["item_id"] == 46, "odd"))
     model.set_params(item_features=corrected).partial_fit(rows[:0])
     vectors, place = model._similarity_vectors(), model.items_.tolist().index
-    assert_allclose(vectors[place(46)], vectors[place(47)], rtol=1e-4)
+    assert_allclose(vectors[place(46)], vectors[place(47)], rtol=1e-2, atol=1e-2)
 
 
 @pytest.mark.parametrize(

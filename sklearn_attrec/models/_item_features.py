@@ -26,6 +26,9 @@ __all__ = [
     "fill_untrained",
 ]
 
+# Length of the own row of an item without interactions, relative to those of others.
+TIE_BREAKER = np.float32(1e-3)
+
 ITEM_IDS = "item_features: column 'item_id'"  # in messages
 
 
@@ -155,7 +158,7 @@ def add_features(weights, tables, features, sign=1):
     tables : tuple of str
         Names of the tables.
     features : ItemFeatures
-        If of more items than a table has rows, the others have features only.
+        If of more items than a table has rows, the others get `_tie_breakers`.
     sign : {1, -1}, default=1
         −1 subtracts.
     """
@@ -166,7 +169,20 @@ def add_features(weights, tables, features, sign=1):
         )
         rows *= np.float32(sign)
         rows[: len(own)] += own
+        rows[len(own) :] += _tie_breakers(own, len(rows) - len(own))
         weights[name] = rows
+
+
+def _tie_breakers(own, n):
+    """Return very small own rows for items that have none, (n, d).
+
+    Many items have the same features. Without a difference, every user would get the
+    same few of them, and the others would never be recommended.
+    """
+    random = np.random.default_rng(0)
+    length = np.linalg.norm(own, axis=1).mean()
+    rows = random.standard_normal((n, own.shape[1]), dtype=np.float32)
+    return TIE_BREAKER * length / np.sqrt(np.float32(own.shape[1])) * rows
 
 
 def fill_untrained(table, features):

@@ -64,7 +64,7 @@ class VectorsMixin:
             Columns `item_id`, `similar_item_id`, `score` (cosine similarity, −1 to 1)
             and `rank` (from 1). An item is not similar to itself. An item with fewer
             than k other candidates has fewer rows. The DataFrame belongs to the library
-            of `items`, to pandas if it has none.
+            of `items`, to pandas if it has none. Titles are joined as in `recommend`.
 
         Raises
         ------
