@@ -362,6 +362,7 @@ FEW = "an int in the range [1, 1000]"
 POSITIVE, AT_LEAST_0 = "a float in the range (0, inf)", "range [0, inf)"
 FLAG = ("True or False", ["no", None, 0, 1], [True, np.bool_(False)])
 # Cases, name, constraint, values refused, values allowed.
+TABLE = pd.DataFrame({"item_id": [1], "price": [2]})
 PARAMETERS = [
     (range(70, 74), "omega", UNIT, [-0.1, 1.1, INF, NAN, "0.5", None], [0, 1]),
     (range(74, 77), "gamma", POSITIVE, [0, -1, INF, NAN, "1"], [np.float64(2), 1e-9]),
@@ -405,6 +406,7 @@ PARAMETERS = [
         ((), name, *FLAG)
         for name in ("share_projection", "early_stopping", "exclude_seen")
     ),
+    ((), "item_features", "None or a DataFrame", [{}, "x", 3], [None, TABLE]),
     ((), "checkpoint", "None or a path", ["", 3, b"", True], [None, Path("x"), "x"]),
     ((), "handle_unknown", "'popular', 'error'", ["ignore", None], ["error"]),
     ((), "k", COUNT, [0, -1, 2.5, "3", None], [np.int64(2)]),

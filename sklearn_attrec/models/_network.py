@@ -433,20 +433,17 @@ class BaseNetworkRecommender(BaseRecommender):
         return self._cached("settings", lambda: make(**self.settings_))
 
     def _catalogue(self, items, caller, is_update=False):
-        given, fitted = self.item_features, is_update and self.item_features_
-        if is_update and fitted is None and given is not None:
+        given, features = self.item_features, None
+        if is_update and self.item_features_ is not None:
+            known = self.items_, self.item_features_
+            items, features = features_of_update(given, items, *known, caller)
+        elif is_update and given is not None:
             raise InvalidParameterError(
                 f"{caller}: the 'item_features' parameter of {type(self).__name__} "
                 "must be None, as in fit. Set it back, or fit again."
             )
-        if fitted:
-            items, features = features_of_update(
-                given, items, self.items_, fitted, caller
-            )
         elif given is not None:
             items, features = features_of_fit(given, items, caller)
-        else:
-            features = None
         return items, {"item_features_": features}
 
     def _uses_times(self):
