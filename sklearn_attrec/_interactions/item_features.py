@@ -17,6 +17,7 @@ from sklearn_attrec._interactions.column_calls import rename_call, unique_call
 from sklearn_attrec._interactions.column_names import ITEM, find_column, level_names
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.ids import check_ids
+from sklearn_attrec._interactions.sequences import Sequences
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._packed_ids import pack_ids
 from sklearn_attrec.utils._short_repr import short_repr
@@ -119,11 +120,8 @@ class ItemFeatures(NamedTuple):
 
     def select(self, items):
         """Return the features of some items, in the given order; none for a code −1."""
-        lengths = np.where(items < 0, 0, np.diff(self.indptr)[items])
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        shifts = np.repeat(self.indptr[items] - indptr[:-1], lengths)
+        indptr, labels, *_ = Sequences(self.indptr, self.labels, None).select(items)
         numbers = np.where((items < 0)[:, None], np.float32(0), self.numbers[items])
-        labels = self.labels[np.arange(indptr[-1]) + shifts]
         return self._replace(indptr=indptr, labels=labels, numbers=numbers)
 
     def updated(self, codes, newer, newer_codes):
@@ -220,11 +218,8 @@ def _read_column(values, prefix):
     present = [cell for cell in cells if cell is not None]
     n_lists = sum(isinstance(cell, list) for cell in present)
     kinds = {_kind(value) for cell in present for value in _values(cell)}
-    if kinds == {"number"} and n_lists == len(present):
+    if kinds == {"number"} and n_lists in (0, len(present)):
         return _check_numbers(_stack(cells, prefix), prefix)
-    if kinds == {"number"} and n_lists == 0:
-        numbers = [np.nan if cell is None else float(cell) for cell in cells]
-        return _check_numbers(np.array(numbers)[:, None], prefix)
     if not kinds <= {"text"}:
         _refuse_values(cells, kinds, prefix)
     lists = list(map(_values, cells))
@@ -299,15 +294,16 @@ def _refuse_values(cells, kinds, prefix):
 
 
 def _stack(cells, prefix):
-    """Return lists of numbers as an array, with rows of NaN for missing lists."""
-    n = next(len(cell) for cell in cells if cell is not None)
-    for row, cell in enumerate(cells):
-        if cell is not None and len(cell) != n:
+    """Return numbers or lists of them as an array, with NaN for missing ones."""
+    lists = [None if cell is None else _values(cell) for cell in cells]
+    n = next(len(numbers) for numbers in lists if numbers is not None)
+    for row, numbers in enumerate(lists):
+        if numbers is not None and len(numbers) != n:
             raise InteractionsError(
                 f"{prefix} must contain lists of as many numbers each. The first has "
-                f"{n}, and row {row} has {len(cell)}."
+                f"{n}, and row {row} has {len(numbers)}."
             )
-    return np.array([[np.nan] * n if cell is None else cell for cell in cells], float)
+    return np.array([numbers or [np.nan] * n for numbers in lists], float)
 
 
 def _check_numbers(numbers, prefix):
@@ -344,35 +340,39 @@ def learn_columns(table, rows, caller):
     is_learned[rows] = True
     columns = []
     for name, values in table.columns.items():
+        learn = _learn_texts if isinstance(values, tuple) else _learn_numbers
         prefix = f"{caller}: item_features: column {name!r}"
-        if isinstance(values, tuple):
-            texts = _frequent_texts(*values, is_learned)
-            if not len(texts):
-                raise InteractionsError(
-                    f"{prefix} has no text that {MIN_ITEMS} items with interactions "
-                    "share, so that one could learn from another. Drop the column, or "
-                    "convert it: several values in one text to lists, as in "
-                    ".str.split('|'); titles to vectors, as TfidfVectorizer and "
-                    "TruncatedSVD of scikit-learn do."
-                )
-            columns.append(Column(name, texts, np.empty(0), 1.0))
-            continue
-        known = values[is_learned & ~np.isnan(values).any(axis=1)]
-        if not len(known):
-            raise InteractionsError(
-                f"{prefix} has no value for any item with interactions. Drop it."
-            )
-        means = known.mean(axis=0)
-        length = np.sqrt(np.square(known - means).sum(axis=1).mean())
-        is_constant = length <= 1e-12 * np.abs(means).max()  # but for rounding
-        columns.append(Column(name, None, means, 1.0 if is_constant else float(length)))
+        columns.append(Column(name, *learn(values, is_learned, prefix)))
     return tuple(columns)
 
 
-def _frequent_texts(rows, texts, is_learned):
+def _learn_texts(values, is_learned, prefix):
+    """Return the known texts of a column, and no means and the scale 1."""
+    rows, texts = values
     pairs = pd.DataFrame({"row": rows, "text": texts})[is_learned[rows]]
     counts = pairs.drop_duplicates()["text"].value_counts()
-    return np.sort(counts.index[counts >= MIN_ITEMS].to_numpy(object))
+    known = np.sort(counts.index[counts >= MIN_ITEMS].to_numpy(object))
+    if not len(known):
+        raise InteractionsError(
+            f"{prefix} has no text that {MIN_ITEMS} items with interactions share, so "
+            "that one could learn from another. Drop the column, or convert it: "
+            "several values in one text to lists, as in .str.split('|'); titles to "
+            "vectors, as TfidfVectorizer and TruncatedSVD of scikit-learn do."
+        )
+    return known, np.empty(0), 1.0
+
+
+def _learn_numbers(values, is_learned, prefix):
+    """Return no texts, and the means and the scale of a column."""
+    known = values[is_learned & ~np.isnan(values).any(axis=1)]
+    if not len(known):
+        raise InteractionsError(
+            f"{prefix} has no value for any item with interactions. Drop it."
+        )
+    means = known.mean(axis=0)
+    length = np.sqrt(np.square(known - means).sum(axis=1).mean())
+    is_constant = length <= 1e-12 * np.abs(means).max()  # but for rounding
+    return None, means, 1.0 if is_constant else float(length)
 
 
 def encode_features(columns, table):

@@ -525,7 +525,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         return U.mean(axis=0, dtype=np.float64), counts @ X / counts.sum()
 
     def _causes(self, users, histories, times, items):
-        settings, (n, m) = self._network_settings(), items.shape
+        settings = self._network_settings()
         average_u, average_m = self._cached("average user", self._average_user)
         attention_weights, window = self._attention(histories, times)
         codes, padding_mask = window["codes"], window["padding_mask"]
@@ -550,13 +550,12 @@ class AttRecRecommender(BaseNetworkRecommender):
         # An item that occurs several times in a window is one cause.
         pairs = queries * len(self.items_) + codes[queries, places]
         pairs, which = np.unique(pairs, return_inverse=True)
-        contributions = np.zeros((len(pairs), m))
+        contributions = np.zeros((len(pairs), items.shape[1]))
         np.add.at(contributions, which, parts[queries, places])
-        everyone, no_item = np.arange(n), np.full(n, -1)
         return [
             Causes(HISTORY, *np.divmod(pairs, len(self.items_)), contributions),
-            Causes(TASTE, everyone, no_item, taste),
-            Causes(POPULARITY, everyone, no_item, popularity),
+            Causes.of_queries(TASTE, taste),
+            Causes.of_queries(POPULARITY, popularity),
         ]
 
 

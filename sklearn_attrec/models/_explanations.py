@@ -35,6 +35,12 @@ class Causes(NamedTuple):
     items: np.ndarray  # (n_causes,) code of the item of the history; −1 for others
     contributions: np.ndarray  # (n_causes, m)
 
+    @classmethod
+    def of_queries(cls, kind, contributions):
+        """Return one cause for each query, which is no item of the history."""
+        n = len(contributions)
+        return cls(kind, np.arange(n), np.full(n, -1), contributions)
+
 
 class ExplanationsMixin:
     """Mixin with `explain`."""
@@ -188,7 +194,8 @@ class ExplanationsMixin:
         """Return the causes of queries with and without a history."""
         is_empty = np.diff(histories.indptr) == 0
         empty, others = np.flatnonzero(is_empty), np.flatnonzero(~is_empty)
-        causes = [Causes(POPULARITY, empty, np.full(len(empty), -1), scores[empty])]
+        alone = Causes.of_queries(POPULARITY, scores[empty])
+        causes = [alone._replace(queries=empty)]
         if len(others):
             asked = None if times is None else times[others]
             queries = users[others], histories.select(others), asked
@@ -216,9 +223,8 @@ class ExplanationsMixin:
         list of Causes
         """
         *sparse, popularity = item_parts(self)
-        everyone = np.arange(len(users))
         weighted = self._popularity_weight() * popularity[items, 0].astype(np.float64)
-        causes = [Causes(POPULARITY, everyone, np.full(len(users), -1), weighted)]
+        causes = [Causes.of_queries(POPULARITY, weighted)]
         if not sparse or not issparse(sparse[0]):
             return causes
         queries = query_parts(self, users, histories, times)[0].tocoo()

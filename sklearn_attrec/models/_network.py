@@ -191,8 +191,10 @@ class BaseNetworkRecommender(BaseRecommender):
         random = np.random.default_rng(entropy)
         plan, weights = self._prepare(sequences, state, random, is_new)
         self._copy_fitted_rows(weights, users, items)
-        self._start_new_rows(weights, random, plan, state, sequences)
         new_users = np.flatnonzero(lookup(self, "users_", users) < 0)
+        new_items = lookup(self, "items_", items) < 0
+        vectors = self._start_items(weights, random, state, sequences, new_items)
+        plan.complete(vectors, new_users)  # in place; adds no weight to train
         untrained = np.intersect1d(plan.untrained, new_users)
         complete = partial(self._complete, plan, state, untrained)
         state["n_users_skipped_"] = len(plan.untrained)
@@ -219,22 +221,25 @@ class BaseNetworkRecommender(BaseRecommender):
         train(run, EpochReports(self, FitTask(NoContext(), self, None, None), state))
         return state | {"weights_": run.weights()}
 
-    def _start_new_rows(self, weights, random, plan, state, sequences):
-        """Set the rows of new users and items from which training starts, in place."""
+    def _start_items(self, weights, random, state, sequences, is_new):
+        """Set the own rows of new items from which training starts, in place.
+
+        Returns
+        -------
+        dict of ndarray
+            The weights; in the tables of items the sums of own and feature rows.
+        """
         features, tables = state["item_features_"], self._network.ITEM_TABLES
-        n_items = len(weights[tables[0]])
-        new_items = lookup(self, "items_", state["items_"][:n_items]) < 0
         vectors = dict(weights)
         if features is not None:
-            features = features.select(np.arange(n_items))
+            features = features.select(np.arange(len(is_new)))
             add_features(vectors, tables, features)
-            new_items &= np.diff(features.indptr) == 0  # the others have a start
-        new_items = np.flatnonzero(new_items)
+            is_new = is_new & (np.diff(features.indptr) == 0)  # others have a start
+        new_items = np.flatnonzero(is_new)
         for name in tables:
             rows = start_items(random, vectors[name], sequences, new_items)
             weights[name][new_items] = vectors[name][new_items] = rows
-        new_users = np.flatnonzero(lookup(self, "users_", state["users_"]) < 0)
-        plan.complete(vectors, new_users)  # in place
+        return vectors
 
     def _complete(self, plan, state, users, weights):
         """Turn trained weights into those of the fitted model, in place.

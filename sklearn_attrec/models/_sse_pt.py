@@ -300,10 +300,9 @@ class SSEPTRecommender(BaseTransformerRecommender):
     def _causes(self, users, histories, times, items):
         queries = histories, times, items
         scores = exact_scores(self, users, *queries).astype(np.float64)
-        everyone, unseen = np.arange(len(users)), np.full(len(users), -1)
-        taste = scores - exact_scores(self, unseen, *queries)
+        taste = scores - exact_scores(self, np.full(len(users), -1), *queries)
         causes = super()._causes(users, *queries)
-        return [*causes, Causes(TASTE, everyone, unseen, taste)]
+        return [*causes, Causes.of_queries(TASTE, taste)]
 
     def _training_plan(self, *arguments):
         plan = super()._training_plan(*arguments)

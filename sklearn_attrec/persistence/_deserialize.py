@@ -2,7 +2,7 @@
 
 from sklearn_attrec._ranking.known_ids import missing_id
 from sklearn_attrec.exceptions import InvalidParameterError, ModelFileError
-from sklearn_attrec.persistence._item_features import check_columns, read_features
+from sklearn_attrec.persistence._item_features import check_columns, unpack_features
 from sklearn_attrec.persistence._manifest import (
     check_manifest,
     read_fitted_values,
@@ -55,7 +55,7 @@ def deserialize(manifest, tensors, thorough=True):
             check_sparse_items(weights, len(state["items_"]))
         if hasattr(model, "_network"):
             model._network.make_settings(**settings)
-            state["item_features_"] = read_features(columns, tensors)
+            state["item_features_"] = unpack_features(columns, tensors)
     except (ValueError, InvalidParameterError) as error:
         raise ModelFileError(str(error)) from error
     state["history_times_"] = times

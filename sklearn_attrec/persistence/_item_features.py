@@ -13,7 +13,7 @@ __all__ = [
     "check_columns",
     "describe_columns",
     "feature_tensor_layout",
-    "read_features",
+    "unpack_features",
 ]
 
 _COUNT = Optional(Integer(0, 2**31))
@@ -75,7 +75,7 @@ def check_columns(model, columns):
     return columns
 
 
-def read_features(columns, tensors):
+def unpack_features(columns, tensors):
     """Return `ItemFeatures`, or None if `columns` is None.
 
     Raises

@@ -121,7 +121,7 @@ def check_manifest(manifest):
         "written_by": str,
     }
     checked = {"format", "sha256"}  # by `read_tensors`
-    optional = {"item_features"}  # see `read_features`
+    optional = {"item_features"}  # see `check_columns`
     if unknown := sorted(set(manifest) - set(expected) - checked - optional):
         _raise_unless_newer(manifest, f"unknown entries: {short_repr(unknown)}")
     for name, types in expected.items():
