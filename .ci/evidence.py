@@ -94,6 +94,7 @@ CASES = {
         "change the bytes of a model file",
         "F24": "Unfinished files of killed processes are removed; those of running "
         "processes are kept",
+        "F25": "If a worker of Dask is killed, each user is answered once",
     },
     "Load": {
         "L2": "Recommending among 100,000 items",

@@ -33,6 +33,7 @@ from sklearn_attrec import (
     MarkovRecommender,
     PopularityRecommender,
     SASRecRecommender,
+    save_model,
 )
 from sklearn_attrec._networks import attrec as attrec_network
 from sklearn_attrec.datasets import make_interactions
@@ -201,6 +202,60 @@ def test_a_search_on_dask_workers_equals_one_process(kept, tmp_path):
     assert results == expected
     if TENSORFLOW_NAMES_THREADS:
         assert threads == [1, 1]  # of two workers with a thread each
+
+
+KILLED_WORKER = """
+    import json
+    import os
+    import signal
+    import sys
+    from pathlib import Path
+
+    import dask.dataframe as dd
+    import pandas as pd
+    from dask.distributed import Client, LocalCluster
+    from sklearn_attrec import distributed
+
+    def kill_worker_once(partition, marker):
+        if 25 in partition["user_id"].to_numpy() and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return partition
+
+    def main():
+        path, folder = sys.argv[1], Path(sys.argv[2])
+        users = dd.from_pandas(pd.DataFrame({"user_id": range(50)}), npartitions=10)
+        users = users.map_partitions(kill_worker_once, folder / "killed")
+        with (
+            LocalCluster(
+                n_workers=2,
+                threads_per_worker=1,
+                memory_limit=None,
+                host="127.0.0.1",
+                dashboard_address=None,
+                local_directory=str(folder),
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            table = distributed.recommend(path, users).compute()
+            loaded = client.run(lambda: "tensorflow" in sys.modules)
+        assert (folder / "killed").exists()
+        print(json.dumps([table.to_numpy().tolist(), list(loaded.values())]))
+
+    main()
+"""
+
+
+@on_linux
+@pytest.mark.case("F25")
+def test_a_killed_worker_leaves_each_user_answered_once(tmp_path):
+    pytest.importorskip("dask.dataframe")
+    model = attrec().fit(make_interactions(50, 20, random_state=0))
+    save_model(model, tmp_path / "model.attrec")
+    found, loaded = run(KILLED_WORKER, tmp_path / "model.attrec", tmp_path)
+    assert found == model.recommend(range(50)).to_numpy().tolist()
+    assert loaded
+    assert not any(loaded)
 
 
 # Leaks --------------------------------------------------------------------------

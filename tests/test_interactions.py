@@ -141,7 +141,10 @@ def test_foreign_tables_must_be_converted_to_pandas(module, method):
     model = PopularityRecommender().fit(frame)
     methods = {"__array__": lambda self, **_: frame.to_numpy(), "columns": ["a", "b"]}
     table = type("Frame", (), {"__module__": module, "shape": (3, 2), **methods})()
-    parts = [module.partition(".")[0], "Frame", method]
+    library = module.partition(".")[0]
+    parts = [library, "Frame", method]
+    if library in ("dask", "pyspark"):
+        parts.append("sklearn_attrec.distributed.recommend")
     calls = [read, read_ids, model.score, model.predict, model.target_ranks]
     calls += [partial(evaluate, model), leave_last_out_split, TimeCutoffSplit().split]
     calls += [RatingThreshold().fit, KCoreFilter().fit_transform, DropRepeats().fit]

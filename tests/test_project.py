@@ -39,7 +39,7 @@ LEVELS = [
     ["_ranking", "_training", "inspection"],
     ["models"],
     ["persistence"],
-    ["cli"],
+    ["cli", "distributed"],
     ["", "__main__"],  # __init__.py
 ]
 LEVEL_OF = {name: level for level, names in enumerate(LEVELS) for name in names}
@@ -348,12 +348,12 @@ def test_text_names_no_folder_of_one_machine():
 SETUP = configparser.ConfigParser()
 SETUP.read(ROOT / "setup.cfg")
 EXTRAS = SETUP["options.extras_require"]
-USER_EXTRAS = ("plot", "parquet", "excel", "progress")
+USER_EXTRAS = ("plot", "parquet", "excel", "progress", "dask", "spark", "faiss")
 
 
 def declared(text):
     """Map each requirement's name to its lower bound."""
-    lines = [line.split("#")[0].strip() for line in text.splitlines()]
+    lines = [re.sub(r"\[.*\]|#.*", "", line).strip() for line in text.splitlines()]
     return dict(line.replace("==", ">=").split(">=") for line in lines if line)
 
 

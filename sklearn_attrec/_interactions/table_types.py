@@ -25,6 +25,7 @@ _CONVERSIONS = {
     "pyarrow": "to_pandas",
     "pyspark": "toPandas",
 }
+_DISTRIBUTED = ("dask", "dask_expr", "pyspark")
 
 _ACCEPTED = (
     "a DataFrame of pandas or polars or a Table of pyarrow with the columns "
@@ -43,9 +44,14 @@ def refuse_foreign_table(values, prefix):
     if library in _CONVERSIONS:
         collect = "collect()." if name == "LazyFrame" else ""
         method = "as_py" if name.endswith("Scalar") else _CONVERSIONS[library]
+        distributed = (
+            " sklearn_attrec.distributed.recommend answers all users of a DataFrame."
+            if library in _DISTRIBUTED
+            else ""
+        )
         raise TypeError(
             f"{prefix} is a {library} {name}, which is not supported; convert it "
-            f"first with .{collect}{method}()."
+            f"first with .{collect}{method}().{distributed}"
         )
 
 

@@ -1,0 +1,158 @@
+"""`recommend` for DataFrames of Dask and Spark."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, find_column
+from sklearn_attrec.distributed._request import Request, open_model
+from sklearn_attrec.exceptions import InteractionsError
+from sklearn_attrec.models._base import BaseRecommender
+from sklearn_attrec.utils._optional_dependencies import import_optional
+from sklearn_attrec.utils._short_repr import short_repr
+from sklearn_attrec.utils._types import ItemRule
+
+__all__ = ["recommend"]
+
+# The engine of each library; also the name of its module and of the extra.
+_ENGINES = {"dask": "dask", "dask_expr": "dask", "pyspark": "spark"}
+_RENAME_CALLS = {"dask": ".rename(columns=%s)", "spark": ".withColumnsRenamed(%s)"}
+
+
+def recommend(
+    model: BaseRecommender | str | os.PathLike[str],
+    users: Any = None,
+    history: Any = None,
+    *,
+    k: int | None = None,
+    exclude: ItemRule | None = None,
+    candidates: ItemRule | None = None,
+    exclude_seen: bool | None = None,
+) -> Any:
+    """Recommend items to all users of a DataFrame of Dask or Spark.
+
+    Each worker answers its partitions with NumPy; it does not import TensorFlow. The
+    recommendations are those of ``model.recommend``.
+
+    Parameters
+    ----------
+    model : recommender or path of a model file
+        A fitted recommender, which is sent once to each process of the workers, or the
+        path of a file of `save_model` that all workers can read: the processes of a
+        machine map it into memory and share it. Use a file for models of more than some
+        10 MB.
+    users : DataFrame of Dask or Spark, default=None
+        One query per row, as in ``model.recommend``: `user_id` is read, and `timestamp`
+        if there is one. The histories are those seen in fit.
+    history : DataFrame of Dask or Spark, default=None
+        Interactions with `user_id`, `item_id` and `timestamp`, instead of `users`: each
+        user gets recommendations from these rows, wherever they are in the DataFrame.
+        The users may be unseen. Rows of equal time are ordered by `item_id`.
+    k : int, default=None
+        Number of items per user; None means the parameter `k` of the model.
+    exclude : list, set, dict, Series or DataFrame, default=None
+        As in ``model.predict``, of pandas, polars or pyarrow.
+    candidates : list, set, dict, Series or DataFrame, default=None
+        As in ``model.predict``, of pandas, polars or pyarrow.
+    exclude_seen : bool, default=None
+        Whether to leave out the items of the history; None means the parameter
+        `exclude_seen` of the model.
+
+    Returns
+    -------
+    DataFrame of Dask or Spark
+        Columns `user_id`, `item_id`, `score` and `rank`, computed when the engine needs
+        them. If a worker dies, the engine computes its partitions again, so that each
+        user is answered once.
+
+    Raises
+    ------
+    ImportError
+        If the package of the engine is not complete.
+    InteractionsError
+        If columns are missing, or as in ``model.recommend``. Values are only read by
+        the workers, so that errors about them are raised by the computation.
+    InvalidParameterError
+        If k or `exclude_seen` has an invalid value.
+    ModelFileError, OSError
+        If the model file cannot be loaded.
+    NotFittedError
+        If the model is not fitted.
+    TypeError
+        If not exactly one of `users` and `history` is given, or it is not a DataFrame
+        of Dask or Spark.
+
+    Examples
+    --------
+    >>> import dask.dataframe as dd
+    >>> from sklearn_attrec import MarkovRecommender, distributed
+    >>> from sklearn_attrec.datasets import make_interactions
+    >>> interactions = make_interactions(n_users=100, random_state=0)
+    >>> model = MarkovRecommender().fit(interactions)
+    >>> users = interactions[["user_id"]].drop_duplicates()
+    >>> table = distributed.recommend(model, dd.from_pandas(users, npartitions=4), k=3)
+    >>> len(table.compute())
+    300
+    """
+    caller = "distributed.recommend"
+    if (users is None) == (history is None):
+        raise TypeError(f"{caller}: pass either 'users' or 'history'.")
+    name, frame = ("users", users) if history is None else ("history", history)
+    engine = _engine_of(frame, name, caller)
+    if not isinstance(model, (BaseRecommender, str, os.PathLike)):
+        raise TypeError(
+            f"{caller}: 'model' must be a recommender of this package or the path of a "
+            f"model file. Got {type(model).__name__}. Of a search, pass "
+            "search.best_estimator_; of a pipeline, pipeline[-1]."
+        )
+    if not isinstance(model, BaseRecommender):
+        model = str(Path(model).absolute())  # the workers may be in other folders
+    check_is_fitted(open_model(model))
+    needed = [USER] if history is None else [USER, ITEM, TIME]
+    _check_columns(frame, engine, needed, name, caller)
+    options = {
+        "k": k,
+        "exclude": exclude,
+        "candidates": candidates,
+        "exclude_seen": exclude_seen,
+    }
+    module = import_optional(
+        f"sklearn_attrec.distributed._{engine}", extra=engine, needed_for=caller
+    )
+    return module.recommend(model, frame, Request(history is not None, options))
+
+
+def _engine_of(frame, name, caller):
+    """Return the engine of a DataFrame."""
+    library, _, module = type(frame).__module__.partition(".")
+    is_frame = library in _ENGINES and type(frame).__name__ == "DataFrame"
+    if is_frame and not module.startswith("pandas"):
+        return _ENGINES[library]
+    remedy = (
+        "Pass .to_spark()."
+        if is_frame
+        else "For frames of pandas, polars and pyarrow, call model.recommend."
+    )
+    raise TypeError(
+        f"{caller}: {name!r} must be a DataFrame of Dask or Spark. Got "
+        f"{type(frame).__name__} of {library}. {remedy}"
+    )
+
+
+def _check_columns(frame, engine, needed, name, caller):
+    columns = list(frame.columns)
+    missing = [column for column in needed if column not in columns]
+    if not missing:
+        return
+    renames = {
+        (new != TIME and find_column(columns, new)) or f"<your {new}>": new
+        for new in missing
+    }
+    order = "Dask and Spark do not keep the order of rows. " if TIME in missing else ""
+    raise InteractionsError(
+        f"{caller}: {name!r} has no column {' and no column '.join(map(repr, missing))}"
+        f"; its columns are {short_repr(columns, 1000)}. {order}Give the columns these "
+        f"names: {name}{_RENAME_CALLS[engine] % renames}."
+    )
