@@ -19,6 +19,12 @@ class Pairs(NamedTuple):
         lengths = np.diff(sequences.indptr)
         return cls(np.repeat(np.arange(len(lengths)), lengths), sequences.items)
 
+    def contain(self, rows, items):
+        """Return which of other pairs are among these, (m,) bool."""
+        # No catalogue has 2³² items.
+        own, others = (self.rows << 32) + self.items, (rows << 32) + items
+        return np.isin(others, own)
+
     def places(self, scores, start):
         """Return the rows and columns of the pairs in the scores of a chunk."""
         columns = self.items - start
@@ -37,6 +43,23 @@ class Exclusions(NamedTuple):
         """Return these exclusions and the items of one sequence per query."""
         pairs = Pairs.of_sequences(sequences)
         return self._replace(per_query=(*self.per_query, pairs))
+
+    def contain(self, rows, items):
+        """Return whether pairs of a query and an item are excluded, (m,) bool.
+
+        Parameters
+        ----------
+        rows, items : ndarray of shape (m,), int
+            Positions in the block, and item codes.
+        """
+        excluded = np.zeros(len(rows), dtype=bool)
+        if self.for_all is not None:
+            excluded |= self.for_all[items]
+        if self.candidates is not None:
+            excluded |= ~self.candidates.contain(rows, items)
+        for pairs in self.per_query:
+            excluded |= pairs.contain(rows, items)
+        return excluded
 
     def apply(self, scores, start):
         """Set the scores of excluded items of a chunk to −inf, in place.

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn_attrec._interactions.sequences import find_items
 from sklearn_attrec._ranking.blocks import map_blocks
 from sklearn_attrec._ranking.exclusions import Exclusions
+from sklearn_attrec._ranking.index_search import search_index
 from sklearn_attrec._ranking.scores import Catalogue, scan
 from sklearn_attrec._ranking.target_ranks import TargetRanks
 from sklearn_attrec._ranking.top_k import TopK
@@ -25,7 +26,7 @@ class RankedTargets(NamedTuple):
     best: np.ndarray  # (n, k) codes of the best items, best first; −1 if none is left
 
 
-def best_items(model, queries, k, exclude_seen, rules):
+def best_items(model, queries, k, exclude_seen, rules, index=None):
     """Find the best items of each query.
 
     Parameters
@@ -40,6 +41,8 @@ def best_items(model, queries, k, exclude_seen, rules):
         Whether to exclude the items of each query's history.
     rules : Rules
         Items that may be recommended to each query.
+    index : faiss.Index, default=None
+        An index in which items are searched first.
 
     Returns
     -------
@@ -54,17 +57,32 @@ def best_items(model, queries, k, exclude_seen, rules):
     if not model._uses_times():
         queries = queries.without_times()
 
-    def rank(rows):
+    def read(rows):
         users, histories, times = queries.block(rows)
-        scores = catalogue.scores(query_parts(model, users, histories, times))
+        vectors = query_parts(model, users, histories, times)
         exclusions = rules.block(rows)
         if exclude_seen:
             exclusions = exclusions.with_items_of(histories)
+        return vectors, catalogue.scores(vectors), exclusions
+
+    def rank(rows):
+        _, scores, exclusions = read(rows)
         top = TopK(scores, k)
         scan(scores, exclusions, top)
         items[rows], best[rows] = top.best()
 
-    map_blocks(rank, n, catalogue, k)
+    def rank_by_index(rows):
+        (vectors,), scores, exclusions = read(rows)
+        found = search_index(index, vectors, scores, exclusions, k)
+        items[rows], best[rows], is_full[rows] = found
+
+    if index is None:
+        map_blocks(rank, n, catalogue, k)
+    else:
+        is_full = np.empty(n, dtype=bool)
+        map_blocks(rank_by_index, n, catalogue, k)
+        others = np.flatnonzero(~is_full)
+        map_blocks(lambda block: rank(others[block]), len(others), catalogue, k)
     empty = np.flatnonzero(items[:, 0] < 0)
     if len(empty):
         example = short_repr(queries.ids[empty[0]])

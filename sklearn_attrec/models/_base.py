@@ -18,6 +18,7 @@ from sklearn_attrec._interactions.frames import (
 )
 from sklearn_attrec._interactions.sequences import Sequences, encode
 from sklearn_attrec._interactions.weights import check_weights
+from sklearn_attrec._ranking.index_search import check_index
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_rules
 from sklearn_attrec._ranking.search import best_items
@@ -466,6 +467,7 @@ class BaseRecommender(
         exclude: ItemRule | None = None,
         candidates: ItemRule | None = None,
         exclude_seen: bool | None = None,
+        index: Any = None,
     ) -> ResultFrame:
         """Recommend items as a table.
 
@@ -484,6 +486,9 @@ class BaseRecommender(
         exclude_seen : bool, default=None
             Whether to leave out the items of the history; None means the parameter
             `exclude_seen`.
+        index : faiss.Index, default=None
+            The result of `to_index`: faster for large catalogues, but some of the best
+            items may be missed. None means exact search.
 
         Returns
         -------
@@ -504,7 +509,8 @@ class BaseRecommender(
         UnknownUserError
             As in `predict`.
         InvalidParameterError
-            If k or `exclude_seen` has an invalid value.
+            If k or `exclude_seen` has an invalid value, or `index` does not belong to
+            the item vectors.
 
         Warns
         -----
@@ -543,7 +549,9 @@ class BaseRecommender(
             self, ALL_USERS if users is None else users, history, caller
         )
         rules = read_rules(self, candidates, exclude, queries.ids, caller)
-        codes, scores = best_items(self, queries, k, exclude_seen, rules)
+        if index is not None:
+            check_index(self, index, caller)
+        codes, scores = best_items(self, queries, k, exclude_seen, rules, index)
         row, column = np.nonzero(codes >= 0)
         table = {
             USER: queries.ids[row],

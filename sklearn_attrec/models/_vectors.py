@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.column_names import ITEM
 from sklearn_attrec._interactions.frames import library_of, make_frame
+from sklearn_attrec._ranking.index_search import build_index
 from sklearn_attrec._ranking.known_ids import known_items
 from sklearn_attrec._ranking.queries import ALL_USERS, read_queries
 from sklearn_attrec._ranking.rules import read_candidates
@@ -35,7 +36,7 @@ __all__ = ["VectorsMixin"]
 
 
 class VectorsMixin:
-    """Mixin with `similar_items`, `query_vectors` and `item_vectors`."""
+    """Mixin with `similar_items`, `query_vectors`, `item_vectors` and `to_index`."""
 
     # Defined by BaseRecommender.
     items_: np.ndarray
@@ -143,6 +144,52 @@ class VectorsMixin:
             return stacked[0].tocsr() if single else stacked
         queried = np.concatenate([np.empty((0, width), np.float32), *blocks])
         return queried[0] if single else queried
+
+    def to_index(self, kind: str = "HNSW32") -> Any:
+        """Build an index of the item vectors, for ``recommend(index=...)``.
+
+        An approximate index returns most of the best items of a large catalogue without
+        computing the scores of all. `recommend` computes exact scores for the items
+        that the index returns, applies all rules, and searches the whole catalogue for
+        users to whom the index returns fewer than k permitted items. Save an index with
+        `faiss.write_index`; build it again after each fit. docs/scaling.md says from
+        which size of the catalogue an index is faster, and how many of the best items
+        it finds.
+
+        Parameters
+        ----------
+        kind : str, default='HNSW32'
+            Description of the index, as in `faiss.index_factory`, for example:
+
+            - 'HNSW32': a graph (Malkov, Yashunin 2020). Each query reads
+              ``index.hnsw.efSearch`` items, here 64: larger values find more.
+            - 'IVF4096,Flat': 4,096 cells. Each query reads ``index.nprobe`` of them,
+              here 1. Built faster than a graph, searched more slowly.
+            - 'Flat': exact, for comparisons.
+
+        Returns
+        -------
+        faiss.Index
+            Of the vectors of `item_vectors` and a further number that gives all of them
+            the same length, so that the largest inner product with a query, whose
+            further number is 0, becomes the smallest distance [1]_.
+
+        Raises
+        ------
+        ImportError
+            If faiss is not installed (the extra `faiss`).
+        InvalidParameterError
+            If faiss does not accept `kind`.
+        TypeError
+            If the vectors of the model are sparse.
+
+        References
+        ----------
+        .. [1] Y. Bachrach et al., "Speeding Up the Xbox Recommender System Using a
+           Euclidean Transformation for Inner-Product Spaces", RecSys 2014.
+        """
+        check_is_fitted(self)
+        return build_index(self, kind, self._caller("to_index"))
 
     def item_vectors(self) -> np.ndarray | csr_array:
         """Return the vectors of all items.
