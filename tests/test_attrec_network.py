@@ -13,7 +13,7 @@ from test_time_buckets import reference_bucket
 
 from sklearn_attrec import AttRecRecommender
 from sklearn_attrec._interactions.sequences import Sequences
-from sklearn_attrec._interactions.windows import training_windows
+from sklearn_attrec._interactions.windows import training_targets
 from sklearn_attrec._networks import losses, numpy_ops
 from sklearn_attrec._networks.attrec import (
     batch_loss,
@@ -302,12 +302,10 @@ class Replay:
 def training_data():
     items = np.concatenate(HISTORIES).astype(np.int32)
     sequences = Sequences(np.cumsum([0, *map(len, HISTORIES)]), items, None)
-    windows = training_windows(sequences)
-    return windows, {
-        "items": items.astype(np.int64),
+    return training_targets(sequences), {
+        "items": items,
         "indptr": sequences.indptr,
-        "users": windows.users.astype(np.int64),
-        "positions": windows.positions,
+        "users": sequences.users,
         "times": np.concatenate(TIMES).astype(np.float64),
         "untouched": index_untouched(sequences, N_ITEMS),
     }
@@ -375,21 +373,21 @@ def loss_case(case):
         biases = np.random.default_rng(5).standard_normal((2, 128)).astype("f4")
         weights |= dict(zip(["b_pair", "b_age"], biases, strict=True))
     windows, data = training_data()
-    rows = np.random.default_rng(2).permutation(len(windows.users))
-    uniforms = np.random.default_rng(4).random((len(rows), settings.n_negatives))
-    return settings, weights, windows, data, rows, uniforms
+    windows = np.random.default_rng(2).permutation(windows).astype(np.int64)
+    uniforms = np.random.default_rng(4).random((len(windows), settings.n_negatives))
+    return settings, weights, data, windows, uniforms
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_loss_of_a_batch_equals_the_equations(case, ops):
-    settings, weights, windows, data, rows, uniforms = loss_case(case)
+    settings, weights, data, windows, uniforms = loss_case(case)
     # Item 1 is the only one that the last user never touched.
     assert data["untouched"].counts.tolist() == [5, 6, 1]
-    loss = batch_loss(ops, Replay(uniforms), weights, settings, data, rows)
+    loss = batch_loss(ops, Replay(uniforms), weights, settings, data, windows)
     expected = []
-    for row, window in enumerate(rows):
-        user = windows.users[window]
-        place = windows.positions[window] - data["indptr"][user]
+    for row, position in enumerate(windows):
+        user = data["users"][position]
+        place = position - data["indptr"][user]
         expected.append(reference_loss(settings, weights, uniforms, user, place, row))
     assert_allclose(np.asarray(loss), expected, rtol=1e-3, atol=1e-4)
 
@@ -398,9 +396,9 @@ def test_loss_of_a_batch_equals_the_equations(case, ops):
 def test_gradients_equal_finite_differences(case):
     import tensorflow as tf
 
-    settings, weights, _, data, rows, uniforms = loss_case(case)
+    settings, weights, data, windows, uniforms = loss_case(case)
     variables = {name: tf.Variable(value) for name, value in weights.items()}
-    inputs = settings, data, rows
+    inputs = settings, data, windows
     with tf.GradientTape() as tape:
         loss = batch_loss(training_ops(), Replay(uniforms), variables, *inputs)
         loss = tf.reduce_sum(loss)

@@ -114,7 +114,7 @@ def test_unusable_values(make, column, values, error, message):
 
 def test_missing_values_of_a_dictionary_are_found():
     ids = pa.array(["a", None, "b"]).dictionary_encode()
-    with pytest.raises(InteractionsError, match="1 missing id, first at row 1: None"):
+    with pytest.raises(InteractionsError, match="1 missing id, first at row 1: nan"):
         check_interactions(pa.table({"user_id": ids, "item_id": ids}), caller="")
 
 

@@ -16,7 +16,7 @@ from sklearn_attrec._interactions.sequences import (
 from sklearn_attrec._interactions.windows import (
     cut_windows,
     last_items,
-    training_windows,
+    training_targets,
 )
 
 # (user, item, time) with many repeated users, items and times.
@@ -116,16 +116,14 @@ def test_count_until_counts_the_rows_not_later(rows, data):
 
 
 @given(histories)
-def test_each_item_but_the_first_of_a_user_is_one_window(lists):
+def test_each_item_but_the_first_of_a_user_is_a_target(lists):
     sequences = sequences_of(lists)
-    windows = training_windows(sequences)
-    expected = [
-        (user, sequences.indptr[user] + place)
-        for user, items in enumerate(lists)
-        for place in range(1, len(items))
+    rows = [
+        (user, place) for user, items in enumerate(lists) for place in range(len(items))
     ]
-    found = zip(windows.users.tolist(), windows.positions.tolist(), strict=True)
-    assert list(found) == expected
+    assert sequences.users.tolist() == [user for user, _ in rows]
+    expected = [position for position, (_, place) in enumerate(rows) if place > 0]
+    assert training_targets(sequences).tolist() == expected
 
 
 def test_without_random_the_last_window_of_each_user_is_cut():

@@ -15,7 +15,7 @@ from sklearn_attrec._interactions.column_names import (
     level_names,
 )
 from sklearn_attrec._interactions.frames import to_pandas
-from sklearn_attrec._interactions.ids import check_ids
+from sklearn_attrec._interactions.ids import check_coded_ids, check_ids
 from sklearn_attrec._interactions.table_types import refuse_other_tables
 from sklearn_attrec._interactions.time_advice import refuse_time_columns, time_renames
 from sklearn_attrec._interactions.time_columns import find_time_columns
@@ -56,6 +56,7 @@ def check_interactions(
     need_items=True,
     time_of="interaction",
     allow_empty=False,
+    coded=False,
 ):
     """Check interactions and return their columns as plain arrays.
 
@@ -80,6 +81,8 @@ def check_interactions(
     allow_empty : bool, default=False
         Whether X may have no rows. The dtypes of its columns are then ignored, so
         `users` and `items` may have any dtype, and there are no times.
+    coded : bool, default=False
+        Whether `users` and `items` may be `CodedIds`, for `encode`.
 
     Returns
     -------
@@ -99,9 +102,10 @@ def check_interactions(
     else:
         users, items, times = read_array_columns(X, caller, need_items, allow_empty)
         names = [f"column {i} ({name!r})" for i, name in enumerate((USER, ITEM, TIME))]
+    check = check_coded_ids if coded and isinstance(X, pd.DataFrame) else check_ids
     return Interactions(
-        check_ids(users, name=names[0], caller=caller),
-        None if items is None else check_ids(items, name=names[1], caller=caller),
+        check(users, name=names[0], caller=caller),
+        None if items is None else check(items, name=names[1], caller=caller),
         None
         if times is None or len(times) == 0
         else check_times(times, f"{caller}: {names[2]}", name),

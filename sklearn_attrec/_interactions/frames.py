@@ -5,6 +5,7 @@ All other modules read pandas objects. A converted object records its library in
 """
 
 import importlib
+from contextlib import suppress
 from functools import cache
 
 import narwhals.stable.v2 as nw
@@ -167,6 +168,9 @@ def _wrap(column):
 
 
 def _to_series(column):
+    if column.implementation.is_pyarrow() and column.dtype == nw.Categorical:
+        with suppress(ValueError):  # repeated or missing values of the dictionary
+            return column.to_native().to_pandas()  # categories, not written out
     if _is_exact_in_numpy(column):
         values = column.to_numpy()
     else:

@@ -1,9 +1,12 @@
 """Checks of user ids, item ids and histories."""
 
+from contextlib import suppress
 from datetime import date, time
 from decimal import Decimal
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklearn_attrec._interactions.column_calls import cast_call
 from sklearn_attrec._interactions.frames import is_foreign
@@ -21,13 +24,39 @@ from sklearn_attrec._interactions.values import (
 )
 from sklearn_attrec.utils._short_repr import short_repr
 
-__all__ = ["check_history", "check_ids"]
+__all__ = ["CodedIds", "check_coded_ids", "check_history", "check_ids"]
 
 # Maximum length of a string id, in characters.
 MAX_LENGTH = 2**16
 
 # Types that polars and Arrow can cast to text, unlike lists, durations and UUIDs.
 _CAST_TO_TEXT = (bool, np.bool_, bytes, date, np.datetime64, time, Decimal)
+
+
+class CodedIds(NamedTuple):
+    """Ids of n rows: that of row r is ``ids[codes[r]]``."""
+
+    codes: np.ndarray  # (n,) int
+    ids: np.ndarray  # different ids, perhaps more than there are in the rows
+
+
+def check_coded_ids(values, *, name, caller):
+    """Check ids like `check_ids`, but do not write out the ids of categories.
+
+    A hundred million rows of categories take a tenth of the memory of their texts.
+
+    Returns
+    -------
+    CodedIds or ndarray of shape (n,)
+        CodedIds if the values are categories, all valid.
+    """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        codes = values.array.codes
+        with suppress(TypeError, ValueError):  # errors show rows, below
+            ids = check_ids(values.cat.categories, name=name, caller=caller)
+            if codes.min(initial=0) >= 0:
+                return CodedIds(codes, ids)
+    return check_ids(values, name=name, caller=caller)
 
 
 def check_ids(values, *, name, caller):

@@ -3,8 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from sklearn_attrec._interactions.factorize import factorize
+from sklearn_attrec._interactions.ids import CodedIds
 
 __all__ = ["Sequences", "count_until", "encode", "find_items", "hold_out_last"]
 
@@ -35,6 +37,12 @@ class Sequences(NamedTuple):
     def longest(self):
         """Length of the longest sequence."""
         return int(np.diff(self.indptr).max())
+
+    @property
+    def users(self):
+        """User code of each item, (n_rows,) int32."""
+        lengths = np.diff(self.indptr)
+        return np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
 
     def select(self, users, end=None):
         """Select the sequences of users, optionally without their last items.
@@ -75,7 +83,7 @@ def encode(interactions, weights=None):
     Parameters
     ----------
     interactions : Interactions
-        Checked columns.
+        Checked columns, whose ids may be coded.
     weights : ndarray of shape (n,), default=None
         Event weights of the rows.
 
@@ -88,21 +96,46 @@ def encode(interactions, weights=None):
         Item ids in the order of their codes.
     """
     users, items, times = interactions
-    if times is not None:
-        by_time = np.argsort(times, kind="stable")
-        users, items, times = users[by_time], items[by_time], times[by_time]
+    by_time = None if times is None else np.argsort(times, kind="stable")
+    users, user_ids = _number(users, by_time)
+    items, item_ids = _number(items, by_time)
+    if times is not None:  # one after the other, to save memory
+        users = users[by_time]
+        items = items[by_time]
+        times = times[by_time]
         weights = None if weights is None else weights[by_time]
-    user_codes, user_ids = factorize(users)
-    item_codes, item_ids = factorize(items)
-    by_user = np.argsort(user_codes, kind="stable")
-    indptr = np.concatenate([[0], np.cumsum(np.bincount(user_codes))])
+    del by_time
+    indptr = np.concatenate([[0], np.cumsum(np.bincount(users))])
+    by_user = np.argsort(users, kind="stable")
     sequences = Sequences(
         indptr.astype(np.int64),
-        item_codes[by_user].astype(np.int32),
+        items[by_user],
         None if times is None else times[by_user],
         None if weights is None else weights[by_user],
     )
     return sequences, user_ids, item_ids
+
+
+def _number(ids, order):
+    """Number ids in the order of their first appearance.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,) or CodedIds
+    order : ndarray of shape (n,), int, or None
+        The order of the rows; None if they are in order.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n,), int32
+    unique : ndarray of shape (n_unique,)
+        The ids in the order of their numbers.
+    """
+    codes, unique = ids if isinstance(ids, CodedIds) else factorize(ids)
+    appearing = pd.unique(codes if order is None else codes[order])
+    numbers = np.empty(len(unique), dtype=np.int32)
+    numbers[appearing] = np.arange(len(appearing), dtype=np.int32)
+    return numbers[codes], unique[appearing]
 
 
 def count_until(sequences, users, times, *, inclusive=True):

@@ -1,30 +1,25 @@
 """Windows: contiguous slices of sequences, for training and prediction."""
 
-from typing import NamedTuple
-
 import numpy as np
 
-__all__ = ["Windows", "cut_windows", "last_items", "training_windows"]
+__all__ = ["cut_windows", "last_items", "training_targets"]
 
 
-class Windows(NamedTuple):
-    """Training windows as index arrays into the sequences, without copies of items.
+def training_targets(sequences):
+    """Return the positions of all items but the first one of each user.
 
-    The inputs of window w are the items of user ``users[w]`` before ``positions[w]``;
-    its targets are the items from ``positions[w]`` on.
+    A position in `Sequences.items` stands for a training window, without a copy of its
+    items: the inputs are the items of the user before it, the targets those from it on.
+
+    Returns
+    -------
+    ndarray of shape (n_windows,)
+        int32 unless there are very many rows: an epoch has a permutation of them.
     """
-
-    users: np.ndarray  # (n_windows,) int32
-    positions: np.ndarray  # (n_windows,) int64, into Sequences.items
-
-
-def training_windows(sequences):
-    """Return one window per item, except the first item of each user."""
-    lengths = np.diff(sequences.indptr)
-    first = np.zeros(len(sequences.items), dtype=bool)
-    first[sequences.indptr[:-1][lengths > 0]] = True
-    users = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    return Windows(users[~first], np.flatnonzero(~first))
+    n_rows = len(sequences.items)
+    is_target = np.ones(n_rows, dtype=bool)
+    is_target[sequences.indptr[:-1][np.diff(sequences.indptr) > 0]] = False
+    return np.flatnonzero(is_target).astype(np.int32 if n_rows < 2**30 else np.int64)
 
 
 def cut_windows(sequences, users, L, random=None):

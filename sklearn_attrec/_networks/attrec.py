@@ -15,6 +15,7 @@ from sklearn_attrec._networks.item_features import item_rows
 from sklearn_attrec._networks.negative_sampling import draw_untouched
 from sklearn_attrec._networks.positions import sinusoids
 from sklearn_attrec._networks.time_buckets import N_BUCKETS, bucket, time_buckets
+from sklearn_attrec._networks.window_batches import take_codes
 
 __all__ = [
     "ITEM_TABLES",
@@ -350,30 +351,30 @@ def batch_loss(ops, random, weights, settings, data, windows):
         `U`, `V`, `X`, `W_Q`, `W_K`.
     settings : Settings
     data : dict
-        `items` and `indptr` of the sequences, `users` and `positions` of the windows
-        and, unless the loss is 'softmax', `untouched`. With event weights, `weights`
-        (n_rows,), by which the losses of the targets are multiplied; with a time bias
-        `times` (n_rows,), float64, in seconds; with item features `features`, see
+        `items`, `users` and `indptr` of the sequences and, unless the loss is
+        'softmax', `untouched`. With event weights, `weights` (n_rows,), by which the
+        losses of the targets are multiplied; with a time bias `times` (n_rows,),
+        float64, in seconds; with item features `features`, see
         `item_features.item_rows`.
     windows : tensor of shape (batch,), int64
-        Indices of the windows.
+        Position of the first target of each window in `items`.
 
     Returns
     -------
     tensor of shape (batch,)
     """
     n_items = ops.cast(ops.shape(weights["X"])[0], "int64")
-    users = ops.take(data["users"], windows, axis=0)  # (batch,)
-    positions = ops.take(data["positions"], windows, axis=0)[:, None]  # (batch, 1)
+    users = take_codes(ops, data["users"], windows)  # (batch,)
+    positions = windows[:, None]  # (batch, 1)
     begin = ops.take(data["indptr"], users, axis=0)[:, None]  # (batch, 1)
     end = ops.take(data["indptr"], users + 1, axis=0)[:, None]  # (batch, 1)
     input_positions = positions + settings.before  # (batch, L)
     padding_mask = input_positions >= begin
-    window = ops.take(data["items"], ops.maximum(input_positions, 0), axis=0)
+    window = take_codes(ops, data["items"], ops.maximum(input_positions, 0))
     target_positions = positions + settings.ahead  # (batch, T)
     target_mask = ops.cast(target_positions < end, "float32")
     target_positions = ops.minimum(target_positions, end - 1)
-    targets = ops.take(data["items"], target_positions, axis=0)
+    targets = take_codes(ops, data["items"], target_positions)
     target_weights = target_mask
     if "weights" in data:
         event_weights = ops.take(data["weights"], target_positions, axis=0)

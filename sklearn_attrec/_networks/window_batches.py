@@ -5,7 +5,7 @@ from typing import NamedTuple
 from sklearn_attrec._networks import transformer
 from sklearn_attrec._networks.time_buckets import time_buckets
 
-__all__ = ["Batch", "read_batch"]
+__all__ = ["Batch", "read_batch", "take_codes"]
 
 # Number of parts into which attention splits a batch; see `transformer.Layout`.
 N_PARTS = 4
@@ -52,13 +52,18 @@ def read_batch(ops, settings, data, windows):
         layout = _with_buckets(ops, settings, data["times"], positions, layout)
     return Batch(
         positions=positions,
-        items=ops.take(data["items"], positions, axis=0),
-        targets=ops.take(data["items"], positions + 1, axis=0),
+        items=take_codes(ops, data["items"], positions),
+        targets=take_codes(ops, data["items"], positions + 1),
         from_end=from_end,
         window=window,
-        users=ops.take(data["users"], windows[:, 0], axis=0),
+        users=take_codes(ops, data["users"], windows[:, 0]),
         layout=layout,
     )
+
+
+def take_codes(ops, codes, positions):
+    """Return codes of the sequences as int64; in memory they are int32."""
+    return ops.cast(ops.take(codes, positions, axis=0), "int64")
 
 
 def _with_buckets(ops, settings, times, positions, layout):

@@ -13,7 +13,7 @@ __all__ = ["build_index", "check_index", "search_index"]
 # queries of which too many items are excluded.
 FIRST, GROWTH = 2, 4
 # Items that a query reads in a graph. With the 16 of faiss, too many are missed.
-EF_SEARCH = 64
+EF_SEARCH = 128
 # A larger part of the catalogue is searched exactly.
 LARGEST_PART = 1 / 8
 

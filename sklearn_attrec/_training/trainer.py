@@ -64,7 +64,7 @@ class Trainer:
 
         Parameters
         ----------
-        windows : ndarray of shape (n_windows, ...), int64
+        windows : ndarray of shape (n_windows, ...), int
             Windows in training order.
         batch_size : int
             Windows per step; the last step may have fewer.
@@ -89,7 +89,7 @@ class Trainer:
             self.moments,
             self.data,
             self.scalars,
-            tf.constant(windows),
+            tf.constant(windows.astype(np.int64, copy=False)),
             _integer(batch_size),
             tf.constant(learning_rates, tf.float32),
             _integer(seed),

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-from sklearn_attrec._interactions.windows import training_windows
+from sklearn_attrec._interactions.windows import training_targets
 
 __all__ = ["UPDATE_EPOCHS", "UPDATE_RATE", "start_items", "with_rehearsal"]
 
@@ -56,7 +56,7 @@ def start_items(random, table, sequences, items):
     ndarray of shape (n, d)
         A random direction alone for an item without neighbours.
     """
-    positions = training_windows(sequences).positions
+    positions = training_targets(sequences)
     before, after = sequences.items[positions - 1], sequences.items[positions]
     pairs = np.concatenate([[before, after], [after, before]], axis=1)
     is_other = np.ones(len(table), dtype=bool)

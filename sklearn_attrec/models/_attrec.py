@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from sklearn_attrec._interactions.column_names import ITEM
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
 from sklearn_attrec._interactions.times import in_seconds
-from sklearn_attrec._interactions.windows import last_items, training_windows
+from sklearn_attrec._interactions.windows import last_items, training_targets
 from sklearn_attrec._networks import attrec
 from sklearn_attrec._networks import numpy_ops as ops
 from sklearn_attrec._networks.negative_sampling import index_untouched
@@ -365,40 +365,38 @@ class AttRecRecommender(BaseNetworkRecommender):
         }
 
     def _training_plan(self, sequences, settings, parameters, n_items, is_new=None):
-        windows = training_windows(sequences)
-        data = {
-            "items": sequences.items.astype(np.int64),
-            "indptr": sequences.indptr,
-            "users": windows.users.astype(np.int64),
-            "positions": windows.positions,
-        }
+        users, indptr = sequences.users, sequences.indptr
+        data = {"items": sequences.items, "indptr": indptr, "users": users}
         if self.time_bias:
             data["times"] = in_seconds(sequences.times)
-        stop = windows.positions + len(settings.ahead)
-        stop = np.minimum(stop, sequences.indptr[windows.users + 1])
-        targets = windows.positions, stop
-        trainable = np.arange(len(windows.users))
+        windows = training_targets(sequences)
         if self.loss != "softmax":
             data["untouched"] = index_untouched(sequences, n_items)
-            trainable = np.flatnonzero(data["untouched"].counts[windows.users] > 0)
+            windows = windows[data["untouched"].counts[users[windows]] > 0]
+
+        def predict_any(rows):
+            stop = windows + len(settings.ahead)
+            stop = np.minimum(stop, indptr[users[windows] + 1])
+            return any_positive(rows, windows, stop)
+
         if (weights := sequences.weights) is not None:
-            trainable = trainable[any_positive(weights, *targets)[trainable]]
-            data["weights"] = scale_weights(weights, windows.positions[trainable])
+            windows = windows[predict_any(weights)]
+            data["weights"] = scale_weights(weights, windows)
 
         def draw_windows(random):
-            return random.permutation(trainable)
+            return random.permutation(windows)
 
         if is_new is not None:
-            predicts_new = any_positive(is_new, *targets)[trainable]
-            draw_windows = partial(with_rehearsal, trainable, predicts_new)
-        users = np.arange(len(sequences.indptr) - 1)
+            draw_windows = partial(with_rehearsal, windows, predict_any(is_new))
+        is_untrained = np.ones(len(indptr) - 1, dtype=bool)
+        is_untrained[users[windows]] = False
         is_bounded = self.max_norm is not None and not settings.is_inner
         return TrainingPlan(
             attrec.batch_loss,
             settings,
             data,
             draw_windows,
-            np.setdiff1d(users, windows.users[trainable]),
+            np.flatnonzero(is_untrained),
             partial(_complete_weights, sequences),
             # Of a NumPy float, `alpha > 0` would be a tensor in the compiled step.
             alpha=float(self.alpha),

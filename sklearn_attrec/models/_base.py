@@ -31,6 +31,7 @@ from sklearn_attrec.models._vectors import VectorsMixin
 from sklearn_attrec.utils._callbacks import (
     CallbackSupportMixin,
     FitTask,
+    has_callbacks,
     with_callbacks,
 )
 from sklearn_attrec.utils._doc_link import DocLinkMixin
@@ -330,8 +331,16 @@ class BaseRecommender(
         validate_parameters(self)
         caller = self._caller("fit")
         given, X = X, to_pandas(X)
-        interactions = check_interactions(X, caller=caller)
-        sequences, users, items = encode(interactions, check_weights(X, caller))
+        is_watched = has_callbacks(self)
+        interactions = check_interactions(X, caller=caller, coded=not is_watched)
+        row_items = interactions.items if is_watched else None
+        weights = check_weights(X, caller)
+        names = [USER, ITEM] if interactions.times is None else [USER, ITEM, TIME]
+        strict = isinstance(X, pd.DataFrame)
+        columns = pd.DataFrame(columns=names) if strict else X
+        del X  # copied so far: a large part of the memory
+        sequences, users, items = encode(interactions, weights)
+        del interactions, weights
         if len(items) < 2:
             raise InteractionsError(
                 f"{caller}: X must contain at least 2 different items to rank. Got "
@@ -342,17 +351,14 @@ class BaseRecommender(
         items, features = self._catalogue(items, caller)
         state = encoded_state(sequences, users, items) | features
         state["settings_"] = parameters
-        names = [USER, ITEM] if sequences.times is None else [USER, ITEM, TIME]
-        features = pd.DataFrame(columns=names) if isinstance(X, pd.DataFrame) else X
         feature_record = BaseEstimator()  # gets n_features_in_ and feature_names_in_
-        validate_data(feature_record, features, reset=True, skip_check_array=True)
+        validate_data(feature_record, columns, reset=True, skip_check_array=True)
         state |= vars(feature_record)
         context = self._init_callback_context(max_subtasks=self._n_epochs())
-        task = FitTask(context, self, given, interactions.items)
+        task = FitTask(context, self, given, row_items)
         task.begin()
         # Attributes are set at the end, all at once, so that an error leaves an earlier
         # fit unchanged.
-        strict = isinstance(X, pd.DataFrame)
         interruption = None
         try:
             state |= self._learn(sequences, state, task, strict)

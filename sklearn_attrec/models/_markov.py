@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import coo_array, csr_array
 
-from sklearn_attrec._interactions.windows import training_windows
+from sklearn_attrec._interactions.windows import training_targets
 from sklearn_attrec.models._base import BaseRecommender
 from sklearn_attrec.utils._csr import SPARSE_ITEMS
 from sklearn_attrec.utils._param_validation import Real
@@ -140,7 +140,7 @@ class MarkovRecommender(BaseRecommender):
 
     def _learn(self, sequences, state, task, strict):
         n_items = len(state["items_"])
-        positions = training_windows(sequences).positions
+        positions = training_targets(sequences)
         weights = np.ones(len(positions))
         if sequences.weights is not None:
             positions = positions[sequences.weights[positions] > 0]

@@ -13,7 +13,7 @@ from sklearn_attrec._interactions.frames import is_foreign
 from sklearn_attrec._interactions.item_features import ItemFeatures
 from sklearn_attrec._interactions.sequences import hold_out_last
 from sklearn_attrec._interactions.times import in_seconds
-from sklearn_attrec._interactions.windows import training_windows
+from sklearn_attrec._interactions.windows import training_targets
 from sklearn_attrec._networks.item_features import feature_layout, initial_features
 from sklearn_attrec._ranking.known_ids import lookup
 from sklearn_attrec._ranking.queries import Queries
@@ -198,7 +198,7 @@ class BaseNetworkRecommender(BaseRecommender):
         untrained = np.intersect1d(plan.untrained, new_users)
         complete = partial(self._complete, plan, state, untrained)
         state["n_users_skipped_"] = len(plan.untrained)
-        if not is_new[training_windows(sequences).positions].any():
+        if not is_new[training_targets(sequences)].any():
             complete(weights)
             return state | {"weights_": weights}
 
@@ -496,7 +496,7 @@ class BaseNetworkRecommender(BaseRecommender):
             )
         if sequences.weights is None:
             return
-        targets = training_windows(sequences).positions
+        targets = training_targets(sequences)
         if not sequences.weights[targets].any():
             raise InteractionsError(
                 f"{self._caller('fit')}: column {WEIGHT!r}: all {len(targets)} rows "

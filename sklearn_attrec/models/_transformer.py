@@ -6,7 +6,7 @@ import numpy as np
 
 from sklearn_attrec._interactions.target_weights import any_positive, scale_weights
 from sklearn_attrec._interactions.times import in_seconds
-from sklearn_attrec._interactions.windows import cut_windows, training_windows
+from sklearn_attrec._interactions.windows import cut_windows, training_targets
 from sklearn_attrec._networks.negative_sampling import (
     index_popularity,
     index_untouched,
@@ -98,8 +98,8 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
         lengths = np.diff(sequences.indptr)
         trainable = np.flatnonzero(lengths >= 2)
         data = {
-            "items": sequences.items.astype(np.int64),
-            "users": np.repeat(np.arange(len(lengths)), lengths),
+            "items": sequences.items,
+            "users": sequences.users,
         }
         if self.time_bias:
             data["times"] = in_seconds(sequences.times)
@@ -107,11 +107,11 @@ class BaseTransformerRecommender(BaseNetworkRecommender):
             data["untouched"] = index_untouched(sequences, n_items)
             trainable = trainable[data["untouched"].counts[trainable] > 0]
         if (weights := sequences.weights) is not None:
-            targets = training_windows(sequences)
-            has_weight = weights[targets.positions] > 0
-            trainable = np.intersect1d(trainable, targets.users[has_weight])
-            is_read = np.isin(targets.users, trainable)
-            data["weights"] = scale_weights(weights, targets.positions[is_read])
+            targets = training_targets(sequences)
+            users = data["users"][targets]
+            trainable = np.intersect1d(trainable, users[weights[targets] > 0])
+            is_read = np.isin(users, trainable)
+            data["weights"] = scale_weights(weights, targets[is_read])
         if self.loss == "sampled_softmax":
             data["popularity"] = index_popularity(sequences, n_items)
         draw = partial(

@@ -162,7 +162,7 @@ class VectorsMixin:
             Description of the index, as in `faiss.index_factory`, for example:
 
             - 'HNSW32': a graph (Malkov, Yashunin 2020). Each query reads
-              ``index.hnsw.efSearch`` items, here 64: larger values find more.
+              ``index.hnsw.efSearch`` items, here 128: larger values find more.
             - 'IVF4096,Flat': 4,096 cells. Each query reads ``index.nprobe`` of them,
               here 1. Built faster than a graph, searched more slowly.
             - 'Flat': exact, for comparisons.

@@ -5,7 +5,13 @@ The replacements are used if scikit-learn is older than 1.9.
 This is the only module that imports them, because they are experimental.
 """
 
-__all__ = ["CallbackSupportMixin", "FitTask", "NoContext", "with_callbacks"]
+__all__ = [
+    "CallbackSupportMixin",
+    "FitTask",
+    "NoContext",
+    "has_callbacks",
+    "with_callbacks",
+]
 
 
 class NoContext:
@@ -36,6 +42,11 @@ except ImportError:
         return method
 
 
+def has_callbacks(estimator):
+    """Return whether an estimator has callbacks, its own or those of a search."""
+    return bool(getattr(estimator, "_skl_callbacks", ()))
+
+
 class FitTask:
     """A task of a fit, which is reported to scikit-learn's callbacks.
 
@@ -46,8 +57,8 @@ class FitTask:
         The estimator that is fitted.
     X : DataFrame or array-like
         The argument of `fit`.
-    y : ndarray of shape (n_rows,)
-        The item of each row of X.
+    y : ndarray of shape (n_rows,) or None
+        The item of each row of X; None if no callback needs it.
     """
 
     def __init__(self, context, estimator, X, y):
