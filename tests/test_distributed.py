@@ -12,7 +12,11 @@ from pandas.testing import assert_frame_equal
 
 from sklearn_attrec import MarkovRecommender, distributed, save_model
 from sklearn_attrec.datasets import make_interactions
-from sklearn_attrec.exceptions import InteractionsError, InvalidParameterError
+from sklearn_attrec.exceptions import (
+    InteractionsError,
+    InvalidParameterError,
+    ModelFileError,
+)
 
 
 class Dask:
@@ -151,11 +155,49 @@ def test_errors_are_raised_before_any_work(engine, interactions, model):
 
 
 @pytest.mark.parametrize("interactions", ["text"], indirect=True)
+def test_ids_of_another_type_are_refused_at_once(engine, interactions, model):
+    numbers = interactions.assign(item_id=1)
+    with pytest.raises(InteractionsError, match="'item_id' contains integers.* str"):
+        distributed.recommend(model, history=engine.frame(numbers))
+    numbers = interactions[:20].assign(user_id=1)
+    with pytest.raises(InteractionsError, match="'user_id' contains integers.* str"):
+        distributed.recommend(model, engine.frame(numbers))
+    table = distributed.recommend(model, history=engine.frame(numbers))
+    assert engine.collect(table)["user_id"].tolist() == [1] * 4
+
+
+@pytest.mark.parametrize("interactions", ["text"], indirect=True)
+def test_later_changes_have_no_effect(engine, interactions, model):
+    excluded, expected = model.items_[:2].tolist(), model.recommend()
+    users = engine.frame(interactions[["user_id"]].drop_duplicates())
+    table = distributed.recommend(model, users, exclude=excluded)
+    expected = model.recommend(exclude=excluded)
+    excluded.clear()
+    model.fit(interactions[:60])
+    assert_same_rows(engine.collect(table), expected)
+
+
+def test_models_of_arrays_and_indexes_with_names(interactions):
+    columns = ["user_id", "item_id", "timestamp"]
+    model = MarkovRecommender(k=4).fit(interactions[columns].to_numpy())
+    dd = pytest.importorskip("dask.dataframe")
+    rows = interactions.set_index("user_id", drop=False).sort_index()
+    frame = dd.from_pandas(rows, npartitions=2)
+    found = Dask().collect(distributed.recommend(model, history=frame))
+    users = interactions["user_id"].unique().tolist()
+    assert_same_rows(found, model.recommend(users, history=interactions[columns]))
+    frame = dd.from_pandas(rows.drop(columns="user_id"), npartitions=2)
+    with pytest.raises(InteractionsError, match=r"users.reset_index\(\)"):
+        distributed.recommend(model, frame)
+
+
+@pytest.mark.parametrize("interactions", ["text"], indirect=True)
 def test_missing_users_are_refused(engine, interactions, model):
     for column, argument in ("user_id", "users"), ("user_id", "history"):
         missing = interactions.assign(**{column: None})
         table = distributed.recommend(model, **{argument: engine.frame(missing)})
-        with pytest.raises(Exception, match="missing id"):  # of the engine
+        message = "missing id.*'user_id'" if argument == "history" else "missing id"
+        with pytest.raises(Exception, match=message):  # of the engine
             engine.collect(table)
 
 
@@ -175,10 +217,35 @@ def test_arguments_of_other_types_are_refused(interactions, model):
         distributed.recommend(MarkovRecommender, frame)
 
 
-def test_a_replaced_file_is_loaded_again(tmp_path):
+def test_all_recommendations_are_of_one_model(tmp_path):
     frame = pd.DataFrame({"user_id": [1, 1, 2], "item_id": [5, 6, 7]})
     users, path = Dask().frame(frame[["user_id"]]), tmp_path / "model.attrec"
-    for k in (1, 2):
-        save_model(MarkovRecommender(k=k, exclude_seen=False).fit(frame), path)
-        table = distributed.recommend(path, users).compute(scheduler="synchronous")
-        assert table["rank"].max() == k
+    model = MarkovRecommender(k=1, exclude_seen=False).fit(frame)
+    save_model(model, path)
+    old = distributed.recommend(path, users)
+    save_model(model.set_params(k=2), path)
+    with pytest.raises(ModelFileError, match="was replaced"):
+        Dask().collect(old)
+    new = distributed.recommend(path, users)
+    assert new.compute(scheduler="threads")["rank"].max() == 2
+
+
+def test_ties_of_categories_are_in_the_order_of_the_ids():
+    frame = pd.DataFrame({"user_id": [1] * 3, "item_id": [3, 2, 9], "timestamp": 0})
+    model = MarkovRecommender(exclude_seen=False, k=1).fit(
+        pd.DataFrame({"user_id": [5] * 6, "item_id": [9, 1, 2, 4, 3, 6]})
+    )
+    categories = pd.CategoricalDtype([9, 3, 2])  # 2 is the last one in this order
+    dask_frame = Dask().frame(frame.astype({"item_id": categories}))
+    table = Dask().collect(distributed.recommend(model, history=dask_frame))
+    assert table["item_id"].tolist() == [1]  # what comes after 9
+
+
+@pytest.mark.xdist_group("spark")
+@pytest.mark.parametrize("interactions", ["integers"], indirect=True)
+def test_unsigned_items_become_integers_of_spark(spark, interactions):
+    model = MarkovRecommender(k=4).fit(interactions.astype({"item_id": "uint32"}))
+    users = spark.frame(interactions[["user_id"]].drop_duplicates())
+    found = spark.collect(distributed.recommend(model, users))
+    expected = model.recommend().astype({"item_id": "int64"})
+    assert_same_rows(found, expected)

@@ -33,9 +33,18 @@ def run_code(page):
 
 
 @pytest.mark.parametrize(
-    "page", ["callbacks.md", "catalogue.md", "evaluation.md", "frames.md", "time.md"]
+    "page",
+    [
+        "callbacks.md",
+        "catalogue.md",
+        "evaluation.md",
+        "frames.md",
+        "scaling.md",
+        "time.md",
+    ],
 )
-def test_code_of_a_page_runs(page):
+def test_code_of_a_page_runs(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     run_code(page)
 
 

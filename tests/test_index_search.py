@@ -1,5 +1,8 @@
 """`recommend` with an index of the item vectors."""
 
+from copy import copy
+
+import faiss
 import numpy as np
 import pytest
 from pandas.testing import assert_frame_equal
@@ -7,6 +10,7 @@ from pandas.testing import assert_frame_equal
 from sklearn_attrec import AttRecRecommender, MarkovRecommender, SASRecRecommender
 from sklearn_attrec.datasets import make_interactions
 from sklearn_attrec.exceptions import InvalidParameterError
+from sklearn_attrec.models import _base
 
 N_ITEMS = 400
 
@@ -15,6 +19,11 @@ N_ITEMS = 400
 def model(request):
     X = make_interactions(60, N_ITEMS, n_per_user=(10, 30), random_state=0)
     return request.param(d=8, L=5, max_iter=1, k=4, random_state=0).fit(X)
+
+
+@pytest.fixture
+def unchecked(monkeypatch):
+    monkeypatch.setattr(_base, "check_index", lambda *arguments: None)
 
 
 class FixedIndex:
@@ -33,7 +42,6 @@ class FixedIndex:
 
 
 def test_an_exact_index_gives_the_exact_recommendations(model):
-    pytest.importorskip("faiss")
     index = model.to_index("Flat")
     users = [*model.users_[:20].tolist(), -5]  # the last one was not seen in fit
     excluded = {user: model.predict(user).tolist() for user in users[:5]}
@@ -53,6 +61,7 @@ def test_an_exact_index_gives_the_exact_recommendations(model):
         assert_frame_equal(found, model.recommend(users, **options))
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_candidates_come_from_the_index_and_get_exact_scores(model):
     index = FixedIndex(model, model.items_[model.items_ % 2 == 0])
     found = model.recommend(index=index, exclude_seen=False)
@@ -62,6 +71,7 @@ def test_candidates_come_from_the_index_and_get_exact_scores(model):
     assert {width for _, width in index.widths} == {8}
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_more_is_requested_where_too_many_items_are_excluded(model):
     index = FixedIndex(model, model.items_)
     first, returned = (model.items_[index.codes[:n]].tolist() for n in (6, 32))
@@ -73,6 +83,7 @@ def test_more_is_requested_where_too_many_items_are_excluded(model):
     assert_frame_equal(found[:4], expected)
 
 
+@pytest.mark.usefixtures("unchecked")
 def test_the_rest_is_searched_exactly(model):
     index = FixedIndex(model, model.items_[:3])  # fewer than k
     assert_frame_equal(model.recommend(index=index), model.recommend())
@@ -80,7 +91,6 @@ def test_the_rest_is_searched_exactly(model):
 
 
 def test_a_graph_finds_most_of_the_best_items(model):
-    pytest.importorskip("faiss")
     best, found = model.recommend(), model.recommend(index=model.to_index())
     pairs = ["user_id", "item_id"]
     assert len(best.merge(found, on=pairs)) >= 0.95 * len(best)
@@ -88,12 +98,19 @@ def test_a_graph_finds_most_of_the_best_items(model):
 
 
 def test_indexes_of_other_vectors_are_refused(model):
-    pytest.importorskip("faiss")
     X = make_interactions(20, 50, random_state=0)
-    other = AttRecRecommender(d=4, L=2, max_iter=1).fit(X)
-    for index in other.to_index("Flat"), "HNSW32":
+    smaller = AttRecRecommender(d=4, L=2, max_iter=1).fit(X).to_index("Flat")
+    other = copy(model)
+    other.weights_ = {name: value[::-1] for name, value in model.weights_.items()}
+    other._cache = {}
+    numbers, vectors = model.items_ + 7, model.item_vectors()
+    ids = faiss.IndexIDMap(faiss.IndexFlatL2(vectors.shape[1] + 1))
+    ids.add_with_ids(np.column_stack([vectors, vectors[:, 0]]), numbers)
+    for index in smaller, other.to_index("Flat"), other.to_index(), ids, "HNSW32":
         with pytest.raises(InvalidParameterError, match="Build it again after each"):
             model.recommend(index=index)
+    for kind in "HNSW32", "IVF4,Flat", "IVF4,SQ8", "PCA4,HNSW16":
+        model.recommend(index=model.to_index(kind))
     with pytest.raises(InvalidParameterError, match="'kind'.*'none'"):
         model.to_index("none")
     with pytest.raises(InvalidParameterError, match="'kind'"):

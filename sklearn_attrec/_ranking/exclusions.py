@@ -47,6 +47,8 @@ class Exclusions(NamedTuple):
     def contain(self, rows, items):
         """Return whether pairs of a query and an item are excluded, (m,) bool.
 
+        There must be no `candidates`.
+
         Parameters
         ----------
         rows, items : ndarray of shape (m,), int
@@ -55,8 +57,6 @@ class Exclusions(NamedTuple):
         excluded = np.zeros(len(rows), dtype=bool)
         if self.for_all is not None:
             excluded |= self.for_all[items]
-        if self.candidates is not None:
-            excluded |= ~self.candidates.contain(rows, items)
         for pairs in self.per_query:
             excluded |= pairs.contain(rows, items)
         return excluded

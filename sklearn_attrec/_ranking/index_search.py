@@ -1,8 +1,11 @@
 """Best items from an approximate index of the item vectors, with exact scores."""
 
+from contextlib import suppress
+
 import numpy as np
 from scipy.sparse import issparse
 
+from sklearn_attrec._ranking.scores import largest_norm
 from sklearn_attrec._ranking.vectors import item_parts, join_parts
 from sklearn_attrec.exceptions import InvalidParameterError
 from sklearn_attrec.utils._optional_dependencies import import_optional
@@ -12,10 +15,14 @@ __all__ = ["build_index", "check_index", "search_index"]
 # Number of items that are requested first, relative to k, and how much it grows for
 # queries of which too many items are excluded.
 FIRST, GROWTH = 2, 4
+# An index is checked with the vectors of so many items, each of which should be among
+# so many that it finds.
+N_PROBES, PROBE_WIDTH = 8, 10
 # Items that a query reads in a graph. With the 16 of faiss, too many are missed.
 EF_SEARCH = 128
-# A larger part of the catalogue is searched exactly.
-LARGEST_PART = 1 / 8
+# If more is needed, the catalogue is searched exactly: a larger part of it, or so many
+# items that those of a block of queries take much memory.
+LARGEST_PART, LARGEST_WIDTH = 1 / 8, 2**12
 
 
 def build_index(model, kind, caller):
@@ -39,21 +46,19 @@ def build_index(model, kind, caller):
     """
     _refuse_sparse_vectors(model, caller)
     faiss = import_optional("faiss", extra="faiss", needed_for=caller)
-    vectors = join_parts([*item_parts(model), np.zeros((len(model.items_), 1))])
-    vectors = vectors.astype(np.float32, copy=False)
-    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    vectors[:, -1] = np.sqrt(squares.max() - squares)
+    vectors = _index_vectors(model, slice(None))
     try:
         index = faiss.index_factory(vectors.shape[1], kind, faiss.METRIC_L2)
         index.train(vectors)
         index.add(vectors)
-        if hasattr(index, "hnsw"):
-            index.hnsw.efSearch = EF_SEARCH
     except (RuntimeError, TypeError) as error:
         raise InvalidParameterError(
-            f"The 'kind' argument of {caller} must be a description that "
-            f"faiss.index_factory accepts. Got {kind!r}: {error}"
+            f"The 'kind' argument of {caller} must be a description of an index that "
+            f"faiss can build of {len(vectors)} vectors of {vectors.shape[1]} numbers. "
+            f"Got {kind!r}: {error}"
         ) from error
+    with suppress(RuntimeError):  # not a graph
+        faiss.ParameterSpace().set_index_parameter(index, "efSearch", EF_SEARCH)
     return index
 
 
@@ -63,13 +68,41 @@ def check_index(model, index, caller):
     width = sum(part.shape[1] for part in item_parts(model)) + 1
     needed = len(model.items_), width
     found = getattr(index, "ntotal", None), getattr(index, "d", None)
+    if found == needed and _finds_items(model, index):
+        return
+    got = "one of other vectors"
     if found != needed:
         got = f"{found[0]} of {found[1]}" if None not in found else type(index).__name__
-        raise InvalidParameterError(
-            f"The 'index' argument of {caller} must be the faiss index of "
-            f"{needed[0]} vectors of {needed[1]} numbers that to_index() returns. Got "
-            f"{got}. Build it again after each fit."
-        )
+    raise InvalidParameterError(
+        f"The 'index' argument of {caller} must be the faiss index of {needed[0]} "
+        f"vectors of {needed[1]} numbers that to_index() returns. Got {got}. Build it "
+        "again after each fit."
+    )
+
+
+def _finds_items(model, index):
+    """Return whether an index finds most of some items by their vectors."""
+    items = np.linspace(0, index.ntotal - 1, N_PROBES).astype(np.int64)
+    vectors = _index_vectors(model, items)  # (n, D)
+    try:
+        found = _search(index, vectors, min(PROBE_WIDTH, index.ntotal))  # (n, m)
+    except (RuntimeError, TypeError):  # of an index of another kind
+        return False
+    is_item = (found >= 0) & (found < index.ntotal)
+    found = np.where(is_item, found, 0)
+    equal = _index_vectors(model, found.ravel()).reshape(*found.shape, -1)
+    is_found = is_item & (equal == vectors[:, None]).all(axis=-1)  # (n, m)
+    return np.count_nonzero(is_found.any(axis=1)) >= N_PROBES / 2
+
+
+def _index_vectors(model, items):
+    """Return the vectors of some items, all of the same length, (n, D) float32."""
+    parts = item_parts(model)
+    norm = model._cached("largest norm", lambda: largest_norm(parts))
+    vectors = join_parts([part[items] for part in parts])
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    more = np.sqrt(np.maximum(norm**2 - squares, 0))
+    return np.column_stack([vectors, more.astype(np.float32)])
 
 
 def search_index(index, vectors, scores, exclusions, k):
@@ -83,6 +116,7 @@ def search_index(index, vectors, scores, exclusions, k):
     scores : DenseScores
         Their scores.
     exclusions : Exclusions
+        Without `candidates`.
     k : int
         At most n_items.
 
@@ -96,10 +130,10 @@ def search_index(index, vectors, scores, exclusions, k):
         Whether the index returned k items that are not excluded; rows of other queries
         must not be read.
     """
-    n, limit = len(vectors), index.ntotal * LARGEST_PART
+    n, limit = len(vectors), min(index.ntotal * LARGEST_PART, LARGEST_WIDTH)
     items, best = np.empty((n, k), np.int64), np.empty((n, k), np.float32)
     is_full = np.zeros(n, dtype=bool)
-    # Popularity alone, of queries without a history, is no use of an index.
+    # A query without a history is popularity alone, of which an index knows little.
     pending, width = np.flatnonzero(vectors[:, :-1].any(axis=1)), FIRST * k
     queries = np.column_stack([vectors, np.zeros(n, np.float32)])
     while len(pending) and width <= limit:
@@ -121,7 +155,7 @@ def search_index(index, vectors, scores, exclusions, k):
 
 def _search(index, queries, width):
     """Return the codes of the nearest items, (n, width); −1 if there are fewer."""
-    faiss = import_optional("faiss", extra="faiss", needed_for="index")
+    faiss = import_optional("faiss", extra="faiss", needed_for="recommend(index=...)")
     # Blocks of queries have threads already.
     n_threads = faiss.omp_get_max_threads()
     faiss.omp_set_num_threads(1)

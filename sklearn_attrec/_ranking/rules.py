@@ -50,6 +50,13 @@ class Rules(NamedTuple):
     excluded_per_query: PerQuery | None
     has_exclude: bool  # whether the argument `exclude` was passed
 
+    def leave_few(self):
+        """Return whether most of the items may not be recommended."""
+        if self.candidates_per_query is not None:
+            return True
+        excluded = self.excluded
+        return excluded is not None and np.count_nonzero(excluded) > len(excluded) / 2
+
     def block(self, rows):
         """Return the `Exclusions` of a slice of queries."""
         candidates, per_query = self.candidates_per_query, self.excluded_per_query

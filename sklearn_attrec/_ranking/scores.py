@@ -5,7 +5,14 @@ from scipy.sparse import issparse
 
 from sklearn_attrec._ranking.sparse_products import sparse_products
 
-__all__ = ["BLOCK_SIZE", "Catalogue", "DenseScores", "SparseScores", "scan"]
+__all__ = [
+    "BLOCK_SIZE",
+    "Catalogue",
+    "DenseScores",
+    "SparseScores",
+    "largest_norm",
+    "scan",
+]
 
 BLOCK_SIZE = 256  # largest number of queries scored together
 # Number of scores computed at a time: few enough to stay in the cache.
@@ -35,7 +42,7 @@ class Catalogue:
         if is_small and len(parts) > 1 and not self._is_sparse:
             parts = [np.concatenate(parts, axis=1)]
         self._parts, self.n_items = parts, parts[0].shape[0]
-        self._norm = None if self._is_sparse else _largest_norm(parts)
+        self._norm = None if self._is_sparse else largest_norm(parts)
 
     def largest_block(self, k):
         """Return how many queries may be scored together to find the k best items."""
@@ -82,7 +89,7 @@ def scan(scores, exclusions, *rankings):
             ranking.add(start, chunk)
 
 
-def _largest_norm(parts):
+def largest_norm(parts):
     """Return the largest Euclidean norm of vectors, given their parts."""
     squares = sum(np.einsum("ij,ij->i", part, part, dtype=np.float64) for part in parts)
     return float(np.sqrt(squares.max()))

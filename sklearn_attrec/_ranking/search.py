@@ -76,7 +76,7 @@ def best_items(model, queries, k, exclude_seen, rules, index=None):
         found = search_index(index, vectors, scores, exclusions, k)
         items[rows], best[rows], is_full[rows] = found
 
-    if index is None:
+    if index is None or rules.leave_few():
         map_blocks(rank, n, catalogue, k)
     else:
         is_full = np.empty(n, dtype=bool)

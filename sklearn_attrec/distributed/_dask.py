@@ -1,27 +1,51 @@
 """Recommendations for DataFrames of Dask."""
 
+from copy import copy
+
+import pandas as pd
 from dask import delayed
 
 from sklearn_attrec._interactions.column_names import USER
-from sklearn_attrec.distributed._request import ORDER
+from sklearn_attrec.distributed._request import ORDER, ModelFile
 
 __all__ = ["recommend"]
 
 
 def recommend(model, frame, request):
     """Recommend to all users of a DataFrame; see `distributed.recommend`."""
-    # Without rows, wrong columns and arguments raise their errors here.
-    meta = request.answer(model, frame._meta)
     frame = frame[request.columns(frame.columns)]
+    request.check_kinds(model, {name: _kind(x) for name, x in frame.dtypes.items()})
+    # Without rows, wrong arguments raise their errors here.
+    meta = _answer(frame._meta, model, request)
+    dtype = frame.dtypes[USER]
+    if _kind(dtype) == "integers" or _kind(dtype) != _kind(meta.dtypes[USER]):
+        meta = meta.astype({USER: dtype})  # that of the ids in answers with rows
     if request.has_histories:
         frame = frame.shuffle(on=USER)
-    # A task of its own: each worker gets the model once, and it is computed again if
-    # all workers that had it are gone.
-    model = model if isinstance(model, str) else delayed(model)
+    # Tasks of their own: each worker gets model and request once, and they are made
+    # again if all workers that had them are gone.
+    if not isinstance(model, ModelFile):
+        model = delayed(copy(model))  # which another fit does not change
+    request = delayed(request, traverse=False)
     return frame.map_partitions(_answer, model, request, meta=meta)
 
 
 def _answer(frame, model, request):
-    if request.has_histories:
-        frame = frame.sort_values(ORDER)
-    return request.answer(model, frame)
+    if not request.has_histories:
+        return request.answer(model, frame)
+    # Categories are sorted in an order of their own.
+    types = {
+        name: dtype.categories.dtype
+        for name, dtype in frame.dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype)
+    }
+    frame = frame.reset_index(drop=True).astype(types).sort_values(ORDER)
+    request.refuse_missing_users(frame[USER].isna().sum())
+    return request.answer(model, frame, frame[USER].drop_duplicates())
+
+
+def _kind(dtype):
+    """Return what ids of a dtype are; None if it does not tell."""
+    if pd.api.types.is_integer_dtype(dtype):
+        return "integers"
+    return "text" if isinstance(dtype, pd.StringDtype) else None

@@ -1,13 +1,14 @@
 """`recommend` for DataFrames of Dask and Spark."""
 
+import importlib
 import os
-from pathlib import Path
+from copy import deepcopy
 from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, find_column
-from sklearn_attrec.distributed._request import Request, open_model
+from sklearn_attrec.distributed._request import CALLER, ModelFile, Request
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.models._base import BaseRecommender
 from sklearn_attrec.utils._optional_dependencies import import_optional
@@ -42,10 +43,13 @@ def recommend(
         A fitted recommender, which is sent once to each process of the workers, or the
         path of a file of `save_model` that all workers can read: the processes of a
         machine map it into memory and share it. Use a file for models of more than some
-        10 MB.
+        10 MB. If it is replaced before all recommendations are computed, that raises an
+        error.
     users : DataFrame of Dask or Spark, default=None
         One query per row, as in ``model.recommend``: `user_id` is read, and `timestamp`
-        if there is one. The histories are those seen in fit.
+        if there is one, no other column. The histories are those seen in fit. Spark's
+        type TIMESTAMP is read in UTC; ``toPandas()`` converts it to the time zone of
+        the session, so set that to UTC before you fit on its result.
     history : DataFrame of Dask or Spark, default=None
         Interactions with `user_id`, `item_id` and `timestamp`, instead of `users`: each
         user gets recommendations from these rows, wherever they are in the DataFrame.
@@ -81,8 +85,8 @@ def recommend(
     NotFittedError
         If the model is not fitted.
     TypeError
-        If not exactly one of `users` and `history` is given, or it is not a DataFrame
-        of Dask or Spark.
+        If not exactly one of `users` and `history` is given, it is not a DataFrame of
+        Dask or Spark, or the model is not a recommender of this package.
 
     Examples
     --------
@@ -96,35 +100,34 @@ def recommend(
     >>> len(table.compute())
     300
     """
-    caller = "distributed.recommend"
     if (users is None) == (history is None):
-        raise TypeError(f"{caller}: pass either 'users' or 'history'.")
+        raise TypeError(f"{CALLER}: pass either 'users' or 'history'.")
     name, frame = ("users", users) if history is None else ("history", history)
-    engine = _engine_of(frame, name, caller)
+    engine = _engine_of(frame, name)
     if not isinstance(model, (BaseRecommender, str, os.PathLike)):
         raise TypeError(
-            f"{caller}: 'model' must be a recommender of this package or the path of a "
+            f"{CALLER}: 'model' must be a recommender of this package or the path of a "
             f"model file. Got {type(model).__name__}. Of a search, pass "
             "search.best_estimator_; of a pipeline, pipeline[-1]."
         )
-    if not isinstance(model, BaseRecommender):
-        model = str(Path(model).absolute())  # the workers may be in other folders
-    check_is_fitted(open_model(model))
+    if isinstance(model, BaseRecommender):
+        check_is_fitted(model)
+    else:
+        model = ModelFile.find(model)
     needed = [USER] if history is None else [USER, ITEM, TIME]
-    _check_columns(frame, engine, needed, name, caller)
+    _check_columns(frame, engine, needed, name)
     options = {
         "k": k,
-        "exclude": exclude,
-        "candidates": candidates,
+        "exclude": deepcopy(exclude),  # later changes have no effect
+        "candidates": deepcopy(candidates),
         "exclude_seen": exclude_seen,
     }
-    module = import_optional(
-        f"sklearn_attrec.distributed._{engine}", extra=engine, needed_for=caller
-    )
+    import_optional("pyarrow", extra=engine, needed_for=CALLER)
+    module = importlib.import_module(f"sklearn_attrec.distributed._{engine}")
     return module.recommend(model, frame, Request(history is not None, options))
 
 
-def _engine_of(frame, name, caller):
+def _engine_of(frame, name):
     """Return the engine of a DataFrame."""
     library, _, module = type(frame).__module__.partition(".")
     is_frame = library in _ENGINES and type(frame).__name__ == "DataFrame"
@@ -136,13 +139,25 @@ def _engine_of(frame, name, caller):
         else "For frames of pandas, polars and pyarrow, call model.recommend."
     )
     raise TypeError(
-        f"{caller}: {name!r} must be a DataFrame of Dask or Spark. Got "
+        f"{CALLER}: {name!r} must be a DataFrame of Dask or Spark. Got "
         f"{type(frame).__name__} of {library}. {remedy}"
     )
 
 
-def _check_columns(frame, engine, needed, name, caller):
+def _check_columns(frame, engine, needed, name):
     columns = list(frame.columns)
+    index = getattr(getattr(frame, "index", None), "name", None)  # of Dask
+    if index in needed and index not in columns:
+        raise InteractionsError(
+            f"{CALLER}: {name!r} has {index!r} in its index, not as a column. Pass "
+            f"{name}.reset_index()."
+        )
+    for column in needed:
+        if (count := columns.count(column)) > 1:
+            raise InteractionsError(
+                f"{CALLER}: column {column!r} appears {count} times in {name!r}, but "
+                "must appear once. Drop or rename the others."
+            )
     missing = [column for column in needed if column not in columns]
     if not missing:
         return
@@ -152,7 +167,7 @@ def _check_columns(frame, engine, needed, name, caller):
     }
     order = "Dask and Spark do not keep the order of rows. " if TIME in missing else ""
     raise InteractionsError(
-        f"{caller}: {name!r} has no column {' and no column '.join(map(repr, missing))}"
+        f"{CALLER}: {name!r} has no column {' and no column '.join(map(repr, missing))}"
         f"; its columns are {short_repr(columns, 1000)}. {order}Give the columns these "
         f"names: {name}{_RENAME_CALLS[engine] % renames}."
     )

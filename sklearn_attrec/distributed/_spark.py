@@ -2,23 +2,25 @@
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyspark.sql.types import StructType
+from pyspark.sql.types import IntegralType, NullType, StringType, StructType
 
-from sklearn_attrec._interactions.column_names import USER
-from sklearn_attrec.distributed._request import ORDER
+from sklearn_attrec._interactions.column_names import ITEM, USER
+from sklearn_attrec.distributed._request import ORDER, ModelFile
 
 __all__ = ["recommend"]
 
 
 def recommend(model, frame, request):
     """Recommend to all users of a DataFrame; see `distributed.recommend`."""
-    # Without rows, wrong columns and arguments raise their errors here.
-    meta = request.answer(model, frame.limit(0).toArrow())
     frame = frame.select(request.columns(frame.columns))
+    request.check_kinds(model, {x.name: _kind(x.dataType) for x in frame.schema})
+    # Without rows, wrong arguments raise their errors here.
+    empty = frame.limit(0).toArrow()
+    meta = _spark_items(request.answer(model, empty, empty[USER]))
     if request.has_histories:
         frame = frame.repartition(USER).sortWithinPartitions(ORDER)
     session = frame.sparkSession
-    if not isinstance(model, str):
+    if not isinstance(model, ModelFile):
         model = session.sparkContext.broadcast(model)
     fields = session.createDataFrame(meta).schema.fields
     schema = StructType([frame.schema[USER], *fields[1:]])
@@ -36,9 +38,31 @@ def _answer(batches, model, request):
     if request.has_histories:
         tables = _whole_histories(tables)
     for table in tables:
-        answer = request.answer(model, table)
+        users = None
+        if request.has_histories:
+            request.refuse_missing_users(table[USER].null_count)
+            users = table[USER].unique()
+        answer = _spark_items(request.answer(model, table, users))
         users = answer[USER].cast(table.schema.field(USER).type)
         yield from answer.set_column(0, USER, users).to_batches()
+
+
+def _kind(data_type):
+    """Return what ids of a type are; None if it does not tell."""
+    if isinstance(data_type, IntegralType):
+        return "integers"
+    if isinstance(data_type, NullType):
+        return None
+    is_text = isinstance(data_type, StringType)
+    return "text" if is_text else data_type.simpleString()
+
+
+def _spark_items(answer):
+    """Convert unsigned integers, which Spark does not have."""
+    items = answer[ITEM]
+    if pa.types.is_unsigned_integer(items.type):
+        items = items.cast(pa.int64())
+    return answer.set_column(1, ITEM, items)
 
 
 def _whole_histories(tables):

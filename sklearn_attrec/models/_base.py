@@ -493,8 +493,9 @@ class BaseRecommender(
             Whether to leave out the items of the history; None means the parameter
             `exclude_seen`.
         index : faiss.Index, default=None
-            The result of `to_index`: faster for large catalogues, but some of the best
-            items may be missed. None means exact search.
+            The result of `to_index` after the last fit: faster for large catalogues,
+            but some of the best items may be missed. Queries with `candidates` are
+            answered exactly. None means exact search.
 
         Returns
         -------
@@ -515,8 +516,8 @@ class BaseRecommender(
         UnknownUserError
             As in `predict`.
         InvalidParameterError
-            If k or `exclude_seen` has an invalid value, or `index` does not belong to
-            the item vectors.
+            If k or `exclude_seen` has an invalid value, or `index` contains other
+            vectors than those of the items.
 
         Warns
         -----

@@ -141,7 +141,7 @@ class MarkovRecommender(BaseRecommender):
     def _learn(self, sequences, state, task, strict):
         n_items = len(state["items_"])
         positions = training_targets(sequences)
-        weights = np.ones(len(positions))
+        weights = np.ones(len(positions), dtype=np.int32)
         if sequences.weights is not None:
             positions = positions[sequences.weights[positions] > 0]
             weights = sequences.weights[positions]
