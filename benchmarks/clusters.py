@@ -61,6 +61,20 @@ def dask(path):
 
 
 @contextmanager
+def dask_with_larger_thresholds(path):
+    """Like `dask`, with workers that do not return memory after each block."""
+    from dask import config
+
+    environment = "distributed.nanny.pre-spawn-environ"
+    thresholds = {
+        f"{environment}.MALLOC_TRIM_THRESHOLD_": 2**28,
+        f"{environment}.MALLOC_MMAP_THRESHOLD_": 2**25,
+    }
+    with config.set(thresholds), dask(path) as answer:
+        yield answer
+
+
+@contextmanager
 def spark(path):
     """Like `one_process`, with two local executors."""
     os.environ["PYSPARK_PYTHON"] = sys.executable
@@ -135,7 +149,7 @@ def main():
         write(histories, folder / "history", arguments.files)
         rows = [
             measure(engine, folder / "model.attrec", folder, n_users, arguments.repeats)
-            for engine in (one_process, dask, spark)
+            for engine in (one_process, dask, dask_with_larger_thresholds, spark)
         ]
     print(
         f"\nAttRec, d = 64, on {source}, k = 10: {n_users['users']:,} users, and "
