@@ -148,6 +148,9 @@ def test_errors_are_raised_before_any_work(engine, interactions, model):
     assert f"users.{call}{{'customer': 'user_id'}})" in str(error.value)
     with pytest.raises(InteractionsError, match="no column 'item_id' and no column 't"):
         distributed.recommend(model, history=history)
+    twice = engine.frame(interactions)[["user_id", "user_id"]]
+    with pytest.raises(InteractionsError, match="'user_id' appears 2 times"):
+        distributed.recommend(model, twice)
     with pytest.raises(InvalidParameterError, match="'k'"):
         distributed.recommend(model, history, k=0)
     with pytest.raises(InteractionsError, match="'candidates' must contain item ids"):

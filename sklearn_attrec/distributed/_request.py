@@ -19,8 +19,9 @@ __all__ = ["CALLER", "ORDER", "ModelFile", "Request"]
 # a partition that is computed again must give the same recommendations.
 ORDER = [USER, TIME, ITEM]
 
-
 CALLER = "distributed.recommend"
+
+_LOADING = Lock()  # for the threads of a worker
 
 
 class ModelFile(NamedTuple):
@@ -47,9 +48,6 @@ def load(model):
         )
     with _LOADING:
         return _load(model)
-
-
-_LOADING = Lock()  # for the threads of a worker
 
 
 @lru_cache(maxsize=4)
