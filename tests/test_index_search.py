@@ -41,7 +41,20 @@ class FixedIndex:
         return None, codes
 
 
-def test_an_exact_index_gives_the_exact_recommendations(model):
+def with_ties(model):
+    """Return the model with pairs of equal items."""
+    tied = copy(model)
+    tied.weights_ = dict(model.weights_)
+    for name in model._network.ITEM_TABLES:
+        tied.weights_[name] = model.weights_[name].copy()
+        tied.weights_[name][1::2] = tied.weights_[name][:-1:2]
+    tied._cache = {}
+    return tied
+
+
+@pytest.mark.parametrize("change", [copy, with_ties])
+def test_an_exact_index_gives_the_exact_recommendations(model, change):
+    model = change(model)
     index = model.to_index("Flat")
     users = [*model.users_[:20].tolist(), -5]  # the last one was not seen in fit
     excluded = {user: model.predict(user).tolist() for user in users[:5]}

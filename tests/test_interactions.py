@@ -490,6 +490,14 @@ def test_unusable_ids(values, parts):
 
 
 @pytest.mark.case(20)
+@pytest.mark.parametrize("column", [USER, ITEM])
+def test_fit_refuses_missing_categories(column):
+    frame = pd.DataFrame({USER: [1, 2, 3], ITEM: [4, 5, 6]})
+    frame[column] = pd.Series(["a", "b", None], dtype="category")
+    fit = partial(PopularityRecommender().fit, frame)
+    assert_refused(fit, InteractionsError, column, "1 missing id", "row 2")
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "Float64", object, "category"])
 def test_float_ids_in_a_frame(dtype):
     frame = with_column(USER, pd.Series([1.0, 2.0], dtype=dtype))

@@ -291,13 +291,15 @@ def test_scoring_monitor(early_stopping, callback, interactions):
         assert_array_equal(fitted.weights_[name], weights)
 
 
-def test_callbacks_get_the_frame_of_fit(callback, interactions):
-    frames = []
-    scoring = {"score": lambda fitted, X, y: frames.append(X) or 0}
-    X = in_library(interactions, "polars")
-    monitor = callback.ScoringMonitor(scoring=scoring)
-    PopularityRecommender().set_callbacks(monitor).fit(X)
-    assert frames[0] is X
+def test_callbacks_get_the_frame_and_the_items_of_fit(callback, interactions):
+    got = []
+    scoring = {"score": lambda fitted, X, y: got.append((X, y)) or 0}
+    categories = interactions.astype({"item_id": "category"})
+    for X in in_library(interactions, "polars"), categories:
+        monitor = callback.ScoringMonitor(scoring=scoring)
+        PopularityRecommender().set_callbacks(monitor).fit(X)
+        assert got[-1][0] is X
+        assert_array_equal(got[-1][1], interactions["item_id"])
 
 
 @pytest.mark.parametrize("n_jobs", [1, 2])
