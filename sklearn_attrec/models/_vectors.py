@@ -164,7 +164,7 @@ class VectorsMixin:
             - 'HNSW32': a graph (Malkov, Yashunin 2020). Each query reads
               ``index.hnsw.efSearch`` items, here 128: larger values find more.
             - 'IVF4096,Flat': 4,096 cells. Each query reads ``index.nprobe`` of them,
-              here 1. Built faster than a graph, searched more slowly.
+              here 1, which is too few: set it to 16 or more.
             - 'Flat': exact, for comparisons.
 
         Returns
