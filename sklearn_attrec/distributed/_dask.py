@@ -17,9 +17,10 @@ def recommend(model, frame, request):
     request.check_kinds(model, {name: _kind(x) for name, x in frame.dtypes.items()})
     # Without rows, wrong arguments raise their errors here.
     meta = _answer(frame._meta, model, request)
-    dtype = frame.dtypes[USER]
-    if _kind(dtype) == "integers" or _kind(dtype) != _kind(meta.dtypes[USER]):
-        meta = meta.astype({USER: dtype})  # that of the ids in answers with rows
+    kinds = _kind(frame.dtypes[USER]), _kind(meta.dtypes[USER])
+    if "integers" in kinds and kinds[0] is not None:
+        # That of the ids in answers with rows; text has the same dtype in both.
+        meta = meta.astype({USER: frame.dtypes[USER]})
     if request.has_histories:
         frame = frame.shuffle(on=USER)
     # Tasks of their own: each worker gets model and request once, and they are made

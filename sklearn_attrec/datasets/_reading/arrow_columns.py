@@ -84,7 +84,8 @@ def check_files(source, names, optional):
             if found not in (None, expected):
                 raise InteractionsError(
                     f"{CALLER}: the column {old!r} contains {found} in the file "
-                    f"{part.path!r}, but {expected} in others. Convert one of them."
+                    f"{part.path!r}, but {expected or 'nothing'} in others. Convert "
+                    "one of them."
                 )
         if more := optional.intersection(schema.names) - set(names.values()):
             raise InteractionsError(
@@ -94,8 +95,10 @@ def check_files(source, names, optional):
 
 
 def _kind(type_):
-    """Describe the type of a column."""
+    """Describe the type of a column; None if all of its values are missing."""
     type_ = getattr(type_, "value_type", type_)
+    if pa.types.is_null(type_):
+        return None
     if pa.types.is_integer(type_):
         return "integers"
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
