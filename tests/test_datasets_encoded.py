@@ -69,6 +69,7 @@ def test_columns_are_renamed_and_sources_can_be_data_sets(tmp_path):
         ),
         (None, {"timestamp": ["1", "2", "3"]}, "'timestamp'.*string.*numbers or dates"),
         (None, {"user_id": [0.5, 1, 2]}, "'user_id'.*double.*integers or text"),
+        (None, {"item_id": [[1], [2], [3]]}, "'item_id'.*list.*integers or text"),
         ({"item_id": "x"}, {}, "Pass columns={'item_id': 'item_id'}"),
         ({"timestamp": "user_id"}, {}, r"\['user_id', 'timestamp'\].*all named 'user"),
     ],

@@ -142,6 +142,20 @@ def test_workers_that_are_not_forked_predict(method, small_interactions):
         assert_frame_equal(table.result(), model.recommend())
 
 
+CLUSTER = """
+    from dask.distributed import LocalCluster
+
+    def start_cluster(folder):
+        return LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            memory_limit=None,
+            host="127.0.0.1",
+            dashboard_address=None,
+            local_directory=str(folder),
+        )
+"""
+
 DASK = """
     import json
     import os
@@ -150,7 +164,7 @@ DASK = """
     from pathlib import Path
 
     import joblib
-    from dask.distributed import Client, LocalCluster
+    from dask.distributed import Client
 
     def training_threads():
         tasks = Path("/proc/self/task").iterdir()
@@ -159,14 +173,7 @@ DASK = """
     def main():
         search, X = pickle.loads(Path(sys.argv[1]).read_bytes())
         with (
-            LocalCluster(
-                n_workers=2,
-                threads_per_worker=1,
-                memory_limit=None,
-                host="127.0.0.1",
-                dashboard_address=None,
-                local_directory=sys.argv[2],
-            ) as cluster,
+            start_cluster(sys.argv[2]) as cluster,
             Client(cluster) as client,
         ):
             with joblib.parallel_config("dask"):
@@ -192,7 +199,9 @@ def test_a_search_on_dask_workers_equals_one_process(kept, tmp_path):
     cv = LeaveLastOut(n_splits=2)
     search = GridSearchCV(attrec(), grid, cv=cv, refit=False)
     unset = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-    results, threads = run(DASK, kept(search, interactions), tmp_path, unset=unset)
+    results, threads = run(
+        CLUSTER + DASK, kept(search, interactions), tmp_path, unset=unset
+    )
     search.fit(interactions)
     expected = {
         name: list(map(str, values))
@@ -213,7 +222,7 @@ KILLED_WORKER = """
 
     import dask.dataframe as dd
     import pandas as pd
-    from dask.distributed import Client, LocalCluster
+    from dask.distributed import Client
     from sklearn_attrec import distributed
 
     def kill_worker_once(partition, marker):
@@ -227,14 +236,7 @@ KILLED_WORKER = """
         users = dd.from_pandas(pd.DataFrame({"user_id": range(50)}), npartitions=10)
         users = users.map_partitions(kill_worker_once, folder / "killed")
         with (
-            LocalCluster(
-                n_workers=2,
-                threads_per_worker=1,
-                memory_limit=None,
-                host="127.0.0.1",
-                dashboard_address=None,
-                local_directory=str(folder),
-            ) as cluster,
+            start_cluster(folder) as cluster,
             Client(cluster) as client,
         ):
             table = distributed.recommend(path, users).compute()
@@ -252,7 +254,7 @@ def test_a_killed_worker_leaves_each_user_answered_once(tmp_path):
     pytest.importorskip("dask.dataframe")
     model = attrec().fit(make_interactions(50, 20, random_state=0))
     save_model(model, tmp_path / "model.attrec")
-    found, loaded = run(KILLED_WORKER, tmp_path / "model.attrec", tmp_path)
+    found, loaded = run(CLUSTER + KILLED_WORKER, tmp_path / "model.attrec", tmp_path)
     assert found == model.recommend(range(50)).to_numpy().tolist()
     assert loaded
     assert not any(loaded)

@@ -95,9 +95,8 @@ def _by_first_appearance(appended, user_codes, item_codes):
     then in the order of the appended rows, whose codes are given, sorted by time.
     """
     sequences, users, items, is_new = appended
-    of_rows = np.repeat(np.arange(len(users)), np.diff(sequences.indptr))
     times, codes = sequences.times, sequences.items
-    user_order = _appearance_order(times, of_rows, is_new, user_codes)
+    user_order = _appearance_order(times, sequences.users, is_new, user_codes)
     item_order = _appearance_order(times, codes, is_new, item_codes)
     new_codes = np.argsort(item_order).astype(codes.dtype)
     places = sequences._replace(items=np.arange(len(codes))).select(user_order)

@@ -1,6 +1,6 @@
 """Names of the columns of interactions, and their names in other data sets."""
 
-__all__ = ["ITEM", "TIME", "USER", "WEIGHT", "find_column", "level_names"]
+__all__ = ["ITEM", "TIME", "USER", "WEIGHT", "find_column", "level_names", "renames_of"]
 
 USER, ITEM, TIME = "user_id", "item_id", "timestamp"
 WEIGHT = "weight"  # optional; read by `fit` only
@@ -21,8 +21,25 @@ _SYNONYMS = {
 def find_column(columns, name):
     """Return the column that most likely contains `name`, or None."""
     found = {_normalise(column): column for column in reversed(columns)}
-    synonyms = _SYNONYMS[name].split()
+    synonyms = _SYNONYMS.get(name, "").split()
     return next((found[synonym] for synonym in synonyms if synonym in found), None)
+
+
+def renames_of(columns, missing):
+    """Return new names of the columns that most likely are the missing ones.
+
+    Parameters
+    ----------
+    columns : sequence
+    missing : list of str
+        `user_id`, `item_id` or `timestamp`.
+
+    Returns
+    -------
+    dict
+        From old to new names; "<your user_id>" stands for a column that is not found.
+    """
+    return {find_column(columns, new) or f"<your {new}>": new for new in missing}
 
 
 def level_names(X):

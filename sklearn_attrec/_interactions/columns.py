@@ -11,8 +11,8 @@ from sklearn_attrec._interactions.column_names import (
     ITEM,
     TIME,
     USER,
-    find_column,
     level_names,
+    renames_of,
 )
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.ids import check_coded_ids, check_ids
@@ -138,7 +138,7 @@ def _frame_columns(X, caller, name, need_items, time_of):
 
 def _refuse_missing_columns(X, missing, found, name, caller):
     names = [*X.columns, *level_names(X)]
-    renames = {find_column(names, new) or f"<your {new}>": new for new in missing}
+    renames = renames_of(names, missing)
     times = time_renames(X, found)
     renames |= {old: new for old, new in times.items() if old not in renames}
     raise InteractionsError(

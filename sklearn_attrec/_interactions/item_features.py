@@ -14,7 +14,7 @@ from pandas.api.types import (
 )
 
 from sklearn_attrec._interactions.column_calls import rename_call, unique_call
-from sklearn_attrec._interactions.column_names import ITEM, find_column, level_names
+from sklearn_attrec._interactions.column_names import ITEM, level_names, renames_of
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.ids import check_ids
 from sklearn_attrec._interactions.sequences import Sequences
@@ -175,7 +175,7 @@ def read_features(frame, caller):
     frame = frame.rename(columns=str)
     if ITEM not in frame:
         names = [*frame.columns, *level_names(frame)]
-        renames = {find_column(names, ITEM) or "<your item_id>": ITEM}
+        renames = renames_of(names, [ITEM])
         raise InteractionsError(
             f"{prefix} has no column {ITEM!r}; its columns are "
             f"{short_repr(list(frame.columns), 1000)}. Give the column of the items "

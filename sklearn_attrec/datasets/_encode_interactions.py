@@ -10,7 +10,7 @@ from sklearn_attrec._interactions.column_names import (
     TIME,
     USER,
     WEIGHT,
-    find_column,
+    renames_of,
 )
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec._interactions.time_columns import find_time_columns
@@ -102,7 +102,7 @@ def encode_interactions(
     names = _find_columns(source.schema.names, renames)
     optional = {old for old, new in renames.items() if new in (TIME, WEIGHT)}
     arrow_columns.check_files(source, names, optional | {TIME, WEIGHT} - set(renames))
-    if TIME not in names:
+    if TIME not in names:  # some rows show what a column contains
         _refuse_time_columns(to_pandas(source.head(1000), needed=None), renames)
     n_rows, start = source.count_rows(), 0
     encoders = {}
@@ -137,11 +137,11 @@ def _find_columns(found, renames):
         if named:
             names[new] = named[0]
     if missing := [name for name in (USER, ITEM) if name not in names]:
-        advice = {find_column(found, new) or f"<your {new}>": new for new in missing}
+        renames = {**renames, **renames_of(found, missing)}
         raise InteractionsError(
             "encode_interactions: 'source' has no column "
             f"{' and no column '.join(map(repr, missing))}; its columns are "
-            f"{short_repr(found, 1000)}. Pass columns={dict(renames) | advice}."
+            f"{short_repr(found, 1000)}. Pass columns={renames}."
         )
     return names
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from sklearn.utils.validation import check_is_fitted
 
-from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, find_column
+from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, renames_of
 from sklearn_attrec.distributed._request import CALLER, ModelFile, Request
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.models._base import BaseRecommender
@@ -161,10 +161,7 @@ def _check_columns(frame, engine, needed, name):
     missing = [column for column in needed if column not in columns]
     if not missing:
         return
-    renames = {
-        (new != TIME and find_column(columns, new)) or f"<your {new}>": new
-        for new in missing
-    }
+    renames = renames_of(columns, missing)
     order = "Dask and Spark do not keep the order of rows. " if TIME in missing else ""
     raise InteractionsError(
         f"{CALLER}: {name!r} has no column {' and no column '.join(map(repr, missing))}"

@@ -165,7 +165,7 @@ class ItemKNNRecommender(BaseRecommender):
         known = self._item_parts()[0].tocoo()
         # The users of an item change if one of them has a new row. The other items
         # only become less similar to those with new rows, whose norm grows.
-        users = np.repeat(np.arange(len(appended.users)), np.diff(sequences.indptr))
+        users = sequences.users
         grown, changed = np.zeros((2, n_items), dtype=bool)
         grown[sequences.items[is_new]] = True
         changed[sequences.items[np.isin(users, users[is_new])]] = True

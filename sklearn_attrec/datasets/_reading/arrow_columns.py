@@ -96,7 +96,7 @@ def check_files(source, names, optional):
 
 def _kind(type_):
     """Describe the type of a column; None if all of its values are missing."""
-    type_ = getattr(type_, "value_type", type_)
+    type_ = _without_dictionary(type_)
     if pa.types.is_null(type_):
         return None
     if pa.types.is_integer(type_):
@@ -104,6 +104,11 @@ def _kind(type_):
     if pa.types.is_string(type_) or pa.types.is_large_string(type_):
         return "text"
     return "dates" if pa.types.is_temporal(type_) else str(type_)
+
+
+def _without_dictionary(type_):
+    """Return the type of the values: lists also have a `value_type`."""
+    return type_.value_type if pa.types.is_dictionary(type_) else type_
 
 
 class Ids:
@@ -114,7 +119,7 @@ class Ids:
         self._codes = np.empty(n_rows, dtype=np.int32)
         kind, self._type = _kind(field.type), pa.large_string()
         if kind == "integers":  # perhaps wider in another file
-            self._type = getattr(field.type, "value_type", field.type)
+            self._type = _without_dictionary(field.type)
         elif kind != "text":
             raise InteractionsError(
                 f"{CALLER}: the column {field.name!r} of 'source' contains "
