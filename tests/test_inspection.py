@@ -47,7 +47,7 @@ def test_loss_curve_draws_losses_and_validation_scores():
     np.testing.assert_array_equal(display.validation_line_.get_ydata(), scores)
     assert display.ax_.get_xlabel() == "Epoch"
     assert display.validation_ax_ is not display.ax_
-    assert display.validation_ax_.get_ylabel() == "Validation score"
+    assert display.validation_ax_.get_ylabel() == "Validation score (higher is better)"
     assert display.figure_ is display.ax_.figure
     display.figure_.canvas.draw()
 
@@ -75,7 +75,7 @@ def test_loss_curve_of_an_estimator_in_a_pipeline_in_a_search(small_interactions
     losses, scores = fitted.loss_curve_, fitted.validation_scores_
     np.testing.assert_array_equal(display.line_.get_ydata(), losses)
     np.testing.assert_array_equal(display.validation_line_.get_ydata(), scores)
-    assert display.validation_ax_.get_ylabel() == "Validation NDCG"
+    assert display.validation_ax_.get_ylabel() == "Validation NDCG (higher is better)"
     assert (display.ax_, display.line_.get_color()) == (ax, "red")
 
 
@@ -258,7 +258,7 @@ def test_explanation_shows_the_causes_by_title(small_interactions, kind):
     display = ExplanationDisplay.from_estimator(model, 3, names=names, color="green")
     widths = [bar.get_width() for bar in display.bars_]
     np.testing.assert_allclose(widths, reasons["contribution"])
-    assert display.ax_.get_title() == "The best"
+    assert display.ax_.get_title() == "Why The best?"
     labels = tick_labels(display.ax_.get_yticklabels())
     assert labels.count("x" * 39 + "…") == 1
     assert {"popularity", "long-term taste"} < {*labels}
@@ -266,7 +266,7 @@ def test_explanation_shows_the_causes_by_title(small_interactions, kind):
     assert {*others} < {*labels}
     few = ExplanationDisplay.from_estimator(model, 3, item=first, max_causes=2)
     assert len(few.bars_) == 2
-    assert few.ax_.get_title() == str(first)
+    assert few.ax_.get_title() == f"Why {first}?"
     largest = model.explain(3, items=first)["contribution"].abs().nlargest(2)
     widths = [abs(bar.get_width()) for bar in few.bars_]
     np.testing.assert_allclose(sorted(widths), sorted(largest))
@@ -334,7 +334,7 @@ def test_ranking_curves_compare_models(small_interactions, metric, compute, labe
         "chain": MarkovRecommender().fit(train),
     }
     display = RankingCurveDisplay.from_estimators(models, test, metric=metric, max_k=4)
-    assert display.ax_.get_ylabel() == label
+    assert display.ax_.get_ylabel() == f"{label} (higher is better)"
     for line, (name, model) in zip(display.lines_, models.items(), strict=True):
         assert line.get_label() == name
         expected = [compute(model.target_ranks(test), k) for k in (1, 2, 3, 4)]

@@ -128,6 +128,7 @@ class AttentionDisplay:
         axes.set_yticks(places, self.item_names, **style)
         axes.set_xticks(places, self.item_names, rotation=45, ha="right", **style)
         axes.set(ylabel="Item that attends", xlabel="Item attended to")
+        axes.set_title("Attention between the last items")
         axes.figure.colorbar(self.im_, ax=axes, label="Weight of attention")
         self.ax_, self.figure_ = axes, axes.figure
         return self

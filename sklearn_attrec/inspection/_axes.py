@@ -1,8 +1,13 @@
-"""The axes of a plot; matplotlib is imported only when something is plotted."""
+"""Axes and colours of plots; matplotlib is imported only when something is plotted."""
 
 from sklearn_attrec.utils._optional_dependencies import import_optional
 
-__all__ = ["axes_for"]
+__all__ = ["BLUE", "COLORS", "VERMILION", "axes_for"]
+
+# Colours that people with any kind of colour vision can tell apart.
+# Okabe, M., Ito, K. "Color Universal Design." 2008.
+BLUE, ORANGE, VERMILION = "#0072B2", "#E69F00", "#D55E00"
+COLORS = [BLUE, ORANGE, "#009E73", VERMILION, "#CC79A7", "#56B4E9", "#000000"]
 
 
 def axes_for(display, ax):

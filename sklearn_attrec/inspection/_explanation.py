@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from sklearn_attrec._interactions.frames import to_pandas
 from sklearn_attrec.exceptions import InteractionsError
-from sklearn_attrec.inspection._axes import axes_for
+from sklearn_attrec.inspection._axes import BLUE, VERMILION, axes_for
 from sklearn_attrec.inspection._names import Names, titles_of
 from sklearn_attrec.utils._param_validation import Integer, check_arguments
 from sklearn_attrec.utils._short_repr import short_repr
@@ -157,12 +157,12 @@ class ExplanationDisplay:
         axes = axes_for(self, ax)
         contributions = np.asarray(self.contributions, dtype=float)
         places = np.arange(len(contributions))
-        colors = np.where(contributions < 0, "C3", "C0")
+        colors = np.where(contributions < 0, VERMILION, BLUE)
         self.bars_ = axes.barh(places, contributions, **{"color": colors} | kwargs)
         axes.set_yticks(places, self.causes, parse_math=False)  # "$" is a dollar sign
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
-        axes.set_title(self.item_name, parse_math=False)
-        axes.set_xlabel("Contribution to the score")
+        axes.set_title(f"Why {self.item_name}?", parse_math=False)
+        axes.set_xlabel("Contribution to the score (right: for the item)")
         self.ax_, self.figure_ = axes, axes.figure
         return self

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec.exceptions import InvalidParameterError
-from sklearn_attrec.inspection._axes import axes_for
+from sklearn_attrec.inspection._axes import BLUE, VERMILION, axes_for
 from sklearn_attrec.utils._short_repr import short_repr
 
 if TYPE_CHECKING:
@@ -142,18 +142,19 @@ class LossCurveDisplay:
         # Markers and integer ticks: there are no values between two epochs.
         style = {"marker": "o", "markersize": 3} | kwargs
         (self.line_,) = axes.plot(
-            epochs, self.losses, **{"color": "C0", "label": "Loss"} | style
+            epochs, self.losses, **{"color": BLUE, "label": "Loss"} | style
         )
-        axes.set(xlabel="Epoch", ylabel="Loss")
+        axes.set(xlabel="Epoch", ylabel="Training loss (lower is better)")
+        axes.set_title("Training")
         axes.xaxis.get_major_locator().set_params(integer=True)
         self.validation_ax_ = self.validation_line_ = None
         if self.validation_scores is not None:
             self.validation_ax_ = axes.twinx()
-            self.validation_ax_.set_ylabel(self.validation_name)
+            self.validation_ax_.set_ylabel(f"{self.validation_name} (higher is better)")
             (self.validation_line_,) = self.validation_ax_.plot(
                 epochs,
                 self.validation_scores,
-                **{"color": "C1", "label": self.validation_name} | style,
+                **{"color": VERMILION, "label": self.validation_name} | style,
             )
             axes.legend(handles=[self.line_, self.validation_line_], loc="center right")
         self.ax_, self.figure_ = axes, axes.figure

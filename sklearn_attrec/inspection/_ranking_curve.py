@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy.typing as npt
 
-from sklearn_attrec.inspection._axes import axes_for
+from sklearn_attrec.inspection._axes import COLORS, axes_for
 from sklearn_attrec.metrics import hit_rate, ndcg
 from sklearn_attrec.utils._param_validation import (
     Integer,
@@ -142,10 +143,14 @@ class RankingCurveDisplay:
         """
         axes = axes_for(self, ax)
         self.lines_ = []
-        for name, values in self.curves.items():
-            ks = range(1, len(values) + 1)
-            self.lines_ += axes.plot(ks, values, **{"label": name} | kwargs)
-        axes.set(xlabel="K", ylabel=self.metric_name)
+        for color, (name, values) in zip(cycle(COLORS), self.curves.items()):
+            ks, style = range(1, len(values) + 1), {"label": name, "color": color}
+            self.lines_ += axes.plot(ks, values, **style | kwargs)
+        axes.set(
+            xlabel="K, the number of recommendations",
+            ylabel=f"{self.metric_name} (higher is better)",
+            title="Ranking of held-out items",
+        )
         axes.xaxis.get_major_locator().set_params(integer=True)
         for text in axes.legend().get_texts():
             text.set_parse_math(False)  # "$" is a dollar sign

@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec.exceptions import InvalidParameterError
-from sklearn_attrec.inspection._axes import axes_for
+from sklearn_attrec.inspection._axes import VERMILION, axes_for
 from sklearn_attrec.utils._optional_dependencies import import_optional
 from sklearn_attrec.utils._short_repr import short_repr
 
@@ -230,11 +230,13 @@ class SearchHeatmapDisplay:
                 "matplotlib.patches", extra="plot", needed_for=type(self).__name__
             )
             frame = patches.Rectangle(
-                (column - 0.48, row - 0.48), 0.96, 0.96, fill=False, ec="red", lw=3
+                (column - 0.48, row - 0.48), 0.96, 0.96, fill=False, ec=VERMILION, lw=3
             )
             self.best_ = axes.add_patch(frame)
+            axes.set_title("Search: the frame marks the best")
         if colorbar:
-            axes.figure.colorbar(self.im_, ax=axes, label=self.score_name)
+            label = f"{self.score_name} (higher is better)"
+            axes.figure.colorbar(self.im_, ax=axes, label=label)
         self.ax_, self.figure_ = axes, axes.figure
         return self
 
