@@ -157,7 +157,7 @@ def weight_layout(parameters):
 def attention(
     ops, weights, settings, rows, codes, padding_mask, random=None, times=None
 ):
-    """Return the attention weights between the items of a window (equations 2 and 3).
+    """Return the attention weights between the items of a window.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def _time_bias(ops, weights, settings, times):
 def short_term(
     ops, weights, settings, rows, codes, padding_mask, random=None, times=None
 ):
-    """Return the short-term vector m of each window (equations 4 and 5).
+    """Return the short-term vector m of each window.
 
     The parameters are those of `attention`.
 
@@ -424,7 +424,7 @@ def batch_loss(ops, random, weights, settings, data, windows):
 
 
 def _score_candidates(ops, read_rows, settings, queries, candidates):
-    """Score different candidate items for each window (equation 6).
+    """Score different candidate items for each window.
 
     The scores of a window lack a common term, ω‖U_u‖² + (1 − ω)‖m‖²: losses depend only
     on differences between them.

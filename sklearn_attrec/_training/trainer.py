@@ -260,7 +260,7 @@ def _sum_repeated(gradient):
 
 
 def _into_ball(rows, radius):
-    """Project rows into the ball of a given radius (AttRec, equation 8)."""
+    """Project rows into the ball of a given radius (AttRec)."""
     if radius is None:
         return rows
     norm = tf.sqrt(tf.reduce_sum(tf.square(rows), axis=1, keepdims=True))

@@ -181,11 +181,11 @@ def novelty(
     items: Ids,
     item_counts: npt.ArrayLike,
 ) -> float:
-    r"""Compute the mean self-information of the recommended items, in bits.
+    """Compute the mean self-information of the recommended items, in bits.
 
-    This is the mean of :math:`-\log_2 p(i)` over all positions of all lists, where
-    :math:`p(i)` is the fraction of item :math:`i` in the training interactions. Halving
-    the frequency of an item adds one bit.
+    This is the mean of -log2 p(i) over all positions of all lists, where p(i) is the
+    fraction of item i in the training interactions. Halving the frequency of an item
+    adds one bit.
 
     Parameters
     ----------

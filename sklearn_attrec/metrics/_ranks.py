@@ -104,12 +104,10 @@ def _to_queries(caller, ranks, users):
 def hit_rate(
     ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
 ) -> float:
-    r"""Compute the fraction of queries with a relevant item among the first k.
+    """Compute the fraction of queries with a relevant item among the first k.
 
-    Also known as HR@k, Hit@k or success at k. The hit rate is
-    :math:`\frac{1}{|Q|} \sum_{q \in Q} [\min_{i \in R_q} r_{qi} \le k]`, where
-    :math:`R_q` are the relevant items of query :math:`q`, and :math:`r_{qi}` are their
-    ranks.
+    Also known as HR@k, Hit@k or success at k. A query is a hit if the smallest rank of
+    its relevant items is at most k.
 
     Parameters
     ----------
@@ -149,10 +147,10 @@ def hit_rate(
 def mrr(
     ranks: npt.ArrayLike, k: int | None = None, *, users: npt.ArrayLike | None = None
 ) -> float:
-    r"""Compute the mean reciprocal rank of the best-ranked relevant item.
+    """Compute the mean reciprocal rank of the best-ranked relevant item.
 
-    The MRR is :math:`\frac{1}{|Q|} \sum_{q \in Q} 1 / \min_{i \in R_q} r_{qi}`, where a
-    query without a relevant item among the first k contributes 0.
+    The MRR is the mean over queries of 1 / (smallest rank of a relevant item); a query
+    without a relevant item among the first k contributes 0.
 
     Parameters
     ----------
@@ -197,12 +195,11 @@ def mrr(
 def ndcg(
     ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
 ) -> float:
-    r"""Compute the normalised discounted cumulative gain for relevance 0 or 1.
+    """Compute the normalised discounted cumulative gain for relevance 0 or 1.
 
-    NDCG@k is the mean over queries of :math:`DCG_q / IDCG_q` with
-    :math:`DCG_q = \sum_{i \in R_q} [r_{qi} \le k] / \log_2(r_{qi} + 1)` and
-    :math:`IDCG_q = \sum_{j=1}^{\min(k, |R_q|)} 1 / \log_2(j + 1)`. With one relevant
-    item per query the denominator is 1.
+    NDCG@k is the mean over queries of DCG / IDCG. The DCG is the sum of
+    1 / log2(rank + 1) over the relevant items with a rank of at most k. The IDCG is the
+    DCG of the best possible ranking, 1 with one relevant item per query.
 
     Parameters
     ----------
@@ -249,11 +246,11 @@ def ndcg(
 def recall(
     ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
 ) -> float:
-    r"""Compute the fraction of relevant items that are among the first k.
+    """Compute the fraction of relevant items that are among the first k.
 
-    Recall@k is the mean over queries of
-    :math:`\frac{1}{|R_q|} \sum_{i \in R_q} [r_{qi} \le k]`. With one relevant item per
-    query it equals the hit rate.
+    Recall@k is the mean over queries of the number of relevant items with a rank of at
+    most k, divided by the number of relevant items. With one relevant item per query it
+    equals the hit rate.
 
     Parameters
     ----------
@@ -291,11 +288,10 @@ def recall(
 def precision(
     ranks: npt.ArrayLike, k: int = 10, *, users: npt.ArrayLike | None = None
 ) -> float:
-    r"""Compute the fraction of relevant items among the first k items.
+    """Compute the fraction of relevant items among the first k items.
 
-    Precision@k is the mean over queries of
-    :math:`\frac{1}{k} \sum_{i \in R_q} [r_{qi} \le k]`. The divisor is k even if a list
-    is shorter.
+    Precision@k is the mean over queries of the number of relevant items with a rank of
+    at most k, divided by k. The divisor is k even if a list is shorter.
 
     Parameters
     ----------
@@ -334,13 +330,14 @@ def precision(
 def mean_average_precision(
     ranks: npt.ArrayLike, k: int | None = 10, *, users: npt.ArrayLike | None = None
 ) -> float:
-    r"""Compute the mean average precision at k (MAP@k).
+    """Compute the mean average precision at k (MAP@k).
 
-    The average precision of a query is :math:`\frac{1}{|R_q|} \sum_{i \in R_q} [r_{qi}
-    \le k] \, P_q(r_{qi})`, where :math:`P_q(r)` is the fraction of relevant items among
-    the first :math:`r` items. MAP@k is its mean over queries. The divisor is the number
-    of relevant items, as in trec_eval; some libraries divide by :math:`\min(k, |R_q|)`.
-    With one relevant item per query MAP@k equals the MRR at k.
+    The average precision of a query is the sum of P(rank) over its relevant items with
+    a rank of at most k, divided by the number of relevant items. P(rank) is the share
+    of relevant items among the items up to that rank. MAP@k is the mean over queries.
+    The divisor is as in trec_eval; some libraries divide by the smaller of k
+    and the number of relevant items. With one relevant item per query MAP@k equals the
+    MRR at k.
 
     Parameters
     ----------

@@ -53,7 +53,7 @@ class LeaveLastOut(ForwardSplit):
 
     See Also
     --------
-    TimeCutoffSplit : Test on all interactions after a point in time.
+    TimeCutoffSplit : Test on all interactions from a point in time on.
     UserKFold : Test on all interactions of some users.
     leave_last_out_split : A single split that returns two tables.
 

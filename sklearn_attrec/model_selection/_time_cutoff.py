@@ -1,4 +1,4 @@
-"""TimeCutoffSplit: the interactions after a point in time are the test set."""
+"""TimeCutoffSplit: the interactions from a point in time on are the test set."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -22,7 +22,7 @@ _Times: TypeAlias = Sequence[_Time] | npt.NDArray | pd.Series | pd.Index
 
 
 class TimeCutoffSplit(ForwardSplit):
-    """Hold out the interactions of all users after a point in time.
+    """Hold out the interactions of all users from a point in time on.
 
     Example with three cutoffs, the oldest row first::
 

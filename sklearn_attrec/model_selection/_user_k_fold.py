@@ -35,7 +35,7 @@ class UserKFold(GroupKFold):
     See Also
     --------
     LeaveLastOut : Test on the last interactions of each user.
-    TimeCutoffSplit : Test on all interactions after a point in time.
+    TimeCutoffSplit : Test on all interactions from a point in time on.
 
     Examples
     --------

@@ -34,21 +34,21 @@ __all__ = ["AttRecRecommender"]
 
 
 class AttRecRecommender(BaseNetworkRecommender):
-    r"""Recommend the next item by self-attention and metric learning.
+    """Recommend the next item by self-attention and metric learning.
 
     AttRec [1]_ adds two scores: a short-term score, from self-attention over the last
     `L` items of a user, and a long-term score, from embeddings of users and items.
-    ``AttRecRecommender(loss="hinge")`` is the model of the paper.
+    ``AttRecRecommender(loss="hinge", share_projection=True)`` is the model of the
+    paper.
 
     With ``loss="softmax"`` and ``loss="hinge"`` users and items are points, and the
-    score of item i for user u is a negative squared distance:
+    score of item i for user u is a negative squared distance::
 
-    .. math:: s(u, i) = -\omega \lVert U_u - V_i \rVert^2
-              - (1 - \omega) \lVert m_u - X_i \rVert^2.
+        score(u, i) = −omega ‖U_u − V_i‖² − (1 − omega) ‖m_u − X_i‖²
 
-    With ``loss="bpr"`` it is an inner product:
+    With ``loss="bpr"`` it is an inner product::
 
-    .. math:: s(u, i) = \omega \, U_u \cdot V_i + (1 - \omega) \, m_u \cdot X_i.
+        score(u, i) = omega U_u · V_i + (1 − omega) m_u · X_i
 
     U are the long-term embeddings of users, V and X the long-term and the short-term
     embeddings of items, and m is the mean (see `aggregation`) of the attention outputs
@@ -84,7 +84,7 @@ class AttRecRecommender(BaseNetworkRecommender):
     aggregation : {'mean', 'sum', 'max', 'min'}, default='mean'
         How the attention outputs of a window are combined into one vector.
     share_projection : bool, default=False
-        Whether queries and keys use the same projection, as in the author's code.
+        Whether queries and keys use the same projection, as in the paper.
     loss : {'hinge', 'bpr', 'softmax'}, default='softmax'
         'hinge' is the pairwise loss of the paper and 'bpr' the pairwise loss of
         Bayesian personalised ranking. 'softmax' is the cross-entropy of a target and
@@ -193,7 +193,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         Features of the items, as labels and numbers; None without `item_features`.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
         Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a
@@ -460,7 +460,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         DataFrame of shape (n, n), float32
             Up to L items, oldest first: index and columns are item ids. Row i says how
             much item i attends to each other item, and sums to 1; an item attends to
-            itself only if it is alone. Equations 2 and 3 of [1]_.
+            itself only if it is alone. From [1]_.
 
         Raises
         ------

@@ -12,20 +12,20 @@ __all__ = ["HSTURecommender"]
 
 
 class HSTURecommender(BaseTransformerRecommender):
-    r"""Recommend the next item by gated pointwise attention over the user's history.
+    """Recommend the next item by gated pointwise attention over the user's history.
 
     HSTU [1]_ reads the last `L` items of a user with blocks that each consist of one
     attention layer and a gate. A block projects the normalised inputs to gate, value,
     query and key, with SiLU as the activation. The output of item i is the sum of the
     values of the items j up to i, each multiplied by
-    :math:`\mathrm{SiLU}(q_i \cdot k_j + b) / L`, where b is a learned bias for the
+    SiLU(q_i · k_j + b) / L, where b is a learned bias for the
     distance of i and j and, with `time_bias`, for the time between them. Unlike the
     attention weights of SASRec, these do not sum to 1, so that the number of related
     items counts too. The output is normalised, multiplied by the gate, projected and
     added to the input.
 
     The output at the last item, h, is the query vector, and the score of item i is
-    :math:`h \cdot E_i`, where E are the item embeddings, which are also the input. In
+    h · E_i, where E are the item embeddings, which are also the input. In
     training, the output at each item predicts the next item. There are no user
     embeddings, so for a user not seen in `fit`, recommendations are computed from its
     history, as for any other user.
@@ -156,7 +156,7 @@ class HSTURecommender(BaseTransformerRecommender):
         Features of the items, as labels and numbers; None without `item_features`.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
         Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a
@@ -186,7 +186,7 @@ class HSTURecommender(BaseTransformerRecommender):
     `L` is larger than the length of the longest history minus one, that smaller value
     is used; see `settings_`. Dropout applies to the input of the first block and the
     output of each block. The item embeddings, the only input, are multiplied by
-    :math:`\sqrt{d}`; the order of the items reaches the model through the bias alone.
+    √d; the order of the items reaches the model through the bias alone.
 
     References
     ----------

@@ -48,7 +48,7 @@ class PopularityRecommender(BaseRecommender):
         above a limit are replaced.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns. Defined only if X was a DataFrame.
 
     See Also

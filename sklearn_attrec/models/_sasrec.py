@@ -12,11 +12,11 @@ __all__ = ["SASRecRecommender"]
 
 
 class SASRecRecommender(BaseTransformerRecommender):
-    r"""Recommend the next item by causal self-attention over the user's history.
+    """Recommend the next item by causal self-attention over the user's history.
 
     SASRec [1]_ reads the last `L` items of a user with a transformer. Each item attends
     to itself and to earlier items. The output at the last item, h, is the query vector,
-    and the score of item i is :math:`h \cdot E_i`, where E are the item embeddings,
+    and the score of item i is h · E_i, where E are the item embeddings,
     which are also the input. In training, the output at each item predicts the next
     item. There are no user embeddings, so for a user not seen in `fit`, recommendations
     are computed from its history, as for any other user.
@@ -159,7 +159,7 @@ class SASRecRecommender(BaseTransformerRecommender):
         Features of the items, as labels and numbers; None without `item_features`.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
         Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a

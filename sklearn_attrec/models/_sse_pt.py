@@ -15,12 +15,12 @@ __all__ = ["SSEPTRecommender"]
 
 
 class SSEPTRecommender(BaseTransformerRecommender):
-    r"""Recommend the next item by a personalised transformer.
+    """Recommend the next item by a personalised transformer.
 
     SSE-PT [1]_ is SASRec with user embeddings: each input row is the embedding of an
     item joined with the embedding of the user. The output at the last item has the same
     two parts. The score of item i is the inner product of the item part and
-    :math:`E_i`; the user part would add the same number to every item and is left out.
+    E_i; the user part would add the same number to every item and is left out.
 
     User embeddings lead to overfitting. Training therefore uses *stochastic shared
     embeddings* [2]_: with probability `sse_user` the user embedding of a window is
@@ -171,7 +171,7 @@ class SSEPTRecommender(BaseTransformerRecommender):
         Features of the items, as labels and numbers; None without `item_features`.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns. Defined only if X was a DataFrame.
     loss_curve_ : list of float
         Mean training loss of each epoch. In AttRec it includes the L2 penalty. With a

@@ -37,7 +37,7 @@ class DropRepeats(InteractionFilter):
         Number of rows kept.
     n_features_in_ : int
         Number of columns seen in `fit`.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of these columns. Defined only if X was a DataFrame whose column names
         are all strings.
 

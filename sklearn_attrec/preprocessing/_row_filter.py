@@ -117,7 +117,7 @@ class RowFilter(  # type: ignore[call-arg]
 
         Returns
         -------
-        DataFrame or ndarray of shape (n_rows_out_, n_columns)
+        DataFrame or ndarray of shape (`n_rows_out_`, n_columns)
             The rows kept, in the order of X and with its index labels. A DataFrame is
             one of the library of X, and not lazy.
 
