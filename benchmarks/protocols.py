@@ -16,6 +16,7 @@ import warnings
 
 import pandas as pd
 from _shared import load
+from sklearn.model_selection import ShuffleSplit
 
 from sklearn_attrec.metrics import evaluate
 from sklearn_attrec.model_selection import LeaveLastOut, TimeCutoffSplit, UserKFold
@@ -28,6 +29,10 @@ PROTOCOLS = {
     "ml-100k": {
         "last row": (LAST_ROW, [("fit", True)]),
         "last time": (LAST_TIME, [("fit", True)]),
+        "a tenth at random": (
+            ShuffleSplit(1, test_size=0.1, random_state=0),
+            [("fit", True)],
+        ),
         "last tenth of time": (
             TimeCutoffSplit(test_size=0.1),
             [("fit", True), ("earlier", True)],
