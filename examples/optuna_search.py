@@ -1,44 +1,49 @@
-# %% [markdown]
-# # Optuna: a search that stops bad candidates early
-#
-# Optuna proposes parameters, more and more of them near the best so far. After each
-# epoch, a callback reports the score on the validation rows, and a candidate that is
-# worse than half of the others at this epoch is stopped. Callbacks need scikit-learn
-# 1.9.
+"""
+Optuna: stop bad candidates early
+=================================
+
+Optuna proposes parameters, more and more of them near the best so far. After each
+epoch, a callback reports the score on the validation rows, and a candidate that is
+worse than half of the others at this epoch is stopped. The picture shows where each
+candidate ended. Callbacks need scikit-learn 1.9.
+"""
 
 # %%
-from pathlib import Path
+# The data
+# --------
+#
+# A sample of 150 users keeps the example short. Candidates are fitted on `fitted` and
+# compared on `validation`; the test rows are not used in the search.
 
+import matplotlib.pyplot as plt
 import numpy as np
 import optuna
-from _data import load_interactions
-from matplotlib.figure import Figure
+from _data import load_interactions, sample_users
 
 from sklearn_attrec import AttRecRecommender, ItemKNNRecommender
 from sklearn_attrec.model_selection import leave_last_out_split
 
 interactions, description = load_interactions()
 print(f"Data: {description}")
-users = interactions["user_id"].drop_duplicates().sample(150, random_state=0)
-sample = interactions[interactions["user_id"].isin(users)]
-train, test = leave_last_out_split(sample, unit="time")
+train, test = leave_last_out_split(sample_users(interactions, 150), unit="time")
 fitted, validation = leave_last_out_split(train, unit="time")
 
-# %% [markdown]
-# ## The baseline
+# %%
+# The baseline
+# ------------
+
+baseline = ItemKNNRecommender().fit(fitted).score(validation)
+print(f"Item kNN: HR@10 {baseline:.3f} on the validation rows")
+
 
 # %%
-baseline = ItemKNNRecommender().fit(train).score(test)
-print(f"Item kNN: HR@10 {baseline:.3f}")
-
-# %% [markdown]
-# ## A callback that prunes
+# A callback that prunes
+# ----------------------
 #
 # scikit-learn calls `on_fit_task_end` after each epoch, with the model as it is then.
 # The result True ends the fit.
 
 
-# %%
 class Pruning:
     """Report the score of each epoch to a trial of Optuna."""
 
@@ -62,13 +67,13 @@ class Pruning:
         return self.trial.should_prune()
 
 
-# %% [markdown]
-# ## The search
-#
-# The value of a trial is its score on the validation rows; the test rows are not used.
-
-
 # %%
+# The search
+# ----------
+#
+# The value of a trial is its score on the validation rows.
+
+
 def objective(trial):
     model = AttRecRecommender(
         omega=trial.suggest_float("omega", 0.0, 0.6),
@@ -91,39 +96,39 @@ study = optuna.create_study(
     sampler=optuna.samplers.TPESampler(seed=0),
     pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
 )
-study.optimize(objective, n_trials=16)
-states = [trial.state for trial in study.trials]
-n_pruned = states.count(optuna.trial.TrialState.PRUNED)
+study.optimize(objective, n_trials=12)
+is_pruned = [trial.state == optuna.trial.TrialState.PRUNED for trial in study.trials]
 epochs = sum(len(trial.intermediate_values) for trial in study.trials)
-print(f"{len(states)} candidates, {n_pruned} stopped early, {epochs} epochs in total")
+print(f"{len(is_pruned)} candidates, {sum(is_pruned)} stopped, {epochs} epochs in all")
 best = {name: round(value, 3) for name, value in study.best_params.items()}
 print(f"Best candidate: HR@10 {study.best_value:.3f} on the validation rows, {best}")
 
-# %% [markdown]
-# ## The test
-#
-# The best candidate is fitted on all training rows.
+# %%
+# Each line is a candidate. Orange lines end where the candidate was stopped.
+
+fig, ax = plt.subplots(layout="constrained")
+ax.axhline(baseline, color="#999999", linestyle="--", label="Item kNN")
+for label, stopped, color in [
+    ("Finished", False, "#0072B2"),
+    ("Stopped early", True, "#E69F00"),
+]:
+    for trial, pruned in zip(study.trials, is_pruned, strict=True):
+        if pruned == stopped:
+            steps = np.array(sorted(trial.intermediate_values.items()))
+            ax.plot(*steps.T, "-o", color=color, label=label)
+            label = "_nolegend_"  # one entry per colour
+ax.set(title="A search with Optuna", xticks=range(1, 6), xlabel="Epoch")
+ax.set_ylabel("HR@10 on the validation rows, higher is better")
+ax.legend(loc="lower right")
+plt.show()
 
 # %%
+# The test
+# --------
+#
+# The baseline and the best candidate are fitted on all training rows.
+
 model = AttRecRecommender(**study.best_params, max_iter=5, random_state=0).fit(train)
-print("\nOn the test rows:")
-print(f"Item kNN: HR@10 {baseline:.3f}")
+print("On the test rows:")
+print(f"Item kNN: HR@10 {ItemKNNRecommender().fit(train).score(test):.3f}")
 print(f"AttRec:   HR@10 {model.score(test):.3f}")
-
-# %% [markdown]
-# ## The candidates
-#
-# Each line is a candidate; orange lines end where it was stopped.
-
-# %%
-figure = Figure(figsize=(6, 4), layout="constrained")
-axes = figure.subplots()
-for trial in study.trials:
-    is_pruned = trial.state == optuna.trial.TrialState.PRUNED
-    steps = np.array(sorted(trial.intermediate_values.items()))
-    axes.plot(*steps.T, "-o", ms=3, color="#e69f00" if is_pruned else "#0072b2")
-axes.set(xlabel="epoch", ylabel="HR@10 on validation rows", xticks=range(1, 6))
-axes.set_title("A search with Optuna: stopped candidates are orange")
-picture = Path(__file__).with_suffix(".png")
-figure.savefig(picture)
-print(f"\nFigure: {picture}")

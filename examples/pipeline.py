@@ -1,15 +1,25 @@
-# %% [markdown]
-# # Ratings in a Pipeline
-#
-# Ratings tell which items users liked. Steps of a Pipeline can drop low ratings,
-# repeated interactions, and rare users and items. They drop rows of the training set
-# only. The test set stays the same for all parameters of these steps, so scores can be
-# compared.
+"""
+Ratings in a Pipeline
+=====================
+
+Ratings tell which items users liked. Should a model be trained on high ratings only? A
+step of a Pipeline drops low ratings, and a grid search compares its thresholds. Such
+steps drop rows of the training set only. The test rows stay the same, so the scores can
+be compared.
+"""
 
 # %%
+# The data
+# --------
+#
+# A sample of 400 users keeps the example short. The test set is the last items of each
+# user, if their rating is at least 4: an item that the user disliked should not be
+# recommended.
+
 import warnings
 
-from _data import load_interactions
+import matplotlib.pyplot as plt
+from _data import load_interactions, sample_users
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
@@ -20,68 +30,79 @@ from sklearn_attrec.preprocessing import DropRepeats, KCoreFilter, RatingThresho
 
 ratings, description = load_interactions()
 print(f"Data: {description}")
-print(ratings["rating"].value_counts().sort_index().to_string())
-
-# %% [markdown]
-# The test set is the last items of each user, if their rating is at least 4: an item
-# that the user disliked should not be recommended.
-
-# %%
-train, test = leave_last_out_split(ratings, unit="time")
+train, test = leave_last_out_split(sample_users(ratings, 400), unit="time")
 liked = test[test["rating"] >= 4]
-print(f"\n{len(train):,} training ratings, {len(liked):,} test rows")
+print(f"{len(train):,} training ratings, {len(liked):,} test rows")
+print(train["rating"].value_counts().sort_index().to_string())
 
-# %% [markdown]
-# ## The baseline in a Pipeline
-#
-# Does it help to train on high ratings only, and what is the best threshold? A grid
-# search answers this. It is fast with the baseline, and its scores can be compared,
-# because all thresholds are tested on the same rows.
-#
-# A high threshold drops all rows of some users. They get popular items, and a warning
-# would say how many test rows this affects. Here this is intended.
 
 # %%
+# The baseline
+# ------------
+#
+# The Pipeline drops ratings below a threshold, repeated interactions, and rare users
+# and items. Its last step is the recommender, here popularity. A high threshold drops
+# all rows of some users. They get popular items, and a warning would say how many test
+# rows this affects. Here this is intended.
+
 warnings.simplefilter("ignore", NoHistoryWarning)
-steps = [RatingThreshold(4), DropRepeats(), KCoreFilter(min_per_user=3, min_per_item=3)]
-baseline = make_pipeline(*steps, PopularityRecommender(k=50))
-search = GridSearchCV(
-    baseline,
-    {"ratingthreshold__threshold": [1, 2, 3, 4, 5]},
-    cv=LeaveLastOut(unit="time"),
-).fit(train)
-print("\nPopularity on validation rows, by the lowest rating that is kept:")
-for threshold, score in enumerate(search.cv_results_["mean_test_score"], start=1):
-    print(f"  {threshold}: HR@50 {score:.3f}")
+thresholds = [1, 2, 3, 4, 5]
 
-# %% [markdown]
-# ## AttRec in the same Pipeline
-#
-# AttRec is fitted on the high ratings, then on all ratings. A low rating still shows
-# what a user watched, so all ratings can give the better model.
+
+def search(recommender):
+    """Search the threshold of a Pipeline that ends with a recommender."""
+    core = KCoreFilter(min_per_user=3, min_per_item=3)
+    pipeline = make_pipeline(RatingThreshold(), DropRepeats(), core, recommender)
+    grid = {"ratingthreshold__threshold": thresholds}
+    return GridSearchCV(pipeline, grid, cv=LeaveLastOut(unit="time")).fit(train)
+
+
+popularity = search(PopularityRecommender(k=50))
+print(popularity.cv_results_["mean_test_score"].round(3))
 
 # %%
-print(f"\nPopularity, rating >= 4:  HR@50 {baseline.fit(train).score(liked):.3f}")
-for threshold in (4, 1):
-    model = AttRecRecommender(max_iter=5, k=50, random_state=0)
-    pipeline = make_pipeline(*steps, model)
-    pipeline.set_params(ratingthreshold__threshold=threshold).fit(train)
-    n_kept = pipeline[0].n_rows_out_
+# AttRec in the same Pipeline
+# ---------------------------
+#
+# A low rating still shows what a user watched, so a low threshold can give the better
+# model.
+
+attrec = search(AttRecRecommender(max_iter=4, k=50, random_state=0))
+print(attrec.cv_results_["mean_test_score"].round(3))
+
+fig, ax = plt.subplots(layout="constrained")
+for name, found, color in [
+    ("AttRec", attrec, "#0072B2"),
+    ("Popularity", popularity, "#999999"),
+]:
+    scores = found.cv_results_["mean_test_score"]
+    ax.plot(thresholds, scores, "-o", color=color, label=name)
+ax.set(title="Which ratings should a model learn from?", xticks=thresholds)
+ax.set(xlabel="Lowest rating in the training set", ylim=(0, None))
+ax.set(ylabel="HR@50 on the validation rows, higher is better")
+ax.legend()
+plt.show()
+
+# %%
+# The test
+# --------
+#
+# The search has refitted the best Pipeline on all training rows.
+
+for name, found in [("Popularity", popularity), ("AttRec", attrec)]:
+    pipeline = found.best_estimator_
     print(
-        f"AttRec, rating >= {threshold}:      HR@50 {pipeline.score(liked):.3f} "
-        f"({n_kept:,} of {len(train):,} ratings kept)"
+        f"{name:10} HR@50 {found.score(liked):.3f} on the test rows, fitted on "
+        f"{pipeline[0].n_rows_out_:,} of {len(train):,} ratings"
     )
 
-# %% [markdown]
-# ## Recommendations
+# %%
+# Recommendations
+# ---------------
 #
 # The `predict` of the Pipeline is that of the recommender. Its other methods, such as
-# `recommend`, are available on the last step: filters do not change queries. The best
-# Pipeline of a search is its `best_estimator_`.
+# `recommend`, are available on the last step: filters do not change queries.
 
-# %%
 users = test["user_id"].head(3).tolist()
-print(f"\nFive items for each of the users {users}:")
-print(pipeline.predict(users, k=5))
-print(pipeline[-1].recommend(users, k=2))
-print(search.best_estimator_[-1].recommend(users, k=2))
+print(attrec.best_estimator_.predict(users, k=5))
+print(attrec.best_estimator_[-1].recommend(users, k=2))
