@@ -3,6 +3,8 @@
 
 VENV := .venv
 OLDEST := .venv-oldest
+MINIMAL := .venv-minimal
+PRERELEASE := .venv-prerelease
 RELEASE := .venv-release
 # MLflow may hold back versions of packages that the other tests use.
 MLFLOW := .venv-mlflow
@@ -17,14 +19,21 @@ $(OLDEST)/bin/pip: VERSIONS := 3.11
 INSTALL := -m pip --disable-pip-version-check install --quiet
 INSTALLING = @echo "Installing into $(@D). TensorFlow is large: this takes minutes."
 
-.PHONY: test demo lint format test-oldest smoke-oldest test-mlflow evidence soak dist \
-    clean
+.PHONY: test demo docs lint format test-oldest smoke-oldest test-minimal \
+    test-prerelease test-mlflow evidence soak dist clean
 
 test: lint
 	$(VENV)/bin/python -m pytest
 
 demo: $(VENV)/installed-plot
-	$(VENV)/bin/python examples/demo.py
+	$(VENV)/bin/python examples/quickstart.py
+
+# Runs all examples, then looks for broken links, and at the pages with Chromium.
+SITE := docs/_build/html
+docs: $(VENV)/installed-test
+	$(VENV)/bin/python -m sphinx --fail-on-warning --keep-going docs $(SITE)
+	SKLEARN_ATTREC_SITE=$(SITE) $(VENV)/bin/python -m pytest tests/test_site.py
+	@echo "The site: $(SITE)/index.html"
 
 lint: $(VENV)/installed-test
 	$(VENV)/bin/ruff check --quiet .
@@ -54,6 +63,15 @@ smoke-oldest: $(OLDEST)/installed
 	$(TEST_OLDEST) tests/test_common.py tests/test_estimator_checks.py \
 	    tests/test_search.py tests/test_persistence.py
 
+# Without the packages of the extras.
+test-minimal: $(MINIMAL)/installed
+	$(MINIMAL)/bin/python -m pytest tests/test_common.py tests/test_cli.py \
+	    tests/test_model_selection.py tests/test_persistence.py
+
+# With the newest pre-releases of all packages; their warnings are no errors.
+test-prerelease: $(PRERELEASE)/installed
+	$(PRERELEASE)/bin/python -m pytest -W default
+
 test-mlflow: $(MLFLOW)/installed
 	$(MLFLOW)/bin/python -m pytest -n 0 tests/test_mlflow.py
 
@@ -82,14 +100,16 @@ dist: $(RELEASE)/installed
 	$(RELEASE)/bin/twine check --strict dist/*
 
 clean:
-	rm -rf $(VENV) $(OLDEST) $(RELEASE) $(MLFLOW) build dist *.egg-info
+	rm -rf $(VENV) $(OLDEST) $(MINIMAL) $(PRERELEASE) $(RELEASE) $(MLFLOW)
+	rm -rf build dist docs/_build docs/gallery docs/reference *.egg-info
 	rm -rf packaging/sklearn-attrec/*.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .reports
 	find sklearn_attrec tests examples benchmarks -name __pycache__ -prune \
 	    -exec rm -rf {} +
 
 # The venv module writes pip last, so an interrupted venv is created again.
-$(VENV)/bin/pip $(OLDEST)/bin/pip $(RELEASE)/bin/pip $(MLFLOW)/bin/pip: %/bin/pip:
+ENVIRONMENTS := $(VENV) $(OLDEST) $(MINIMAL) $(PRERELEASE) $(RELEASE) $(MLFLOW)
+$(ENVIRONMENTS:%=%/bin/pip): %/bin/pip:
 	@for python in $(PYTHONS); do \
 	    if $$python -c '$(USABLE)' >/dev/null 2>&1; then \
 	        echo "Creating $* with $$($$python --version)"; \
@@ -113,6 +133,16 @@ $(MLFLOW)/installed: setup.cfg pyproject.toml | $(MLFLOW)/bin/pip
 $(OLDEST)/installed: setup.cfg pyproject.toml .ci/oldest.txt | $(OLDEST)/bin/pip
 	$(INSTALLING)
 	$(OLDEST)/bin/python $(INSTALL) --constraint .ci/oldest.txt --editable '.[training,test]'
+	@touch $@
+
+$(MINIMAL)/installed: setup.cfg pyproject.toml | $(MINIMAL)/bin/pip
+	$(INSTALLING)
+	$(MINIMAL)/bin/python $(INSTALL) --editable '.[training,test-minimal]'
+	@touch $@
+
+$(PRERELEASE)/installed: setup.cfg pyproject.toml | $(PRERELEASE)/bin/pip
+	$(INSTALLING)
+	$(PRERELEASE)/bin/python $(INSTALL) --pre --editable '.[training,test]'
 	@touch $@
 
 $(RELEASE)/installed: | $(RELEASE)/bin/pip

@@ -17,8 +17,6 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-import safetensors.numpy
-import skops.io
 from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
@@ -396,12 +394,13 @@ def test_paths_are_text_or_paths(content, path, monkeypatch):
 
 @each_model
 def test_layout_is_that_of_safetensors(name, path):
+    numpy_files = pytest.importorskip("safetensors.numpy")
     """A file assembled from the description alone has the same bytes."""
     model = fitted(name)
     save_model(model, path)
     content = path.read_bytes()
     arrays = hostile.arrays_of(content)
-    assert_same(safetensors.numpy.load_file(path), arrays)
+    assert_same(numpy_files.load_file(path), arrays)
     assert_same(arrays["history.items"], model.history_items_)
     for weight, value in getattr(model, "weights_", {}).items():
         assert_same(arrays[f"weights.{weight}"], value)
@@ -548,10 +547,11 @@ def joblib_dumped(model, path):
 
 
 def skops_dumped(model, path):
-    skops.io.dump(model, path)
+    skops = pytest.importorskip("skops.io")
+    skops.dump(model, path)
     ours = [f"{type(model).__module__}.{type(model).__name__}"]
-    assert skops.io.get_untrusted_types(file=path) == ours
-    return skops.io.load(path, trusted=ours)
+    assert skops.get_untrusted_types(file=path) == ours
+    return skops.load(path, trusted=ours)
 
 
 @pytest.mark.case("P7")

@@ -22,6 +22,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "sklearn_attrec"
 SUBMODULES = [
     "datasets",
+    "distributed",
     "exceptions",
     "inspection",
     "metrics",
@@ -205,8 +206,16 @@ def public_methods(cls):
 
 
 PUBLIC = public_objects()
+REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
 CONFIGURATION = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 CHECKS = CONFIGURATION["tool"]["numpydoc_validation"]["checks"]
+
+
+def test_reference_lists_every_public_name():
+    listed = re.findall(r"^   (\w+)$", REFERENCE, re.MULTILINE)
+    modules = ["sklearn_attrec", *map("sklearn_attrec.{}".format, SUBMODULES)]
+    public = {name for m in modules for name in importlib.import_module(m).__all__}
+    assert sorted(listed) == sorted(public)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -392,5 +401,6 @@ def test_metapackage_installs_this_version_with_tensorflow():
     }
     assert project["requires-python"] == SETUP["options"]["python_requires"]
     assert project["classifiers"] == core["classifiers"].strip().splitlines()
+    assert f"\nversion: {__version__}\n" in (ROOT / "CITATION.cff").read_text("utf-8")
     urls = [f"{name} = {url}" for name, url in project["urls"].items()]
     assert urls == core["project_urls"].strip().splitlines()
