@@ -45,6 +45,10 @@ def test_loss_curve_draws_losses_and_validation_scores():
     expected = [[1, 3], [2, 2], [3, 1.5]]
     np.testing.assert_array_equal(display.line_.get_xydata(), expected)
     np.testing.assert_array_equal(display.validation_line_.get_ydata(), scores)
+    styles = [
+        line.get_linestyle() for line in (display.line_, display.validation_line_)
+    ]
+    assert styles == ["-", "--"]
     assert display.ax_.get_xlabel() == "Epoch"
     assert display.validation_ax_ is not display.ax_
     assert display.validation_ax_.get_ylabel() == "Validation score (higher is better)"

@@ -151,10 +151,12 @@ class LossCurveDisplay:
         if self.validation_scores is not None:
             self.validation_ax_ = axes.twinx()
             self.validation_ax_.set_ylabel(f"{self.validation_name} (higher is better)")
+            # Dashed, so that the curves differ even if `color` is passed.
+            dashed = {"color": VERMILION, "linestyle": "--"}
             (self.validation_line_,) = self.validation_ax_.plot(
                 epochs,
                 self.validation_scores,
-                **{"color": VERMILION, "label": self.validation_name} | style,
+                **dashed | {"label": self.validation_name} | style,
             )
             axes.legend(handles=[self.line_, self.validation_line_], loc="center right")
         self.ax_, self.figure_ = axes, axes.figure
