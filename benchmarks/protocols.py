@@ -47,6 +47,10 @@ PROTOCOLS = {
             UserKFold(5),
             [("fit", False), ("earlier", False)],
         ),
+        "last tenth of time": (
+            TimeCutoffSplit(test_size=0.1),
+            [("earlier", False)],
+        ),
     },
     "foursquare": {"last row": (LAST_ROW, [("fit", True), ("fit", False)])},
 }

@@ -39,8 +39,8 @@ def encode_interactions(
     The rows are read in batches, and each different id is kept once. A row takes 8
     bytes for user and item and 8 for the time, on disk and, while this function runs,
     in memory, however long the ids are. The result is a table that is mapped from the
-    file: `fit` gives the same model as for all rows in a DataFrame. docs/scaling.md
-    says how much memory `fit` needs.
+    file: `fit` gives the same model as for all rows in a DataFrame. The page
+    "Scaling out" of the documentation says how much memory `fit` needs.
 
     Parameters
     ----------

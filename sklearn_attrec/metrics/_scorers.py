@@ -246,8 +246,8 @@ def make_multi_ranking_scorer(
     -------
     callable
         `scorer(estimator, X, y=None)` returns a dict with one float per metric and k.
-        The keys are for example 'hit_rate@10', or 'hit_rate' if k is None; pass one of
-        them as `refit` to a search. The scorer can be pickled.
+        The keys are for example ``'hit_rate@10'``, or ``'hit_rate'`` if k is None; pass
+        one of them as `refit` to a search. The scorer can be pickled.
 
     Raises
     ------

@@ -39,7 +39,7 @@ class ItemKNNRecommender(BaseRecommender):
         Number that is added to the denominator of the cosine, 0 or more. Larger values
         lower the similarity of items with few users. Try 10 to 50 if most items have
         few users. For example, on the validation rows of Amazon Beauty, shrinkage=20
-        raises HR@10 from 0.070 to 0.084.
+        raises the hit rate at 10 from 0.070 to 0.084.
     k : int, default=10
         Number of items that `predict` returns and `score` considers.
     exclude_seen : bool, default=True

@@ -26,8 +26,8 @@ class SSEPTRecommender(BaseTransformerRecommender):
     embeddings* [2]_: with probability `sse_user` the user embedding of a window is
     replaced by that of a random user, and with probability `sse_item` an item is
     replaced by a random item. As a result, for a user not seen in `fit`, the model can
-    use a history and the mean user embedding. The README compares the hit rates for
-    both kinds of users.
+    use a history and the mean user embedding. The page "Results"
+    of the documentation compares the hit rates for both kinds of users.
 
     Parameters
     ----------
