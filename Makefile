@@ -25,7 +25,7 @@ INSTALLING = @echo "Installing into $(@D). TensorFlow is large: this takes minut
 test: lint
 	$(VENV)/bin/python -m pytest
 
-demo: $(VENV)/installed-plot
+demo: $(VENV)/installed-plot,parquet
 	$(VENV)/bin/python examples/quickstart.py
 
 # Runs all examples, then looks for broken links, and at the pages with Chromium.
@@ -102,6 +102,7 @@ dist: $(RELEASE)/installed
 clean:
 	rm -rf $(VENV) $(OLDEST) $(MINIMAL) $(PRERELEASE) $(RELEASE) $(MLFLOW)
 	rm -rf build dist docs/_build docs/gallery docs/reference *.egg-info
+	rm -f quickstart.png examples/*.png
 	rm -rf packaging/sklearn-attrec/*.egg-info
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .reports
 	find sklearn_attrec tests examples benchmarks -name __pycache__ -prune \

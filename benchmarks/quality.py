@@ -1,4 +1,4 @@
-"""Measure how well each model ranks. The tables of the README are made by this script.
+"""Measure how well each model ranks; docs/results.md has the tables of this script.
 
 The last item of each user is held out and ranked among all items that the user has not
 interacted with. Parameters, including the number of epochs, are chosen with `--rows
@@ -72,8 +72,8 @@ from sklearn_attrec.model_selection import leave_last_out_split
 from sklearn_attrec.models import RECOMMENDERS
 from sklearn_attrec.utils._tensorflow import import_tensorflow
 
-# The models of the README: every recommender with its defaults, and other losses.
-README = {name: cls() for name, cls in RECOMMENDERS.items()} | {
+# The models of docs/results.md: every recommender with its defaults, and other losses.
+SHOWN = {name: cls() for name, cls in RECOMMENDERS.items()} | {
     "attrec-hinge": AttRecRecommender(loss="hinge"),
     "sasrec-bce": SASRecRecommender(loss="bce"),
     "gsasrec": SASRecRecommender(loss="gbce", n_negatives=256, calibration=0.75),
@@ -103,7 +103,7 @@ VARIANTS |= {
     for name in ("attrec", "sasrec", "sse-pt", "hstu")
     for time_bias in ("history", "request")
 }
-MODELS = README | VARIANTS
+MODELS = SHOWN | VARIANTS
 
 COSTS = ("epochs", "fit, s", "ranking, s", "peak, MB", "parameters")
 
@@ -341,7 +341,7 @@ def parse_arguments():
     )
     parser.add_argument("--data", choices=DATA_SETS, default="ml-100k")
     parser.add_argument(
-        "--models", nargs="+", choices=MODELS, default=list(README), metavar="NAME"
+        "--models", nargs="+", choices=MODELS, default=list(SHOWN), metavar="NAME"
     )
     parser.add_argument("--seeds", type=int, default=3, help="number of fits per model")
     parser.add_argument("--rows", choices=["test", "validation"], default="test")

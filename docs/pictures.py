@@ -18,6 +18,7 @@ plt.rcParams |= {
     "figure.constrained_layout.use": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
+    "svg.fonttype": "none",
     "svg.hashsalt": "sklearn_attrec",
 }
 
@@ -26,7 +27,7 @@ def rows_below(page, heading):
     """Return the rows of the first table below a heading, as dicts."""
     text = (DOCS / page).read_text("utf-8").partition(f"\n## {heading}\n")[2]
     lines = re.findall(r"^\|(.*)\|$", text.partition("\n## ")[0], re.MULTILINE)
-    table = [[cell.strip() for cell in line.split(" | ")] for line in lines]
+    table = [[cell.strip() for cell in line.split("|")] for line in lines]
     return [dict(zip(table[0], row, strict=True)) for row in table[2:]]
 
 
@@ -37,7 +38,9 @@ def number(text):
 
 def save(name):
     """Write the current figure."""
-    plt.savefig(DOCS / "images" / f"{name}.svg", metadata={"Date": None})
+    plt.savefig(
+        DOCS / "images" / f"{name}.svg", metadata={"Creator": None, "Date": None}
+    )
     plt.close("all")
 
 
@@ -57,7 +60,7 @@ def costs():
         axes.annotate(
             row["model"], (seconds, quality), (0, 7), None, "offset points", ha="center"
         )
-    axes.set(xscale="log", xlabel="Seconds of the fit (left: faster)")
+    axes.set(xscale="log", xlabel="Seconds of the fit (lower is better)")
     axes.set(ylabel="NDCG@10 (higher is better)", title="MovieLens 1M, two CPU cores")
     axes.margins(0.14)
     save("costs")
@@ -76,7 +79,8 @@ def parameters():
         scores = [number(row["NDCG@10"]) for row in own]
         spread = [float(row["NDCG@10"].split("±")[1]) for row in own]
         axes.errorbar(values, scores, spread, fmt="o-", color=BLUE, ms=4, capsize=3)
-        axes.set(xlabel=name.strip("`"))
+        label = "gamma (hinge loss)" if name == "`gamma`" else name.strip("`")
+        axes.set(xlabel=label)
     figure.axes[0].set(ylabel="NDCG@10 (higher is better)")
     figure.suptitle("AttRec on MovieLens 100K: one parameter at a time")
     save("parameters")

@@ -7,6 +7,7 @@ import shlex
 import warnings
 from pathlib import Path
 
+import joblib
 import pytest
 
 from sklearn_attrec import datasets
@@ -15,10 +16,9 @@ from sklearn_attrec.datasets import make_interactions
 
 ROOT = Path(__file__).parents[1]
 REPOSITORY = "https://github.com/sklearn-attrec/sklearn-attrec"
-# test_reading_page.py runs the code of reading.md on files of its own.
-PAGES = sorted(
-    {ROOT / "README.md", *ROOT.glob("docs/*.md")} - {ROOT / "docs/reading.md"}
-)
+# Other tests run the code of these pages.
+ELSEWHERE = {"mlflow.md", "reading.md", "serving.md"}
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 # The packages that the code of a page needs beyond those of the tests.
 NEEDED = {"callbacks.md": "sklearn.callback", "mlflow.md": "mlflow"}
 
@@ -44,7 +44,8 @@ def run_code(page):
     """Run the blocks of a page in order and return the names that they define."""
     pytest.importorskip(NEEDED.get(page.name, "sklearn"))
     names = {"interactions": small_interactions()}
-    with warnings.catch_warnings():  # a page may filter warnings
+    # A page may filter warnings. A search needs no other processes here.
+    with warnings.catch_warnings(), joblib.parallel_config("sequential"):
         for block in blocks(page, "python"):
             exec(block, names)  # noqa: S102
     return names
@@ -59,7 +60,9 @@ def folder(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "page", [page for page in PAGES if blocks(page, "python")], ids=lambda p: p.name
+    "page",
+    [page for page in PAGES if blocks(page, "python") and page.name not in ELSEWHERE],
+    ids=lambda page: page.name,
 )
 def test_code_of_a_page_runs(page, monkeypatch):
     monkeypatch.setattr(datasets, "fetch_movielens", small_movielens)
@@ -109,6 +112,45 @@ def test_links_of_the_package_index_lead_into_the_repository(page):
     paths = re.findall(rf"{REPOSITORY}/(?:blob|tree|raw)/main/([\w./-]+)", text)
     assert paths
     assert [path for path in paths if not (ROOT / path).exists()] == []
+
+
+def tables(page):
+    """Return the rows of all tables of a page, as lists of cells."""
+    lines = re.findall(r"^\| (.*) \|$", page.read_text("utf-8"), re.MULTILINE)
+    return [[cell.strip() for cell in line.split("|")] for line in lines]
+
+
+def test_readme_repeats_what_pages_say():
+    """The rows about other libraries are equal, and its results rounded figures."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    _, _, features = readme.partition("## Comparison with other libraries")
+    features = features.partition("\n## ")[0].splitlines()
+    page = (ROOT / "docs/coming-from.md").read_text("utf-8").splitlines()
+    rows = [line for line in features if line.startswith("|")]
+    assert len(rows) > 4
+    assert [row for row in rows if row not in page] == []
+
+    known = {}
+    for row in tables(ROOT / "docs/results.md"):
+        if len(row) > 5 and row[0] != "model":
+            known.setdefault(row[0].strip("†").strip(), (row[2], row[4]))
+    shown = [row for row in tables(ROOT / "README.md") if row[0] in known]
+    assert len(shown) > 6
+    for name, hits, gains, _ in shown:
+        for figure, whole in zip((hits, gains), known[name], strict=True):
+            assert figure == f"{float(whole.split()[0]):.3f}", name
+
+
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/code.md"])
+def test_files_that_a_page_names_exist(page):
+    text = (ROOT / page).read_text("utf-8")
+    names = set(re.findall(r"[\w./]*\w\.py\b", text))
+    names -= {"_networks/caser.py", "models/_caser.py"}  # to be written
+    folders = [ROOT / name for name in ("sklearn_attrec", "tests", ".ci")]
+    files = [path.as_posix() for folder in folders for path in folder.rglob("*.py")]
+    missing = [name for name in names if not any(f.endswith(f"/{name}") for f in files)]
+    assert names
+    assert missing == []
 
 
 @pytest.mark.usefixtures("movielens_100k")

@@ -343,6 +343,11 @@ def test_ranking_curves_compare_models(small_interactions, metric, compute, labe
         assert line.get_label() == name
         expected = [compute(model.target_ranks(test), k) for k in (1, 2, 3, 4)]
         np.testing.assert_array_equal(line.get_xydata(), list(enumerate(expected, 1)))
+    looks = {(line.get_color(), line.get_linestyle()) for line in display.lines_}
+    assert len(looks) == len(models)
+    assert display.ax_.get_title() == "Ranking of held-out items"
+    again = display.plot(ax=display.ax_, c="red", ls=":")
+    assert {line.get_color() for line in again.lines_} == {"red"}
     with pytest.raises(InvalidParameterError, match="'metric'.*'ndcg', 'hit_rate'"):
         RankingCurveDisplay.from_estimators(models, test, metric="mrr")
     with pytest.raises(InvalidParameterError, match="'estimators'.*dict"):

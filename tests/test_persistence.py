@@ -394,8 +394,8 @@ def test_paths_are_text_or_paths(content, path, monkeypatch):
 
 @each_model
 def test_layout_is_that_of_safetensors(name, path):
-    numpy_files = pytest.importorskip("safetensors.numpy")
     """A file assembled from the description alone has the same bytes."""
+    numpy_files = pytest.importorskip("safetensors.numpy")
     model = fitted(name)
     save_model(model, path)
     content = path.read_bytes()

@@ -163,6 +163,6 @@ class ExplanationDisplay:
         axes.invert_yaxis()
         axes.axvline(0, color="black", linewidth=0.8)
         axes.set_title(f"Why {self.item_name}?", parse_math=False)
-        axes.set_xlabel("Contribution to the score (right: for the item)")
+        axes.set_xlabel("Contribution to the score (positive: raises it)")
         self.ax_, self.figure_ = axes, axes.figure
         return self

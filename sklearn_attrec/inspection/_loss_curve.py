@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_attrec.exceptions import InvalidParameterError
-from sklearn_attrec.inspection._axes import BLUE, VERMILION, axes_for
+from sklearn_attrec.inspection._axes import BLUE, VERMILION, axes_for, line_options
 from sklearn_attrec.utils._short_repr import short_repr
 
 if TYPE_CHECKING:
@@ -140,10 +140,8 @@ class LossCurveDisplay:
         axes = axes_for(self, ax)
         epochs = range(1, len(self.losses) + 1)
         # Markers and integer ticks: there are no values between two epochs.
-        style = {"marker": "o", "markersize": 3} | kwargs
-        (self.line_,) = axes.plot(
-            epochs, self.losses, **{"color": BLUE, "label": "Loss"} | style
-        )
+        style = {"marker": "o", "markersize": 3, "color": BLUE, "label": "Loss"}
+        (self.line_,) = axes.plot(epochs, self.losses, **line_options(style, kwargs))
         axes.set(xlabel="Epoch", ylabel="Training loss (lower is better)")
         axes.set_title("Training")
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -152,11 +150,10 @@ class LossCurveDisplay:
             self.validation_ax_ = axes.twinx()
             self.validation_ax_.set_ylabel(f"{self.validation_name} (higher is better)")
             # Dashed, so that the curves differ even if `color` is passed.
-            dashed = {"color": VERMILION, "linestyle": "--"}
+            style |= {"color": VERMILION, "linestyle": "--"}
+            options = line_options(style | {"label": self.validation_name}, kwargs)
             (self.validation_line_,) = self.validation_ax_.plot(
-                epochs,
-                self.validation_scores,
-                **dashed | {"label": self.validation_name} | style,
+                epochs, self.validation_scores, **options
             )
             axes.legend(handles=[self.line_, self.validation_line_], loc="center right")
         self.ax_, self.figure_ = axes, axes.figure

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy.typing as npt
 
-from sklearn_attrec.inspection._axes import COLORS, axes_for
+from sklearn_attrec.inspection._axes import LINES, axes_for, line_options
 from sklearn_attrec.metrics import hit_rate, ndcg
 from sklearn_attrec.utils._param_validation import (
     Integer,
@@ -143,9 +142,10 @@ class RankingCurveDisplay:
         """
         axes = axes_for(self, ax)
         self.lines_ = []
-        for color, (name, values) in zip(cycle(COLORS), self.curves.items()):
-            ks, style = range(1, len(values) + 1), {"label": name, "color": color}
-            self.lines_ += axes.plot(ks, values, **style | kwargs)
+        for number, (name, values) in enumerate(self.curves.items(), len(axes.lines)):
+            ks, style = range(1, len(values) + 1), LINES[number % len(LINES)]
+            options = line_options(style | {"label": name}, kwargs)
+            self.lines_ += axes.plot(ks, values, **options)
         axes.set(
             xlabel="K, the number of recommendations",
             ylabel=f"{self.metric_name} (higher is better)",

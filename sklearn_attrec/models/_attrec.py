@@ -460,7 +460,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         DataFrame of shape (n, n), float32
             Up to L items, oldest first: index and columns are item ids. Row i says how
             much item i attends to each other item, and sums to 1; an item attends to
-            itself only if it is alone. From [1]_.
+            itself only if it is alone.
 
         Raises
         ------

@@ -152,7 +152,7 @@ class VectorsMixin:
         computing the scores of all. `recommend` computes exact scores for the items
         that the index returns, applies all rules, and searches the whole catalogue for
         users to whom the index returns fewer than k permitted items. Save an index with
-        `faiss.write_index`; build it again after each fit. the page "Scaling out"
+        `faiss.write_index`; build it again after each fit. The page "Scaling out"
         of the documentation says from which size of the catalogue an index is faster,
         and how many of the best items it finds.
 
