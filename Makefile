@@ -42,8 +42,9 @@ lint: $(VENV)/installed-test
 	$(VENV)/bin/mypy
 
 format: $(VENV)/installed-test
-	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format --quiet .
 
 # The oldest versions use functions that their own dependencies deprecate today, and
 # PySpark 4.0 does not close its sockets.

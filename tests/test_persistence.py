@@ -470,7 +470,8 @@ def test_a_version_is_two_numbers(version, content, path):
 
 def test_there_are_files_of_this_version():
     names = {path.stem for path in GOLDEN.glob(f"{FORMAT[0]}.{FORMAT[1]}/*.attrec")}
-    assert names == {cls.__name__ for cls in RECOMMENDERS.values()}
+    expected = {cls.__name__ for cls in RECOMMENDERS.values()}
+    assert names == expected, "run `python tests/golden/make.py`"
 
 
 @pytest.mark.case("P6")

@@ -135,7 +135,7 @@ def address(site):
 @pytest.fixture(scope="module")
 def browser():
     webdriver = pytest.importorskip("selenium.webdriver")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
+    program = shutil.which("google-chrome") or shutil.which("chromium")
     driver = shutil.which("chromedriver")
     if program is None or driver is None:
         pytest.skip("no chromium and chromedriver on this machine")

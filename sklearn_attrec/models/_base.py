@@ -86,7 +86,8 @@ class BaseRecommender(
     - `_learn` returns fitted attributes from encoded sequences;
     - `_item_parts` and `_query_parts` return the vectors of items and queries;
     - `_weight_layout` returns dtypes and sizes of `weights_`, for model files;
-    - where needed, `_learn_more`, `_catalogue`, `_causes`, `_popularity_weight`,
+    - `_causes` says what made a score, if the first part of the vectors is dense;
+    - where needed, `_learn_more`, `_catalogue`, `_popularity_weight`, `_uses_times`,
       `_similarity_vectors`, `_settings`, `_n_epochs` and `_after_fit`.
 
     A vector is the concatenation of parts. They are stored separately, so that large

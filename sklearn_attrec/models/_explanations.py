@@ -209,7 +209,7 @@ class ExplanationsMixin:
         """Return the causes of scores, as a list of `Causes`.
 
         The terms of the inner product of sparse vectors are one for each item of the
-        history, and popularity.
+        history, and popularity. Models with dense vectors override this method.
 
         Parameters
         ----------
@@ -225,8 +225,10 @@ class ExplanationsMixin:
         *sparse, popularity = item_parts(self)
         weighted = self._popularity_weight() * popularity[items, 0].astype(np.float64)
         causes = [Causes.of_queries(POPULARITY, weighted)]
-        if not sparse or not issparse(sparse[0]):
+        if not sparse:
             return causes
+        if not issparse(sparse[0]):
+            raise NotImplementedError(f"{type(self).__name__} needs its own _causes")
         queries = query_parts(self, users, histories, times)[0].tocoo()
         rows, columns = queries.coords
         terms = sparse[0].tocsr()[items[rows], columns[:, None]]
