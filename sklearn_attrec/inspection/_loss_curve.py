@@ -58,7 +58,7 @@ class LossCurveDisplay:
     >>> from sklearn_attrec.inspection import LossCurveDisplay
     >>> display = LossCurveDisplay([0.9, 0.4]).plot()
     >>> display.ax_.get_xlabel(), display.ax_.get_ylabel()
-    ('Epoch', 'Loss')
+    ('Epoch', 'Training loss (lower is better)')
     """
 
     def __init__(
