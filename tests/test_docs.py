@@ -20,7 +20,7 @@ REPOSITORY = "https://github.com/sklearn-attrec/sklearn-attrec"
 ELSEWHERE = {"mlflow.md", "reading.md", "serving.md"}
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
 # The packages that the code of a page needs beyond those of the tests.
-NEEDED = {"callbacks.md": "sklearn.callback", "mlflow.md": "mlflow"}
+NEEDED = {"callbacks.md": "sklearn.callback"}
 
 
 def blocks(page, language):
@@ -56,7 +56,6 @@ def folder(tmp_path, monkeypatch):
     """Run in an empty folder, and draw without a window."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -69,7 +68,7 @@ def test_code_of_a_page_runs(page, monkeypatch):
     run_code(page)
 
 
-def test_commands_of_the_command_line_page_run(folder):
+def test_commands_of_the_command_line_page_run():
     interactions = small_interactions()
     interactions["user_id"] += 186  # the page asks for the users 186 and 196
     interactions.to_csv("ratings.csv", index=False)

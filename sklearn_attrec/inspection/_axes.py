@@ -9,9 +9,10 @@ __all__ = ["BLUE", "LINES", "VERMILION", "axes_for", "line_options"]
 BLUE, VERMILION = "#0072B2", "#D55E00"
 COLORS = [BLUE, VERMILION, "#009E73", "#CC79A7", "#000000", "#E69F00", "#56B4E9"]
 STYLES = ["-", "--", "-.", ":"]  # for those who see no colours
+# 7 and 4 have no common divisor, so that 28 lines look different.
 LINES = [
-    {"color": color, "linestyle": STYLES[number % len(STYLES)]}
-    for number, color in enumerate(COLORS)
+    {"color": COLORS[n % len(COLORS)], "linestyle": STYLES[n % len(STYLES)]}
+    for n in range(len(COLORS) * len(STYLES))
 ]
 
 
@@ -25,6 +26,7 @@ def axes_for(display, ax):
 
 def line_options(defaults, kwargs):
     """Return options of matplotlib's `plot`; `kwargs` may have short names, as `c`."""
-    cbook = import_optional("matplotlib.cbook", extra="plot", needed_for="a plot")
-    lines = import_optional("matplotlib.lines", extra="plot", needed_for="a plot")
-    return defaults | cbook.normalize_kwargs(kwargs, lines.Line2D)
+    from matplotlib.cbook import normalize_kwargs
+    from matplotlib.lines import Line2D
+
+    return defaults | normalize_kwargs(kwargs, Line2D)
