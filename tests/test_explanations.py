@@ -16,6 +16,7 @@ from sklearn_attrec import (
 )
 from sklearn_attrec.datasets import make_interactions
 from sklearn_attrec.exceptions import InteractionsError, UnknownUserError
+from sklearn_attrec.models._explanations import ExplanationsMixin
 
 SMALL = {"d": 8, "max_iter": 3, "random_state": 0}
 BLOCK = SMALL | {"n_blocks": 1, "L": 6}
@@ -249,3 +250,10 @@ def test_the_first_cause_matters_more_than_a_random_one(name, movielens_100k):
     error = difference.std() / np.sqrt(len(difference))
     assert difference.mean() > 3 * error
     assert (difference > 0).mean() > 0.75
+
+
+def test_a_model_with_dense_vectors_needs_its_own_causes(fitted, monkeypatch):
+    """The default would leave them out, and the contributions would not add up."""
+    monkeypatch.setattr(AttRecRecommender, "_causes", ExplanationsMixin._causes)
+    with pytest.raises(NotImplementedError, match="AttRecRecommender needs its own"):
+        fitted(ATTREC[0]).explain(1)
