@@ -178,6 +178,23 @@ def test_blocks_of_any_size_equal_one_full_sort(size, k, exclude_seen, n_threads
         assert_array_equal(model.target_ranks(rows), ranks)
 
 
+@pytest.mark.parametrize(
+    ("owner", "product"), [(PopularityRecommender, "_query_parts"), (np, "matmul")]
+)
+def test_false_alarms_of_matrix_products_warn_nobody(owner, product, monkeypatch):
+    computed = getattr(owner, product)
+
+    def with_false_alarm(*args, **kwargs):
+        np.subtract(INF, INF)
+        return computed(*args, **kwargs)
+
+    model = PopularityRecommender(exclude_seen=False, k=2)
+    model.fit(make_interactions(5, 4, random_state=0))
+    best = model.predict(model.users_)
+    monkeypatch.setattr(owner, product, with_false_alarm)
+    assert_array_equal(model.predict(model.users_), best)
+
+
 def test_queries_are_ranked_while_python_ends_and_starts_no_threads(monkeypatch):
     monkeypatch.setattr(thread, "_shutdown", True)
     monkeypatch.setattr(blocks, "n_blas_threads", lambda: 2)

@@ -134,11 +134,12 @@ class DenseScores:
         for start in range(0, n_items, size):
             stop = min(start + size, n_items)
             scores = np.zeros((n, stop - start), np.float32)
-            for number, (query, item) in enumerate(self._factors):
-                if number == 0:
-                    np.matmul(query, item[start:stop].T, out=scores)
-                else:
-                    scores += query @ item[start:stop].T
+            with np.errstate(invalid="ignore"):  # for the reason given in query_parts
+                for number, (query, item) in enumerate(self._factors):
+                    if number == 0:
+                        np.matmul(query, item[start:stop].T, out=scores)
+                    else:
+                        scores += query @ item[start:stop].T
             yield start, scores
 
     def exact(self, rows, items):
