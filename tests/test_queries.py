@@ -515,9 +515,8 @@ def test_rules_that_cannot_be_read_are_refused(name, rule, found, remedy, model)
     assert_remedy(call, name, rule, found, remedy, {"users": [5, 4]})
 
 
-@pytest.mark.parametrize("name", ["exclude", "candidates"])
 @pytest.mark.parametrize(
-    ("rule", "found"),
+    ("candidates", "found"),
     [
         ([12, 99], "99 at position 1"),
         ({5: [12], 4: [99]}, "99 for user 4"),
@@ -526,9 +525,31 @@ def test_rules_that_cannot_be_read_are_refused(name, rule, found, remedy, model)
         ({5: ["12"], 4: ["13"]}, "'12' for user 5"),
     ],
 )
-def test_items_of_rules_must_be_known(name, rule, found, model):
-    call = partial(model.predict, [5, 4], **{name: rule})
-    assert_refused(call, InteractionsError, f"'{name}'", found, "int64", "Remove")
+def test_candidates_must_be_known(candidates, found, model):
+    call = partial(model.predict, [5, 4], candidates=candidates)
+    assert_refused(call, InteractionsError, "'candidates'", found, "int64", "Remove")
+
+
+@pytest.mark.parametrize(
+    ("exclude", "known"),
+    [
+        ([99, 12], [12]),
+        ({99}, []),
+        ({5: [99, 12], 4: {13, 98, 99}}, {5: [12], 4: [13]}),
+        (log([5, 5, 4, 4], [99, 12, 98, 13]), log([5, 4], [12, 13])),
+        ({5: [99], 4: []}, {}),
+    ],
+)
+def test_excluded_items_may_be_unknown(exclude, known, model):
+    answers = model.predict([5, 4], [[10], [16]], k=6, exclude=exclude)
+    expected = model.predict([5, 4], [[10], [16]], k=6, exclude=known)
+    assert_array_equal(answers, expected)
+
+
+@pytest.mark.parametrize("exclude", [["12"], {5: [12], 4: ["12"]}])
+def test_excluded_items_must_have_the_type_of_items(exclude, model):
+    call = partial(model.predict, [5, 4], exclude=exclude)
+    assert_refused(call, InteractionsError, "exclude", "int")
 
 
 ALL_FOR_5 = "pd.DataFrame({'user_id': 5, 'item_id': model.items_})"

@@ -17,6 +17,7 @@ __all__ = [
     "known_items",
     "lookup",
     "missing_id",
+    "read_items",
     "refuse_values_by_id",
 ]
 
@@ -79,6 +80,13 @@ def _find(index, id_):
         return -1
 
 
+def read_items(model, items, name, caller):
+    """Return checked ids of items and their codes; −1 for an item not seen in fit."""
+    refuse_values_by_id(items, ITEM, name, caller)
+    ids = check_like_fitted(model.items_, items, name, caller)
+    return ids, lookup(model, "items_", ids)
+
+
 def known_items(model, items, name, caller):
     """Return the codes of items, all of which must have been seen in fit.
 
@@ -100,9 +108,7 @@ def known_items(model, items, name, caller):
     InteractionsError
         If there are no items, or one was not seen in fit.
     """
-    refuse_values_by_id(items, ITEM, name, caller)
-    ids = check_like_fitted(model.items_, items, name, caller)
-    codes = lookup(model, "items_", ids)
+    ids, codes = read_items(model, items, name, caller)
     unknown = np.flatnonzero(codes < 0)
     if len(ids) == 0 or len(unknown):
         got, remedy = "no ids", "Pass at least one."

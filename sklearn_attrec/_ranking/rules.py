@@ -19,11 +19,14 @@ from sklearn_attrec._ranking.item_lists import (
     lists_by_user,
     refuse_misshapen_frame,
     refuse_single_items_by_user,
+    starts_of_kept,
 )
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
+    check_same_type,
     describe_ids,
     known_items,
+    read_items,
 )
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
@@ -98,7 +101,7 @@ def read_rules(model, candidates, exclude, ids, caller):
         else:
             if excluded is None:
                 excluded = np.zeros(len(model.items_), dtype=bool)
-            excluded[_excluded_codes(model, value, caller)] = True
+            excluded[_read_excluded(model, value, caller)] = True
     return Rules(excluded, *per_query.values(), has_exclude=exclude is not None)
 
 
@@ -110,12 +113,19 @@ def read_candidates(model, candidates, caller):
     return allowed
 
 
-def _excluded_codes(model, exclude, caller):
-    """Return the codes of items excluded for all queries; there may be none."""
+def _read_excluded(model, exclude, caller):
+    """Return the codes of items excluded for all queries; there may be none.
+
+    Items not seen in fit are not recommended anyway.
+    """
     items = _as_list(exclude)
     if hasattr(items, "__len__") and len(items) == 0:
         return []
-    return known_items(model, items, "exclude", caller)[1]
+    ids, codes = read_items(model, items, "exclude", caller)
+    known = codes >= 0
+    if not known.all():
+        check_same_type(model.items_, ids, "'exclude'", "fit", caller)
+    return codes[known]
 
 
 def _as_list(items):
@@ -175,7 +185,10 @@ def _read_per_user(model, value, ids, name, caller):
     if name == "candidates":
         _check_candidates(found, lists, ids, value, caller)
     indptr, codes = encode_lists(model, lists)
-    _refuse_unknown_items(model, lists, indptr, codes, found.owners, name, caller)
+    known = codes >= 0
+    if not known.all():
+        _check_unknown_items(model, lists, indptr, codes, found.owners, name, caller)
+        indptr, codes = starts_of_kept(indptr, known), codes[known]
     return PerQuery(Sequences(indptr, codes, None), found.rows)
 
 
@@ -201,10 +214,15 @@ def _check_candidates(found, lists, ids, value, caller):
     )
 
 
-def _refuse_unknown_items(model, lists, indptr, codes, owners, name, caller):
-    unknown = np.flatnonzero(codes < 0)
-    if not len(unknown):
+def _check_unknown_items(model, lists, indptr, codes, owners, name, caller):
+    """Refuse items not seen in fit as candidates, and in `exclude` other types."""
+    if name == "exclude":
+        for items, user in zip(lists, owners, strict=True):
+            if len(items):
+                described = f"exclude of user {short_repr(user)}"
+                check_same_type(model.items_, items, described, "fit", caller)
         return
+    unknown = np.flatnonzero(codes < 0)
     row = np.searchsorted(indptr, unknown[0], side="right") - 1
     item = lists[row][unknown[0] - indptr[row]]
     raise InteractionsError(

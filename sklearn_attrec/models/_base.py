@@ -413,7 +413,7 @@ class BaseRecommender(
             Items that are not recommended: a list of item ids for all users; or lists
             by user, as a dict, a Series of lists whose index holds the users, or a
             DataFrame with the columns `user_id` and `item_id`. Nothing is excluded for
-            users without an entry.
+            users without an entry; items not seen in fit are never recommended.
         candidates : list, set, dict, Series or DataFrame, default=None
             The only items that may be recommended, in the forms of `exclude`. Lists by
             user must contain each user. None means all items.
@@ -433,8 +433,8 @@ class BaseRecommender(
             If ids, histories or timestamps cannot be used, for example if the number of
             histories is wrong or timestamps cannot be compared with those seen in fit.
             Also if a history contains an item not seen in fit and `handle_unknown` is
-            'error', if `exclude` or `candidates` contains an item not seen in fit, or
-            if there is no candidate for a user.
+            'error', if `candidates` contains an item not seen in fit, or if there is no
+            candidate for a user.
         UnknownUserError
             If a user without a history was not seen in fit and `handle_unknown` is
             'error', or the type of its id differs from the ids seen in fit.
