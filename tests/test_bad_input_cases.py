@@ -620,7 +620,7 @@ NOT_BOOLEAN = ["'exclude_seen'", "True or False", "'no'"]
 @pytest.mark.parametrize(
     ("method", "arguments", "error", "parts"),
     [
-        ("predict", {"user": None}, InteractionsError, ["'user'", "1 missing"]),
+        ("predict", {"user": None}, InteractionsError, ["'user' is None", "'visitor'"]),
         ("predict", {"user": np.nan}, InteractionsError, ["'user'", "1 missing"]),
         ("predict", {"user": pd.NA}, InteractionsError, ["'user'", "1 missing"]),
         ("predict", {"user": [1, None]}, InteractionsError, ["row 1: None"]),
@@ -643,6 +643,7 @@ NOT_BOOLEAN = ["'exclude_seen'", "True or False", "'no'"]
                 (["ab", "c"], TypeError, ["history of user 1", "['ab']"]),
                 ([[10], None], TypeError, ["history of user 2", "NoneType"]),
                 ([[10]], InteractionsError, ["'history'", "2 users", "Got 1"]),
+                ([10, 11, 12], InteractionsError, ["one list", "2 users", "'visitor'"]),
                 ((i for i in [[10]]), TypeError, ["list of lists", "<generator"]),
             ]
         ),

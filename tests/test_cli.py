@@ -328,6 +328,7 @@ def test_values_are_literals_or_text():
         ("recommend {csv} --model popularity --users ''", "--users.*--all-users"),
         ("recommend no.csv --all-users --out no/out.csv", "--out.*'no/out.csv'"),
         ("recommend no.csv --all-users --out {folder}", "--out.*'{folder}'"),
+        ("recommend no.csv --all-users --out x.parquet", "--out.*'x.parquet'.*'.csv'"),
         ("fit no.csv --out no/m.attrec", "--out.*'no/m.attrec'"),
         ("fit no.csv --out /dev/null", "--out.*/dev/null"),
         ("recommend --users 1", "FILE.*--model-file"),
@@ -551,7 +552,7 @@ def test_evaluate_with_a_model_file_scores_all_rows(
 @pytest.mark.filterwarnings("default")
 def test_advice_about_seen_items_works_with_a_model_file(run, file, model_file):
     command = ["evaluate", file, "--model-file", model_file, "--k", "3"]
-    assert "Pass --set exclude_seen=False if" in run(*command).err
+    assert "compare with --set exclude_seen=False." in run(*command).err
     printed = run(*command, "--set", "exclude_seen=False")
     assert "exclude_seen" not in printed.err
     assert "repeat_hits@3" in printed.out

@@ -729,6 +729,18 @@ def test_times_of_other_types(values, parts):
     assert_times_refused(values, TypeError, *parts)
 
 
+@pytest.mark.parametrize(
+    ("dates", "formats"),
+    [
+        (["24.12.2025 18:00", "01.02.2026 08:30"], ["%d.%m.%Y %H:%M"]),
+        (["01/02/2026", "03/02/2026"], ["%m/%d/%Y", "%d/%m/%Y"]),
+    ],
+)
+def test_advice_for_dates_names_their_format(dates, formats):
+    parts = [f"format={text!r}" for text in formats]
+    assert_refused(lambda: read_times(dates), TypeError, *parts)
+
+
 @pytest.mark.case(44)
 def test_times_with_and_without_zone():
     times = [datetime(2020, 1, 1), datetime(2020, 1, 1, tzinfo=UTC)]

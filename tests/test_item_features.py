@@ -180,6 +180,13 @@ def test_tables_that_cannot_be_used(table, message):
         encode(table)
 
 
+def test_numbers_as_text_are_warned_of():
+    texts = TABLE.assign(price=["9,90", "9,90", "1,5", "1,5", None])
+    with pytest.warns(UserWarning, match="'price'.*'1,5'.*replace"):
+        encode(texts)
+    encode(texts.assign(price=["v9,90", "v9,90", "1", "1", None]))
+
+
 def test_texts_that_are_not_unicode():
     table = TABLE.astype({"brand": object})
     table["brand"] = pd.Series(["p", "\ud800", "p", "p", "p"], dtype=object)

@@ -1,5 +1,7 @@
 """Read a table of item features and encode it as labels and numbers."""
 
+import re
+import warnings
 from collections.abc import Mapping
 from itertools import chain
 from typing import NamedTuple
@@ -358,6 +360,13 @@ def _learn_texts(values, is_learned, prefix):
             "that one could learn from another. Drop the column, or convert it: "
             "several values in one text to lists, as in .str.split('|'); titles to "
             "vectors, as TfidfVectorizer and TruncatedSVD of scikit-learn do."
+        )
+    if all(re.fullmatch(r"[+-]?\d*[.,]\d+", text) for text in known):
+        warnings.warn(
+            f"{prefix}: each text, for example {known[0]!r}, is a category of its own. "
+            "If they are numbers, convert them, as in .str.replace(',', '.')"
+            ".astype(float).",
+            stacklevel=7,
         )
     return known, np.empty(0), 1.0
 

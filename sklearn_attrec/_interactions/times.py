@@ -7,6 +7,7 @@ import pandas as pd
 
 from sklearn_attrec._interactions.column_calls import cast_call, pandas_name
 from sklearn_attrec._interactions.column_names import TIME
+from sklearn_attrec._interactions.date_formats import guess_formats
 from sklearn_attrec._interactions.frames import library_of
 from sklearn_attrec._interactions.time_values import are_clocks
 from sklearn_attrec._interactions.values import (
@@ -81,6 +82,13 @@ def _conversion(array, values, name):
             f"{advice} {name}.with_columns({column}.str.to_datetime()), with format= "
             f"if the dates are not ISO 8601, or with {column}.cast(polars.Int64)."
         )
+    formats = guess_formats(pd.Series(array)) if object_types(array) == {str} else []
+    if formats:
+        column_and_format = "%s, format=" + repr(formats[0]).replace("%", "%%")
+        example = _assignment(values, name, f"pd.to_datetime({column_and_format})")
+        if len(formats) > 1:
+            example += f" or, if the day comes first, with format={formats[1]!r}"
+        return f"{advice} {example}."
     return (
         f"{advice} {_assignment(values, name, 'pd.to_datetime(%s)')}, with format= if "
         "the dates are not ISO 8601, or with .astype('int64')."

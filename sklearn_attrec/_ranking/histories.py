@@ -108,6 +108,12 @@ def _find_lists(model, history, ids, index, single, caller):
             "instead."
         )
     if len(history) != len(ids):
+        if len(history) and not holds_lists(history):
+            raise InteractionsError(
+                f"{caller}: 'history' is one list of item ids, but there are "
+                f"{len(ids)} users. Pass the user it belongs to; for somebody whom fit "
+                "did not see, any other id, such as 'visitor'."
+            )
         raise InteractionsError(
             f"{caller}: 'history' must contain one list of item ids for each of the "
             f"{len(ids)} users. Got {len(history)} lists instead. If the lists belong "

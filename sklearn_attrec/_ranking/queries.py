@@ -144,7 +144,12 @@ def read_queries(model, users, history, caller):
                 allow_empty=True,
             )
         else:
-            single = users is None or pd.api.types.is_scalar(users)
+            if users is None:
+                raise InteractionsError(
+                    f"{caller}: 'user' is None. For somebody whom fit did not see, "
+                    "pass any other id, such as 'visitor'."
+                )
+            single = pd.api.types.is_scalar(users)
             users = [users] if single else users
             refuse_values_by_id(users, USER, "user", caller)
             ids = check_like_fitted(model.users_, users, "user", caller)

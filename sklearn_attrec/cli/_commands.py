@@ -92,6 +92,11 @@ def recommend(arguments):
     if not (arguments.file or arguments.model_file):
         raise InvalidParameterError("recommend needs FILE or --model-file, or both.")
     out = output_path(arguments.out)
+    if out is not None and out.suffix == ".parquet":
+        raise InvalidParameterError(
+            f"recommend writes CSV, but --out is {arguments.out!r}. Pass a name that "
+            "ends in '.csv'."
+        )
     model = (
         _values.load(arguments)
         if arguments.model_file

@@ -65,4 +65,5 @@ def _with_options(text):
     text = re.sub(r"\b(header|quotes)=False", r"--\1=no", text)
     settings = r"\b(pass|or) ((?:exclude_seen|handle_unknown)=)"
     text = re.sub(settings, r"\1 --set \2", text, flags=re.IGNORECASE)
+    text = re.sub(r"\bset_params\((.*?)\)", r"--set \1", text)
     return text.replace("drop_blank_ids=True", "--drop-blank-ids")

@@ -8,7 +8,7 @@ import pandas as pd
 from pandas.api.types import infer_dtype, is_datetime64_any_dtype
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER, WEIGHT
-from sklearn_attrec.datasets._reading.dates import (
+from sklearn_attrec._interactions.date_formats import (
     guess_formats,
     parse_dates,
     parse_iso_dates,

@@ -6,7 +6,7 @@ import pandas as pd
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
 from sklearn_attrec._interactions.unix_units import UNIX_UNITS
 from sklearn_attrec.datasets._reading.columns import RATING, as_integers
-from sklearn_attrec.datasets._reading.dates import (
+from sklearn_attrec._interactions.date_formats import (
     guess_formats,
     parse_dates,
     parse_iso_dates,
