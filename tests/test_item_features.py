@@ -38,6 +38,7 @@ from sklearn_attrec.exceptions import (
     InvalidParameterError,
     ModelFileError,
 )
+from sklearn_attrec.metrics import evaluate
 from sklearn_attrec.model_selection import LeaveLastOut
 from sklearn_attrec.models._item_features import fill_untrained
 from sklearn_attrec.preprocessing import KCoreFilter
@@ -296,11 +297,9 @@ def test_items_without_interactions_are_ranked_by_their_features(cls, rows):
     assert (lists % 2 == [[0], [1]]).all()
     similar = model.similar_items(46, k=3, candidates=range(40, 48))
     assert (similar["similar_item_id"] % 2 == 0).all()
-    assert np.isfinite(
-        model.target_ranks(
-            pd.DataFrame({"user_id": [0], "item_id": [46], "timestamp": [99]})
-        )
-    ).all()
+    test = pd.DataFrame({"user_id": [0], "item_id": [46], "timestamp": [99]})
+    assert np.isfinite(model.target_ranks(test)).all()
+    assert np.isfinite(evaluate(model, test)).all(axis=None)
 
 
 def test_items_of_equal_features_are_not_tied(model):

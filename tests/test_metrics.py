@@ -168,6 +168,8 @@ def test_coverage_and_novelty_by_hand():
     assert catalogue_coverage(lists, items) == 0.5
     assert novelty(lists, items, counts) == pytest.approx((1 + 2 + 1) / 3)
     assert novelty([[30, 40]], items, counts) == 3
+    assert novelty([[30, 10]], items, [1, 1, 0, 0]) == 1
+    assert np.isnan(novelty([[30, 40]], items, [1, 1, 0, 0]))
     assert catalogue_coverage(np.array([[40, None]], object), items) == 0.25
     assert catalogue_coverage([[1], [2, 3]], items=[1, 2, 3]) == 1
 
@@ -179,7 +181,9 @@ def test_coverage_and_novelty_by_hand():
         (ranks_in_lists, ([1, 2], [["1"], ["2"]]), "numbers.*'y_pred'.*astype"),
         (catalogue_coverage, ([["a", "b"]], ["c"]), "'recommended'.* 1 .*'items'"),
         (catalogue_coverage, ([["c"]], ["c", "c"]), "'items'.*'c'"),
-        (novelty, ([["c"]], ["c", "d"], [1, 0]), r"'item_counts'.* 1 count\(s\) not"),
+        (novelty, ([["c"]], ["c", "d"], [1, -1]), "'item_counts'.* none negative"),
+        (novelty, ([["c"]], ["c", "d"], [1, np.nan]), "'item_counts'.* sum nan"),
+        (novelty, ([["c"]], ["c", "d"], [0, 0]), "'item_counts'.* not all 0"),
         (novelty, ([["c"]], ["c", "d"], [1]), r"'item_counts'.* 2 items.* \(1,"),
     ],
 )

@@ -116,7 +116,7 @@ def search_index(index, vectors, scores, exclusions, k):
     scores : DenseScores
         Their scores.
     exclusions : Exclusions
-        Without `candidates`.
+        Of queries without `candidates` of their own.
     k : int
         At most n_items.
 

@@ -180,9 +180,10 @@ def warn_of_seen_items(rows, is_repeat):
         rows,
         np.flatnonzero(is_repeat),
         "contain an item that is already in the history of their user",
-        "exclude_seen=True makes these rows misses. If users want the same items again, "
-        "compare with set_params(exclude_seen=False). If such a row repeats another one, "
-        "as a purchase does a click, keep one of the two before the split.",
+        "exclude_seen=True makes these rows misses. If users want the same items "
+        "again, compare with set_params(exclude_seen=False). If a row only repeats "
+        "another one, as a purchase does a click, keep one of the two before the "
+        "split.",
     )
 
 

@@ -8,10 +8,10 @@ from typing import Literal
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
+from sklearn_attrec._interactions.date_formats import is_time_format
 from sklearn_attrec.datasets._reading.blank_ids import without_blank_ids
 from sklearn_attrec.datasets._reading.columns import as_integers, convert_columns
 from sklearn_attrec.datasets._reading.compression import SUFFIXES, decompress
-from sklearn_attrec._interactions.date_formats import is_time_format
 from sklearn_attrec.datasets._reading.default_names import names_by_position
 from sklearn_attrec.datasets._reading.delimited import FORMATS, DelimitedText
 from sklearn_attrec.datasets._reading.file_kinds import refuse_other_formats

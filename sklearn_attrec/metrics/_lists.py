@@ -185,7 +185,7 @@ def novelty(
 
     This is the mean of -log2 p(i) over all positions of all lists, where p(i) is the
     fraction of item i in the training interactions. Halving the frequency of an item
-    adds one bit.
+    adds one bit. Positions of items without training interactions are left out.
 
     Parameters
     ----------
@@ -195,20 +195,21 @@ def novelty(
     items : array-like of shape (n_items,)
         The catalogue, without duplicates: `items_` of a recommender.
     item_counts : array-like of shape (n_items,)
-        Number of training interactions of each item in the catalogue, at least 1:
-        `item_counts_` of a recommender. A Series whose index is named `item_id` is
-        read by its labels.
+        Number of training interactions of each item in the catalogue: `item_counts_`
+        of a recommender. A Series whose index is named `item_id` is read by its
+        labels; items without a label have no interactions.
 
     Returns
     -------
     float
-        Novelty in bits; lower if more popular items are recommended.
+        Novelty in bits; lower if more popular items are recommended. NaN if no
+        recommended item has interactions.
 
     Raises
     ------
     InteractionsError
         If no recommended item is in the catalogue, the catalogue has duplicates, or
-        `item_counts` does not contain one positive count per item.
+        `item_counts` does not contain one count per item, or no count is positive.
 
     References
     ----------
@@ -223,15 +224,16 @@ def novelty(
     """
     positions = _recommended_positions("novelty", recommended, items)
     if isinstance(item_counts, pd.Series) and item_counts.index.name == ITEM:
-        item_counts = item_counts.reindex(
-            np.asarray(to_pandas(items))
-        )  # for example from value_counts
+        catalogue = np.asarray(to_pandas(items))
+        item_counts = item_counts.reindex(catalogue, fill_value=0)  # of value_counts
     counts = np.asarray(item_counts, dtype=float)
-    if counts.shape != (len(items),) or not (counts > 0).all():
+    if counts.shape != (len(items),) or not (counts >= 0).all() or not counts.any():
         raise InteractionsError(
-            "The 'item_counts' argument of novelty must contain one positive count for "
-            f"each of the {len(items)} items. Got shape {counts.shape} with "
-            f"{np.sum(~(counts > 0))} count(s) not positive instead. Pass "
-            "item_counts_ of the recommender."
+            "The 'item_counts' argument of novelty must contain one count for each of "
+            f"the {len(items)} items, none negative and not all 0. Got shape "
+            f"{counts.shape} with the sum {counts.sum():g} instead. Pass item_counts_ "
+            "of the recommender."
         )
-    return float(np.mean(np.log2(counts.sum() / counts[positions])))
+    recommended_counts = counts[positions]
+    known = recommended_counts[recommended_counts > 0]
+    return float(np.mean(np.log2(counts.sum() / known))) if len(known) else np.nan

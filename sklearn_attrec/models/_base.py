@@ -495,8 +495,9 @@ class BaseRecommender(
             `exclude_seen`.
         index : faiss.Index, default=None
             The result of `to_index` after the last fit: faster for large catalogues,
-            but some of the best items may be missed. Queries with `candidates` are
-            answered exactly. None means exact search.
+            but some of the best items may be missed. Queries with `candidates` by user,
+            or with less than half of the items, are answered exactly. None means exact
+            search.
 
         Returns
         -------

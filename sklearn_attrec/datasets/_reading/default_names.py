@@ -4,13 +4,13 @@ import numpy as np
 import pandas as pd
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec._interactions.unix_units import UNIX_UNITS
-from sklearn_attrec.datasets._reading.columns import RATING, as_integers
 from sklearn_attrec._interactions.date_formats import (
     guess_formats,
     parse_dates,
     parse_iso_dates,
 )
+from sklearn_attrec._interactions.unix_units import UNIX_UNITS
+from sklearn_attrec.datasets._reading.columns import RATING, as_integers
 from sklearn_attrec.datasets._reading.sample import SAMPLE
 from sklearn_attrec.exceptions import InteractionsError
 from sklearn_attrec.utils._short_repr import short_repr
