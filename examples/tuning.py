@@ -90,7 +90,7 @@ plt.show()
 # --------------------
 #
 # The number of epochs needs no search. With early stopping, `fit` ranks a held-out item
-# of each user after each epoch. After two epochs without improvement, the step size
+# of each user after each epoch. After two epochs without improvement, the learning rate
 # decreases to 0 in half as many epochs. `fit` keeps the best weights.
 
 model = clone(search.best_estimator_).set_params(max_iter=30, early_stopping=True)

@@ -136,8 +136,8 @@ def hit_rate(
     >>> from sklearn_attrec.metrics import hit_rate
     >>> hit_rate([1, 4, 20, float("inf")], k=5)
     0.5
-    >>> hit_rate([1, 4, 20, float("inf")], k=5, users=["a", "a", "b", "b"])
-    0.5
+    >>> hit_rate([1, 4, 20, float("inf")], k=5, users=["a", "b", "b", "b"])
+    1.0
     """
     k = _check_k("hit_rate", k)
     queries = _to_queries("hit_rate", ranks, users)

@@ -208,9 +208,14 @@ def make_ranking_scorer(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from sklearn_attrec import PopularityRecommender
     >>> from sklearn_attrec.metrics import make_ranking_scorer
-    >>> make_ranking_scorer("ndcg", k=50)
-    make_ranking_scorer('ndcg', k=50)
+    >>> train = pd.DataFrame({"user_id": [1, 1, 2], "item_id": ["x", "y", "x"]})
+    >>> test = pd.DataFrame({"user_id": [2], "item_id": ["y"]})
+    >>> model = PopularityRecommender(exclude_seen=False).fit(train)
+    >>> make_ranking_scorer("mrr")(model, test)  # y is the second of two items
+    0.5
     """
     caller = "make_ranking_scorer"
     _check_scorer(caller, "metric", [metric], [k])
@@ -260,9 +265,14 @@ def make_multi_ranking_scorer(
 
     Examples
     --------
+    >>> import pandas as pd
+    >>> from sklearn_attrec import PopularityRecommender
     >>> from sklearn_attrec.metrics import make_multi_ranking_scorer
-    >>> make_multi_ranking_scorer("hit_rate", k=(10, 50))
-    make_multi_ranking_scorer(('hit_rate',), k=(10, 50))
+    >>> train = pd.DataFrame({"user_id": [1, 1, 2], "item_id": ["x", "y", "x"]})
+    >>> test = pd.DataFrame({"user_id": [2], "item_id": ["y"]})
+    >>> model = PopularityRecommender(exclude_seen=False).fit(train)
+    >>> make_multi_ranking_scorer("hit_rate", k=(1, 2))(model, test)
+    {'hit_rate@1': 0.0, 'hit_rate@2': 1.0}
     """
     caller = "make_multi_ranking_scorer"
     names, ks = _to_tuple(caller, "metrics", metrics), _to_tuple(caller, "k", k)

@@ -89,7 +89,7 @@ class AttRecRecommender(BaseNetworkRecommender):
         'hinge' is the pairwise loss of the paper and 'bpr' the pairwise loss of
         Bayesian personalised ranking. 'softmax' is the cross-entropy of a target and
         the negatives of its batch. It gives better rankings than 'hinge' on MovieLens
-        and Amazon Beauty, and slightly worse rankings on LastFM.
+        and Amazon Beauty.
     temperature : float, default=0.2
         Divisor of the scores in 'softmax', above 0. Smaller values give more weight to
         the negatives with the largest scores. Used only by 'softmax'.
@@ -101,8 +101,9 @@ class AttRecRecommender(BaseNetworkRecommender):
         Strength of the L2 penalty: the factor of the sum of all squared weights in the
         loss, 0 or more.
     max_norm : float or None, default=1.0
-        Maximum Euclidean norm of the rows of U, V and X, above 0, without features of
-        items; None means no maximum. Not used by 'bpr'.
+        Maximum Euclidean norm of the rows of U, V and X, above 0; with
+        `item_features`, of the own embeddings of items, before those of the features
+        are added. None means no maximum. Not used by 'bpr'.
     time_bias : {'history', 'request'} or None, default=None
         Adds to the attention learned biases for the time between interactions, in
         logarithmic buckets, two per doubling, as in HSTU (Zhai et al. 2024,
@@ -111,15 +112,15 @@ class AttRecRecommender(BaseNetworkRecommender):
         `timestamp` of the query, and without one the time of the user's latest item. A
         history without times has no bias. Numbers count as seconds. `fit` needs the
         column `timestamp`. None uses times for the order alone.
-    item_features : DataFrame, default=None
+    item_features : DataFrame of pandas or polars, or Table of pyarrow, default=None
         Features of items: a column `item_id` and any columns of texts, lists of texts,
         numbers or lists of numbers. The vector of an item is then the sum of its own
         embedding and those of its features, so that items without interactions are
         recommended, too; see Notes of `AttRecRecommender`.
     learning_rate : float, default=0.003
-        Largest step size of the Adam optimiser, above 0. In AttRec the step size
-        decreases linearly to 0. In the transformers it increases during the first 5%
-        of the training and then decreases to 0 along a cosine. With `early_stopping`
+        Largest learning rate of the Adam optimiser, above 0. In AttRec it decreases
+        linearly to 0. In the transformers it increases during the first 5 % of the
+        training and then decreases to 0 along a cosine. With `early_stopping`
         see there.
     batch_size : int, default=512
         Number of windows per step.
@@ -127,11 +128,12 @@ class AttRecRecommender(BaseNetworkRecommender):
         Number of epochs; with early stopping the maximum.
     early_stopping : bool, default=False
         Whether to end the training by a validation score: NDCG@k for the last item of
-        some users, held out and ranked among all items after each epoch. The step size
-        is constant after the first epoch. When the score has not improved by more than
-        0.0001 for two epochs, or after two thirds of `max_iter`, the step size
-        decreases linearly to 0, in half as many epochs as there were before. The
-        weights of the best epoch are kept. `max_iter` can then be large.
+        some users, held out and ranked after each epoch as by `score`: with
+        `exclude_seen=True` an item of the history counts 0. The learning rate is
+        constant after the first epoch. When the score has not improved by more than
+        0.0001 for two epochs, or after two thirds of `max_iter`, it decreases linearly
+        to 0, in half as many epochs as there were before. The weights of the best
+        epoch are kept. `max_iter` can then be large.
     validation_fraction : float or None, default=None
         Fraction of users whose last item is held out, among the users with 3 or more
         interactions; above 0 and at most 1. None means 2,000 users, or all if there are
@@ -256,18 +258,22 @@ class AttRecRecommender(BaseNetworkRecommender):
     >>> import pandas as pd
     >>> from sklearn_attrec import AttRecRecommender
     >>> from sklearn_attrec.datasets import make_interactions
-    >>> interactions = make_interactions(random_state=0)
-    >>> model = AttRecRecommender(d=8, max_iter=2, random_state=0).fit(interactions)
-    >>> model.predict(0).shape
-    (10,)
+    >>> from sklearn_attrec.model_selection import leave_last_out_split
+    >>> interactions = make_interactions(
+    ...     100, 20, n_per_user=8, predictability=1, repeats=False, random_state=0
+    ... )
+    >>> train, test = leave_last_out_split(interactions)
+    >>> model = AttRecRecommender(d=16, k=1, random_state=0).fit(train)
+    >>> model.score(test) > 0.3  # with PopularityRecommender 0.05
+    True
     >>> model.predict("new", history=[4, 8, 15], k=3).shape
     (3,)
 
     Items 50 to 59 have no interactions yet, but features:
 
-    >>> items = pd.DataFrame({"item_id": range(60), "colour": ["red", "blue"] * 30})
+    >>> items = pd.DataFrame({"item_id": range(30), "colour": ["red", "blue"] * 15})
     >>> model = AttRecRecommender(d=8, max_iter=2, item_features=items, random_state=0)
-    >>> model.fit(interactions).predict(0, candidates=range(50, 60), k=3).shape
+    >>> model.fit(interactions).predict(0, candidates=range(20, 30), k=3).shape
     (3,)
     """
 

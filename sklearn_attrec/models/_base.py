@@ -328,6 +328,8 @@ class BaseRecommender(
             be written.
         ForkedTensorFlowError
             If a network is trained in a process that was forked after TensorFlow ran.
+        ImportError
+            If a network is trained where TensorFlow or Keras is missing.
         """
         validate_parameters(self)
         caller = self._caller("fit")

@@ -58,7 +58,7 @@ class EvaluationMixin:
         Raises
         ------
         InteractionsError
-            If no item of X was seen in fit.
+            If X cannot be used or has no rows, or none of its items was seen in fit.
         UnknownUserError
             As in `predict`.
 
@@ -103,7 +103,7 @@ class EvaluationMixin:
         Raises
         ------
         InteractionsError
-            If no item of X was seen in fit.
+            If X cannot be used, or none of its items was seen in fit.
         UnknownUserError
             As in `predict`.
 

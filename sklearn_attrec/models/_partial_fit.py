@@ -45,10 +45,10 @@ class PartialFitMixin:
         Popularity, the Markov chain and item kNN are then what `fit` on all rows would
         make them, bit for bit. A network trains on the windows that predict the new
         rows and on as many others, so that it does not forget, with 0.1 times the
-        learning rate, for 0.4 times as many epochs as in `fit`, at least one. New items
-        start beside the items before and after them. The `L` of a transformer stays as
-        it is, however long histories become, and the moments of the optimiser start
-        from 0. Early stopping, checkpoints and callbacks belong to `fit` alone, and
+        learning rate, for 0.4 times as many epochs as in `fit`, at least one. The
+        vector of a new item starts near those of the items before and after it, with a
+        random part. The `L` of a transformer stays as it is, however long histories
+        become, and the moments of the optimiser start from 0. Early stopping, checkpoints and callbacks belong to `fit` alone, and
         `loss_curve_`, `n_iter_`, `validation_scores_` and `interrupted_` remain those
         of `fit`.
 
@@ -64,8 +64,8 @@ class PartialFitMixin:
         ----------
         X : DataFrame or array-like of shape (n_rows, 2 or more)
             Interactions, as in `fit`; with `timestamp` and `weight` if the rows of
-            `fit` had them, and only then. Without rows nothing but the items that
-            `item_features` adds or changes is new.
+            `fit` had them, and only then. If X has no rows, only the items that
+            `item_features` adds or changes are updated.
         y : None
             Ignored.
 
@@ -85,7 +85,7 @@ class PartialFitMixin:
         TrainingDivergedError
             If the loss or a weight of a network is not finite, or a weight is very
             large.
-        ForkedTensorFlowError
+        ForkedTensorFlowError, ImportError
             As in `fit`.
 
         Warns

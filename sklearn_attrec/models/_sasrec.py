@@ -73,15 +73,15 @@ class SASRecRecommender(BaseTransformerRecommender):
         `timestamp` of the query, and without one the time of the user's latest item. A
         history without times has no bias. Numbers count as seconds. `fit` needs the
         column `timestamp`. None uses times for the order alone.
-    item_features : DataFrame, default=None
+    item_features : DataFrame of pandas or polars, or Table of pyarrow, default=None
         Features of items: a column `item_id` and any columns of texts, lists of texts,
         numbers or lists of numbers. The vector of an item is then the sum of its own
         embedding and those of its features, so that items without interactions are
         recommended, too; see Notes of `AttRecRecommender`.
     learning_rate : float, default=0.004
-        Largest step size of the Adam optimiser, above 0. In AttRec the step size
-        decreases linearly to 0. In the transformers it increases during the first 5%
-        of the training and then decreases to 0 along a cosine. With `early_stopping`
+        Largest learning rate of the Adam optimiser, above 0. In AttRec it decreases
+        linearly to 0. In the transformers it increases during the first 5 % of the
+        training and then decreases to 0 along a cosine. With `early_stopping`
         see there.
     batch_size : int, default=32
         Number of windows per step.
@@ -89,11 +89,12 @@ class SASRecRecommender(BaseTransformerRecommender):
         Number of epochs; with early stopping the maximum.
     early_stopping : bool, default=False
         Whether to end the training by a validation score: NDCG@k for the last item of
-        some users, held out and ranked among all items after each epoch. The step size
-        is constant after the first epoch. When the score has not improved by more than
-        0.0001 for two epochs, or after two thirds of `max_iter`, the step size
-        decreases linearly to 0, in half as many epochs as there were before. The
-        weights of the best epoch are kept. `max_iter` can then be large.
+        some users, held out and ranked after each epoch as by `score`: with
+        `exclude_seen=True` an item of the history counts 0. The learning rate is
+        constant after the first epoch. When the score has not improved by more than
+        0.0001 for two epochs, or after two thirds of `max_iter`, it decreases linearly
+        to 0, in half as many epochs as there were before. The weights of the best
+        epoch are kept. `max_iter` can then be large.
     validation_fraction : float or None, default=None
         Fraction of users whose last item is held out, among the users with 3 or more
         interactions; above 0 and at most 1. None means 2,000 users, or all if there are
@@ -204,10 +205,14 @@ class SASRecRecommender(BaseTransformerRecommender):
     --------
     >>> from sklearn_attrec import SASRecRecommender
     >>> from sklearn_attrec.datasets import make_interactions
-    >>> interactions = make_interactions(random_state=0)
-    >>> model = SASRecRecommender(d=8, max_iter=2, random_state=0).fit(interactions)
-    >>> model.predict(0).shape
-    (10,)
+    >>> from sklearn_attrec.model_selection import leave_last_out_split
+    >>> interactions = make_interactions(
+    ...     100, 20, n_per_user=8, predictability=1, repeats=False, random_state=0
+    ... )
+    >>> train, test = leave_last_out_split(interactions)
+    >>> model = SASRecRecommender(d=16, k=1, random_state=0).fit(train)
+    >>> model.score(test) > 0.3  # with PopularityRecommender 0.05
+    True
     >>> model.predict("new", history=[4, 8, 15], k=3).shape
     (3,)
     """

@@ -76,7 +76,8 @@ def save_model(estimator: BaseRecommender, path: str | os.PathLike[str]) -> None
     array. Later versions of this package can read the file if the major version of the
     format is the same, with any supported version of NumPy; a pickle needs the version
     of this package that wrote it. The file contains all parameters and fitted
-    attributes, except the parameter `checkpoint`.
+    attributes, except the parameters `checkpoint` and `item_features`; of the table,
+    it contains the features that `fit` read, as `item_features_`.
 
     References
     ----------
