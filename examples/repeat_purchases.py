@@ -60,9 +60,9 @@ print(only_new["hit_rate@10"].round(3).to_string())
 # Repeats allowed
 # ---------------
 #
-# `exclude_seen` matters to queries and to early stopping, which is not used here, so the
-# models need no other fit. `evaluate` now divides the hit rate into `repeat_hits` and
-# `new_hits`.
+# `exclude_seen` matters to queries and to early stopping, which is not used here, so
+# the models need no other fit. `evaluate` now divides the hit rate into `repeat_hits`
+# and `new_hits`.
 
 for model in models.values():
     model.set_params(exclude_seen=False)

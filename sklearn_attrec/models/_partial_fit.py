@@ -48,9 +48,9 @@ class PartialFitMixin:
         learning rate, for 0.4 times as many epochs as in `fit`, at least one. The
         vector of a new item starts near those of the items before and after it, with a
         random part. The `L` of a transformer stays as it is, however long histories
-        become, and the moments of the optimiser start from 0. Early stopping, checkpoints and callbacks belong to `fit` alone, and
-        `loss_curve_`, `n_iter_`, `validation_scores_` and `interrupted_` remain those
-        of `fit`.
+        become, and the moments of the optimiser start from 0. Early stopping,
+        checkpoints and callbacks belong to `fit` alone, and `loss_curve_`, `n_iter_`,
+        `validation_scores_` and `interrupted_` remain those of `fit`.
 
         A network with `item_features` reads its table again, also if X has no rows:
         items that only the table has are added, and items without a row in it keep
