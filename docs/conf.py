@@ -19,9 +19,16 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 templates_path = ["_templates"]
-exclude_patterns = ["_build", "_templates", "gallery/*.ipynb"]
+exclude_patterns = ["_build", "_templates", "gallery/*.ipynb", "gallery/backreferences"]
 default_role = "literal"  # `x` in a docstring is code
+smartquotes = False  # values such as 'mean' are code
 myst_heading_anchors = 3
+myst_html_meta = {
+    "description": (
+        "Recommend the next item with scikit-learn's fit, predict and GridSearchCV: "
+        "AttRec, SASRec, SSE-PT, HSTU and baselines, from a DataFrame to a DataFrame."
+    )
+}
 
 # -- Reference -------------------------------------------------------------------------
 
@@ -68,6 +75,9 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "write_computation_times": False,
     "show_signature": False,
+    "image_srcset": ["2x"],
+    "backreferences_dir": "gallery/backreferences",
+    "doc_module": "sklearn_attrec",
 }
 
 # -- Pages -----------------------------------------------------------------------------
@@ -78,12 +88,13 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_show_sourcelink = False
+html_use_index = False  # reference.md lists all public names
 html_sidebars = {"index": [], "results": []}
 html_context = {"default_mode": "auto"}
 html_theme_options = {
     "github_url": "https://github.com/sklearn-attrec/sklearn-attrec",
     "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], "results": []},
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": ["theme-version"],

@@ -15,10 +15,9 @@ def sample_users(interactions, n):
 
 def load_interactions():
     """Return interactions with ratings, and a sentence that names their source."""
-    home = get_data_home()
     try:
         ratings = fetch_movielens("100k", download_if_missing=False)
-        return ratings, f"MovieLens 100K, found in the data home {home}."
+        return ratings, "MovieLens 100K, found in the data home."
     except FileNotFoundError:
         pass
     try:
@@ -26,7 +25,10 @@ def load_interactions():
             "MovieLens 100K is not in the data home: downloading 5 MB ...", flush=True
         )
         ratings = fetch_movielens("100k")
-        return ratings, f"MovieLens 100K, downloaded into the data home {home}."
+        return (
+            ratings,
+            f"MovieLens 100K, downloaded into the data home {get_data_home()}.",
+        )
     except OSError as error:
         made = make_interactions(
             n_users=1000,
@@ -135,7 +137,7 @@ def _stored(path, columns=None):
 
 
 def _found(name):
-    return f"{name}, found in the data home {get_data_home()}."
+    return f"{name}, found in the data home."
 
 
 def _missing(name):

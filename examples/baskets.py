@@ -69,7 +69,7 @@ train, test = leave_last_out_split(orders, unit="time")
 last_basket, models = score(train, test)
 print(last_basket.round(3).to_string())
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 4), sharey=True, layout="constrained")
+fig, axes = plt.subplots(2, figsize=(6.4, 6), sharex=True, layout="constrained")
 colors = ["#999999", "#E69F00", "#0072B2"]
 for ax, scores, title in [
     (axes[0], last_row, "The trap: last row held out"),
@@ -77,9 +77,8 @@ for ax, scores, title in [
 ]:
     bars = ax.bar(scores.index, scores, color=colors)
     ax.bar_label(bars, fmt="%.3f", padding=2)
-    ax.set_title(title)
-    ax.margins(y=0.1)
-axes[0].set_ylabel("HR@10, higher is better")
+    ax.set(title=title, ylim=(0, 1.2 * last_row.max()))
+    ax.set_ylabel("HR@10, higher is better")
 plt.show()
 
 # %%
@@ -92,11 +91,11 @@ plt.show()
 
 names, ks = [*models], [5, 10, 20, 50]
 fig, ax = plt.subplots(layout="constrained")
-for name, color in zip(names, colors, strict=True):
+for name, color, marker in zip(names, colors, "osD", strict=True):
     recalls = [
         make_ranking_scorer("recall", k, per_user=True)(models[name], test) for k in ks
     ]
-    ax.plot(ks, recalls, "-o", color=color, label=name)
+    ax.plot(ks, recalls, f"-{marker}", color=color, label=name)
 ax.set(title="Share of the last basket that is recommended", xticks=ks)
 ax.set(xlabel="K, number of recommendations", ylim=(0, None))
 ax.set(ylabel="Recall@K per customer, higher is better")

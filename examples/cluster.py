@@ -77,17 +77,19 @@ def plot_tasks(tasks, start, searched):
     """Draw one line per worker, with its tasks as bars."""
     workers = sorted({task["worker"] for task in tasks})
     colors = {"search": "#0072B2", "recommendations": "#E69F00"}
-    fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+    fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
     for task in tasks:
         row = workers.index(task["worker"])
         for step in task["startstops"]:
             kind = "search" if step["start"] < searched else "recommendations"
             seconds = step["stop"] - step["start"]
-            ax.barh(row, seconds, left=step["start"] - start, color=colors[kind])
+            left = step["start"] - start
+            ax.barh(row, seconds, left=left, color=colors[kind], edgecolor="white")
     ax.set_yticks(range(len(workers)), [f"worker {i + 1}" for i in range(len(workers))])
     ax.axvline(searched - start, color="#999999", linestyle="--")
-    ax.set_title("What the workers do: search (blue), then recommendations (orange)")
-    ax.set_xlabel("Seconds since the start of the search (dashed line: its end)")
+    ax.set_title("Search of two workers (blue), then recommendations (orange)")
+    ax.set_xlabel("Seconds; the dashed line is the end of the search")
+    ax.set_xlim(0, None)
     plt.show()
 
 

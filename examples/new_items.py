@@ -102,7 +102,7 @@ display = RankingCurveDisplay(curves, metric_name="HR@K").plot(ax=ax)
 display.lines_[0].set(color="#999999", linestyle=":")
 display.lines_[1].set(color="#999999")
 display.lines_[2].set(color="#0072B2")
-ax.set_title("How often a new item is recommended to its first buyers")
+ax.set(title="How often new items reach their first buyers", ylim=(0, None))
 ax.legend()
 plt.show()
 
@@ -116,7 +116,7 @@ names = titles.set_index("item_id")["title"]
 examples = names[new].dropna().index[:3]
 similar = model.similar_items(examples, k=2, candidates=train["item_id"].unique())
 for column in ("item_id", "similar_item_id"):
-    similar[column] = similar[column].map(names).str[:45]
+    similar[column] = similar[column].map(names).str[:25]
 print(similar.round(3).to_string(index=False))
 
 # %%

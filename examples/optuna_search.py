@@ -104,20 +104,20 @@ best = {name: round(value, 3) for name, value in study.best_params.items()}
 print(f"Best candidate: HR@10 {study.best_value:.3f} on the validation rows, {best}")
 
 # %%
-# Each line is a candidate. Orange lines end where the candidate was stopped.
+# Each line is a candidate. Dashed lines end where the candidate was stopped.
 
 fig, ax = plt.subplots(layout="constrained")
 ax.axhline(baseline, color="#999999", linestyle="--", label="Item kNN")
-for label, stopped, color in [
-    ("Finished", False, "#0072B2"),
-    ("Stopped early", True, "#E69F00"),
+for label, stopped, color, style in [
+    ("Finished", False, "#0072B2", "-o"),
+    ("Stopped early", True, "#E69F00", "--s"),
 ]:
     for trial, pruned in zip(study.trials, is_pruned, strict=True):
         if pruned == stopped:
             steps = np.array(sorted(trial.intermediate_values.items()))
-            ax.plot(*steps.T, "-o", color=color, label=label)
+            ax.plot(*steps.T, style, color=color, label=label)
             label = "_nolegend_"  # one entry per colour
-ax.set(title="A search with Optuna", xticks=range(1, 6), xlabel="Epoch")
+ax.set(title="Weak candidates are stopped early", xticks=range(1, 6), xlabel="Epoch")
 ax.set_ylabel("HR@10 on the validation rows, higher is better")
 ax.legend(loc="lower right")
 plt.show()

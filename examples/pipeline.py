@@ -71,12 +71,12 @@ attrec = search(AttRecRecommender(max_iter=4, k=50, random_state=0))
 print(attrec.cv_results_["mean_test_score"].round(3))
 
 fig, ax = plt.subplots(layout="constrained")
-for name, found, color in [
-    ("AttRec", attrec, "#0072B2"),
-    ("Popularity", popularity, "#999999"),
+for name, found, color, style in [
+    ("AttRec", attrec, "#0072B2", "-o"),
+    ("Popularity", popularity, "#999999", "--s"),
 ]:
     scores = found.cv_results_["mean_test_score"]
-    ax.plot(thresholds, scores, "-o", color=color, label=name)
+    ax.plot(thresholds, scores, style, color=color, label=name)
 ax.set(title="Which ratings should a model learn from?", xticks=thresholds)
 ax.set(xlabel="Lowest rating in the training set", ylim=(0, None))
 ax.set(ylabel="HR@50 on the validation rows, higher is better")

@@ -16,8 +16,6 @@ only if it ranks better than the baseline.
 # users often rated several films at once. The models are fitted on all earlier
 # interactions.
 
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import pandas as pd
 from _data import load_interactions, load_names
@@ -87,7 +85,7 @@ display.lines_[2].set(color="#0072B2")
 ax.set(title="How often the held-out film is recommended", ylim=(0, None))
 ax.legend()
 fig.savefig("quickstart.png")
-print(f"Picture: {Path('quickstart.png').resolve()}")
+print("Picture: quickstart.png")
 plt.show()
 
 # %%

@@ -30,7 +30,7 @@ user = train["user_id"].iloc[0]
 recommended = baseline.recommend(user, k=3)
 print(recommended.assign(title=recommended["item_id"].map(names)).to_string())
 
-fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.4, 4), layout="constrained")
 ExplanationDisplay.from_estimator(baseline, user, names=names, ax=ax, color="#999999")
 ax.set_title(f"Item kNN: {ax.get_title()}", parse_math=False)
 plt.show()
@@ -53,7 +53,7 @@ print(
 )
 print(f"sum {reasons['contribution'].sum():.4f}, score {reasons['score'].iloc[0]:.4f}")
 
-fig, ax = plt.subplots(figsize=(8, 3), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
 # sphinx_gallery_thumbnail_number = 2
 ExplanationDisplay.from_estimator(model, user, names=names, ax=ax)
 ax.set_title(f"AttRec: {ax.get_title()}", parse_math=False)
@@ -65,7 +65,7 @@ plt.show()
 #
 # The attention between the last items. It says what is read, not what matters.
 
-fig, ax = plt.subplots(figsize=(8, 6.5), layout="constrained")
+fig, ax = plt.subplots(figsize=(6.4, 5.6), layout="constrained")
 AttentionDisplay.from_estimator(model, user, names=names, ax=ax)
 plt.show()
 

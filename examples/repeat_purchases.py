@@ -77,21 +77,21 @@ print(both[["hit_rate@10", "repeat_hits@10", "new_hits@10"]].round(3).to_string(
 # Repeat visits are most of the hits. The price: known places take some of the 10
 # positions, so there are fewer hits with new places.
 
-fig, ax = plt.subplots(figsize=(7.5, 4.8), layout="constrained")
+fig, ax = plt.subplots(layout="constrained")
 places = np.arange(len(models))
 ax.bar(
     places - 0.2,
     only_new["hit_rate@10"],
     width=0.38,
     color="#999999",
-    label="exclude_seen=True: new places",
+    label="repeats excluded: new places",
 )
 ax.bar(
     places + 0.2,
     both["new_hits@10"],
     width=0.38,
     color="#0072B2",
-    label="exclude_seen=False: new places",
+    label="repeats allowed: new places",
 )
 bars = ax.bar(
     places + 0.2,
@@ -99,7 +99,7 @@ bars = ax.bar(
     bottom=both["new_hits@10"],
     width=0.38,
     color="#E69F00",
-    label="exclude_seen=False: repeat visits",
+    label="repeats allowed: repeat visits",
 )
 ax.bar_label(bars, labels=[f"{value:.3f}" for value in both["hit_rate@10"]], padding=2)
 ax.set_xticks(places, [*models])

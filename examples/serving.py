@@ -126,7 +126,7 @@ for name, (milliseconds, color) in times.items():
     shown = np.minimum(milliseconds, bins[-1])
     ax.hist(shown, bins, color=color, alpha=0.7, label=label)
     ax.axvline(median, color=color, linestyle="--")
-ax.set(title=f"{len(queries)} requests to each model, one after the other")
+ax.set(title=f"Most of {len(queries)} requests take less than a millisecond")
 ax.set(xlabel="Milliseconds per request, lower is better")
 ax.set(ylabel="Number of requests")
 ax.legend()

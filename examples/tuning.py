@@ -81,8 +81,8 @@ fig, ax = plt.subplots(figsize=(6.4, 3), layout="constrained")
 bars = ax.barh([*scores], [*scores.values()], color=["#999999", "#56B4E9", "#0072B2"])
 ax.bar_label(bars, fmt="%.3f", padding=3)
 ax.invert_yaxis()
-ax.margins(x=0.12)
-ax.set(title="On the test rows", xlabel="HR@50, higher is better")
+ax.margins(x=0.2)
+ax.set(title="What the search gains on the test rows", xlabel="HR@50, higher is better")
 plt.show()
 
 # %%
@@ -99,5 +99,5 @@ print(f"Stopped after {model.n_iter_} epochs")
 
 fig, ax = plt.subplots(layout="constrained")
 LossCurveDisplay.from_estimator(model, ax=ax)
-ax.set_title("Early stopping")
+ax.set_title("The loss decreases, the validation score stalls")
 plt.show()

@@ -77,7 +77,7 @@ def test_commands_of_the_command_line_page_run():
     interactions.rename(columns=names).to_csv("export.csv", index=False)
     interactions["user_id"] += 1000  # sessions that fit did not see
     interactions.to_csv("test.csv", index=False)
-    commands = "".join(blocks(ROOT / "docs/command-line.md", "")).splitlines()
+    commands = "".join(blocks(ROOT / "docs/command-line.md", "console")).splitlines()
     assert commands
     for command in commands:
         program, *arguments = shlex.split(command)

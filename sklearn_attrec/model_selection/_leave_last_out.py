@@ -20,7 +20,9 @@ __all__ = ["LeaveLastOut", "leave_last_out_split"]
 class LeaveLastOut(ForwardSplit):
     """Hold out the last interactions of each user.
 
-    Example with n_last=1, n_splits=2 and four users, the oldest row first::
+    Example with n_last=1, n_splits=2 and four users, the oldest row first:
+
+    .. code-block:: none
 
                    fold 0     fold 1       x  train
         user a     x x T .    x x x T      T  test

@@ -24,7 +24,9 @@ _Times: TypeAlias = Sequence[_Time] | npt.NDArray | pd.Series | pd.Index
 class TimeCutoffSplit(ForwardSplit):
     """Hold out the interactions of all users from a point in time on.
 
-    Example with three cutoffs, the oldest row first::
+    Example with three cutoffs, the oldest row first:
+
+    .. code-block:: none
 
                   c0     c1     c2
         fold 0  x x T T T . . . . .       x  train
