@@ -26,7 +26,7 @@ def fit(interactions=BY_HAND, **params):
 
 
 def similarities(model):
-    """Similarity of each item (row) to its neighbours, 0 for all other items."""
+    """Similarity of each item (row) to itself and its neighbours, 0 for all others."""
     return model.item_vectors().toarray()[:, :-1]
 
 
@@ -42,31 +42,31 @@ def test_similarity_is_the_cosine():
     model = fit()
     assert model.items_.tolist() == ["a", "b", "c", "d"]
     expected = [
-        [0, 1, 1 / 2, 0],
-        [1, 0, 1 / 2, 0],
-        [1 / 2, 1 / 2, 0, 1 / ROOT],
-        [0, 0, 1 / ROOT, 0],
+        [1, 1, 1 / 2, 0],
+        [1, 1, 1 / 2, 0],
+        [1 / 2, 1 / 2, 1, 1 / ROOT],
+        [0, 0, 1 / ROOT, 1],
     ]
     assert_allclose(similarities(model), expected, rtol=1e-6)
 
 
 def test_a_score_is_the_sum_over_the_history():
-    expected = np.array([1, 1, 1, 0]) + 1e-6 * POPULARITY
+    expected = np.array([2, 2, 1, 0]) + 1e-6 * POPULARITY
     assert_allclose(scores_of(fit(), ["a", "b"]), expected, rtol=1e-6)
-    expected = np.array([1 / 2, 1 / 2, 1 / ROOT, 1 / ROOT]) + 1e-6 * POPULARITY
+    expected = np.array([1 / 2, 1 / 2, 1 + 1 / ROOT, 1 + 1 / ROOT]) + 1e-6 * POPULARITY
     assert_allclose(scores_of(fit(), ["c", "d"]), expected, rtol=1e-6)
     assert fit(exclude_seen=True).recommend(1)["item_id"].tolist() == ["c", "d"]
 
 
 def test_shrinkage_is_added_to_the_denominator():
-    c, d = 1 / 4, 1 / (ROOT + 2)
-    expected = [[0, 2 / 4, c, 0], [2 / 4, 0, c, 0], [c, c, 0, d], [0, 0, d, 0]]
+    a, c, d = 2 / 4, 1 / 4, 1 / (ROOT + 2)
+    expected = [[a, a, c, 0], [a, a, c, 0], [c, c, a, d], [0, 0, d, 1 / 3]]
     assert_allclose(similarities(fit(shrinkage=2)), expected, rtol=1e-6)
 
 
 def test_each_item_keeps_its_own_neighbours():
     model = fit(n_neighbors=1)
-    expected = [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1 / ROOT], [0, 0, 1 / ROOT, 0]]
+    expected = [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 1, 1 / ROOT], [0, 0, 1 / ROOT, 1]]
     assert_allclose(similarities(model), expected, rtol=1e-6)
     # a is similar to c, but c is not the one neighbour that a keeps.
     assert scores_of(model, ["c"])[0] < 1e-6
@@ -74,8 +74,8 @@ def test_each_item_keeps_its_own_neighbours():
 
 def test_ties_go_to_the_lower_code():
     model = fit(BY_HAND.drop(index=6), n_neighbors=1)  # c is as similar to a as to b
-    assert_allclose(similarities(model)[2], [1 / 2, 0, 0], rtol=1e-6)
-    assert_array_equal(fit().predict("new", ["c"], k=4), ["d", "a", "b", "c"])
+    assert_allclose(similarities(model)[2], [1 / 2, 0, 1], rtol=1e-6)
+    assert_array_equal(fit().predict("new", ["c"], k=4), ["c", "d", "a", "b"])
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_items_without_neighbours_in_the_history_follow_by_popularity():
 def test_histories_of_one_item_leave_only_popularity():
     lonely = pd.DataFrame({"user_id": range(6), "item_id": list("abbccc")})
     model = fit(lonely, exclude_seen=True)
-    assert model.item_vectors().nnz == 3  # the column of popularity
+    assert_array_equal(similarities(model), np.eye(3))
     assert_array_equal(model.predict(0, k=2), ["c", "b"])
     assert_array_equal(model.predict("new", ["b"], k=2), ["c", "a"])
 
@@ -140,10 +140,10 @@ def test_chunks_equal_all_pairs(monkeypatch, chunk_size, n_neighbors, shrinkage)
     taken[frame["user_id"], codes] = 1
     counts = taken.sum(axis=0)
     cosines = taken.T @ taken / (np.sqrt(np.outer(counts, counts)) + shrinkage)
-    np.fill_diagonal(cosines, 0)
     cosines = cosines.astype(np.float32)
-    places = np.argsort(np.argsort(-cosines, axis=1, kind="stable"), axis=1)
-    expected = np.where(places < n_neighbors, cosines, 0)
+    others = np.where(np.eye(len(cosines)), np.inf, cosines)  # the item itself first
+    places = np.argsort(np.argsort(-others, axis=1, kind="stable"), axis=1)
+    expected = np.where(places <= n_neighbors, cosines, 0)
     assert_array_equal(similarities(model), expected)
 
 

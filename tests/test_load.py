@@ -81,7 +81,7 @@ def test_memory_of_recommend_does_not_grow_with_the_catalogue(
         assert peak_of(model.recommend, users) <= first + blocks
         found = peak_of(model.recommend, users)
     assert found <= BYTES_OF_CHUNKS + n_items + results
-    record_property("Megabytes of memory while ranking", round(found / 1e6))
+    record_property("MB of memory while ranking, beside the model", round(found / 1e6))
 
 
 @pytest.mark.parametrize(
