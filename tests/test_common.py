@@ -58,7 +58,7 @@ def small(recommender):
 
 
 ESTIMATORS = [small(recommender) for recommender in RECOMMENDERS.values()]
-NETWORKS = [model for model in ESTIMATORS if "random_state" in model.get_params()]
+NETWORKS = [model for model in ESTIMATORS if hasattr(model, "_network")]
 # Wide enough for BLAS to compute the products in tiles.
 WIDE = [clone(model).set_params(d=33, L=5) for model in NETWORKS]
 # Read at each call; all other parameters are read in fit alone.

@@ -67,7 +67,7 @@ def test_example_runs(script, data, tmp_path, monkeypatch, capsys):
     plt.switch_backend("Agg")
     runpy.run_path(str(copied), run_name="__main__")
     plt.close("all")
-    assert shown
+    assert shown, "plt.show() was not called"
     assert f"Data: {SOURCE}" in capsys.readouterr().out
 
 
@@ -81,7 +81,7 @@ def test_example_has_the_form_of_the_gallery(script):
     assert not blank
     assert paragraph
     cells = re.split(r"^# %%\n", text, flags=re.MULTILINE)[1:]
-    assert len(cells) > 2
+    assert len(cells) > 2, "three cells or more, each after a line '# %%'"
     for cell in cells:
         first, second, *_ = cell.splitlines()
         assert first.startswith("# ")

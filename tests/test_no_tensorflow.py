@@ -310,12 +310,13 @@ def test_fit_prints_nothing(saved):
         import sys
         os.environ.pop("TF_CPP_MIN_LOG_LEVEL", None)
         models, train, *_ = pickle.load(open(sys.argv[1], "rb"))
+        attrec, *_, sasrec, sse_pt = models
         for changed in (
             {"loss": "bce", "norm": "post"},
             {"loss": "sampled_softmax", "positions": "sinusoidal", "batch_size": 1},
         ):
-            models[4].set_params(**changed).fit(train)
-        models[5].fit(train)
+            sasrec.set_params(**changed).fit(train)
+        sse_pt.fit(train)
         for changed in (
             {"aggregation": "sum"},
             {"aggregation": "max"},
@@ -323,7 +324,7 @@ def test_fit_prints_nothing(saved):
             {"loss": "bpr"},
             {"alpha": 0.1},
         ):
-            models[0].set_params(**changed).fit(train)
+            attrec.set_params(**changed).fit(train)
     """
     answer = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), str(saved)],

@@ -459,6 +459,13 @@ def test_a_newer_minor_version_is_read_with_a_warning(content, path):
         path.write_bytes(with_manifest(content, **unknown))
         with pytest.raises(ModelFileError, match=f"'{name}'"):
             load_model(path)
+    settings = fitted("markov").settings_ | {"later": 1}
+    path.write_bytes(with_manifest(content, format=newer, settings=settings))
+    with (
+        pytest.warns(UserWarning, match="newer"),
+        pytest.raises(ModelVersionError, match=r"\['later'\].*pip install"),
+    ):
+        load_model(path)
 
 
 @pytest.mark.parametrize("version", [None, [], [1], [1, 0, 0], ["1", "0"], "1.0", 1])

@@ -16,6 +16,11 @@ from numpydoc.validate import validate
 from sklearn.base import BaseEstimator
 
 from sklearn_attrec import __version__
+from sklearn_attrec.metrics._scorers import (
+    _METRICS,
+    make_multi_ranking_scorer,
+    make_ranking_scorer,
+)
 from sklearn_attrec.models import RECOMMENDERS
 
 ROOT = Path(__file__).parents[1]
@@ -216,6 +221,20 @@ def test_reference_lists_every_public_name():
     modules = ["sklearn_attrec", *map("sklearn_attrec.{}".format, SUBMODULES)]
     public = {name for m in modules for name in importlib.import_module(m).__all__}
     assert sorted(listed) == sorted(public)
+
+
+def test_documentation_lists_every_model_metric_and_example():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"| number of models | {len(RECOMMENDERS)} |" in readme
+    for scorer in (make_ranking_scorer, make_multi_ranking_scorer):
+        named = {name for name in _METRICS if f"'{name}'" in scorer.__doc__}
+        assert named == set(_METRICS)
+    configuration = (ROOT / "docs" / "conf.py").read_text("utf-8")
+    gallery = re.search(
+        r"^GALLERY = (\[.*?\])", configuration, re.DOTALL | re.MULTILINE
+    )
+    examples = {path.name for path in ROOT.glob("examples/[!_]*.py")}
+    assert set(ast.literal_eval(gallery[1])) == examples, "add it to GALLERY"
 
 
 @pytest.mark.parametrize("name", PUBLIC)

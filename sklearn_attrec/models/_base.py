@@ -93,7 +93,7 @@ class BaseRecommender(
     A vector is the concatenation of parts. They are stored separately, so that large
     arrays are not copied and memory-mapped arrays are not loaded. The score is the sum
     of the inner products of the parts. Only the first part may be sparse, and then for
-    items and queries alike.
+    items and queries alike; column i of sparse vectors is item i.
 
     The last part of the item vectors is popularity, a single column. In the score of a
     query with a history it has the weight `_popularity_weight`. A query without a

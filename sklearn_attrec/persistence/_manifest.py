@@ -3,12 +3,16 @@
 import numpy as np
 
 from sklearn_attrec._interactions.column_names import ITEM, TIME, USER
-from sklearn_attrec.exceptions import InvalidParameterError, ModelFileError
+from sklearn_attrec.exceptions import (
+    InvalidParameterError,
+    ModelFileError,
+    ModelVersionError,
+)
 from sklearn_attrec.models import RECOMMENDERS
 from sklearn_attrec.utils._param_validation import Integer, validate_parameters
 from sklearn_attrec.utils._plain_values import plain_parameters
 from sklearn_attrec.utils._short_repr import short_repr
-from sklearn_attrec.utils._tensor_file import FORMAT
+from sklearn_attrec.utils._tensor_file import FORMAT, UPGRADE
 from sklearn_attrec.utils._version import package_version
 
 __all__ = [
@@ -217,6 +221,11 @@ def read_settings(model, manifest):
         settings = {"time_bias": None} | settings
     # Only names and types of these settings are used.
     expected = model._settings(2**31, 2**31)
+    unknown = sorted(set(settings) - set(expected))
+    if unknown and manifest.get("format", FORMAT)[1] > FORMAT[1]:
+        raise ModelVersionError(
+            f"has settings of a later version: {short_repr(unknown)}. {UPGRADE}"
+        )
     if set(settings) != set(expected):
         raise ModelFileError(
             f"'settings' must have the entries {[*expected]}. Got "

@@ -33,6 +33,7 @@ from sklearn_attrec.utils._short_repr import short_repr
 
 __all__ = [
     "FORMAT",
+    "UPGRADE",
     "file_errors",
     "read_manifest",
     "read_tensors",
@@ -40,8 +41,9 @@ __all__ = [
     "write_tensors",
 ]
 
-# Major and minor version. Files with a newer minor version are read with a warning;
-# files with another major version raise an error.
+# Major and minor version. Files with a newer minor version are read with a warning,
+# unless their model has settings that this version does not know; files with another
+# major version raise an error.
 FORMAT = (1, 2)
 
 # Maximum size of the header in bytes: it is read before any checksum is verified.
@@ -67,7 +69,7 @@ OTHER_FORMATS = {
 }
 
 
-_UPGRADE = (
+UPGRADE = (
     "Upgrade with pip install -U sklearn-attrec (without TensorFlow: "
     "sklearn-attrec-core)"
 )
@@ -308,13 +310,13 @@ def _check_version(manifest):
     if found[0] != FORMAT[0]:
         raise ModelVersionError(
             f"has file format {file_version}, but this version of sklearn_attrec reads "
-            f"{FORMAT[0]}.x. {_UPGRADE}, or fit the model again and save it with this "
+            f"{FORMAT[0]}.x. {UPGRADE}, or fit the model again and save it with this "
             "version."
         )
     if found[1] > FORMAT[1]:
         warnings.warn(
             f"a model file has format {file_version}, newer than the {version} of this "
-            f"version of sklearn_attrec; unknown entries are ignored. {_UPGRADE}.",
+            f"version of sklearn_attrec; unknown entries are ignored. {UPGRADE}.",
             stacklevel=5,
         )
 
