@@ -95,11 +95,13 @@ def test_parameters_out_of_range(name, value, allowed):
 # What a history is
 
 
-def test_repeats_and_order_do_not_matter():
+def test_repeats_count_in_a_history_and_not_in_fit():
     model = fit()
-    expected = model.recommend("new", ["a", "c", "d"])
-    history = ["d", "d", "a", "a", "c", "a"]
-    assert_frame_equal(model.recommend("new", history), expected, check_exact=True)
+    expected = scores_of(model, ["a"]) + 2 * scores_of(model, ["d"])
+    assert_allclose(scores_of(model, ["d", "a", "d"]), expected, rtol=1e-5)
+    in_order = model.recommend("new", ["a", "d", "d"])
+    again = model.recommend("new", ["d", "a", "d"])
+    assert_frame_equal(again, in_order, check_exact=True)
     again = fit(pd.concat([BY_HAND, BY_HAND.iloc[[0, 0, 4]]]))
     assert_array_equal(similarities(again), similarities(model))
 

@@ -19,9 +19,9 @@ class ItemKNNRecommender(BaseRecommender):
     The similarity of two items is the cosine of their columns in the user-item matrix,
     which is 1 if the user interacted with the item. Each item keeps its `n_neighbors`
     most similar items, and itself. The score of an item is the sum of its similarities
-    to those of the history ([1]_, [2]_), so that with `exclude_seen=False` the items of
-    the history mostly come first. The order of a history and repeated items in it do
-    not matter. With a column `weight`, the entry of a user and an item in the
+    to the items of the history ([1]_, [2]_), in which an item that is there twice counts
+    twice. With `exclude_seen=False`, the items of the history mostly come first. The
+    order of a history does not matter. With a column `weight`, the entry of a user and an item in the
     matrix is the largest weight of their rows, divided by the mean of all positive
     weights.
 
@@ -229,7 +229,7 @@ class ItemKNNRecommender(BaseRecommender):
         return item_user
 
     def _query_parts(self, users, histories, times):
-        return (_user_item_matrix(histories, len(self.items_)),)
+        return (_item_counts(histories, len(self.items_)),)
 
     def _popularity_weight(self):
         return 1e-6  # much smaller than any similarity, so it only breaks ties
@@ -251,20 +251,26 @@ def _user_item_matrix(sequences, n_items):
         weight of its rows, divided by the mean of all positive weights (float64,
         because products of small weights underflow in float32).
     """
-    shape = len(sequences.indptr) - 1, n_items
     if sequences.weights is not None:
-        return _largest_weights(sequences, shape)
-    dtype = get_index_dtype(maxval=len(sequences.items))
-    columns, indptr = sequences.items.astype(dtype), sequences.indptr.astype(dtype)
-    ones = np.ones(len(columns), dtype=np.float32)
-    user_item = csr_array((ones, columns, indptr), shape=shape)
-    user_item.sum_duplicates()  # changes these copies
+        return _largest_weights(sequences, n_items)
+    user_item = _item_counts(sequences, n_items)
     user_item.data[:] = 1
     return user_item
 
 
-def _largest_weights(sequences, shape):
+def _item_counts(sequences, n_items):
+    """Build the matrix of how often each item is in each sequence, float32."""
+    dtype = get_index_dtype(maxval=len(sequences.items))
+    columns, indptr = sequences.items.astype(dtype), sequences.indptr.astype(dtype)
+    ones = np.ones(len(columns), dtype=np.float32)
+    counts = csr_array((ones, columns, indptr), shape=(len(indptr) - 1, n_items))
+    counts.sum_duplicates()  # changes these copies
+    return counts
+
+
+def _largest_weights(sequences, n_items):
     """Build the matrix of the largest weight of each user and item, without zeros."""
+    shape = len(sequences.indptr) - 1, n_items
     values = sequences.weights / sequences.weights[sequences.weights > 0].mean()
     rows = np.repeat(np.arange(shape[0]), np.diff(sequences.indptr))
     keys, entries = np.unique(rows * shape[1] + sequences.items, return_inverse=True)
