@@ -43,7 +43,8 @@ print(train["rating"].value_counts().sort_index().to_string())
 # The Pipeline drops ratings below a threshold, repeated interactions, and rare users
 # and items. Its last step is the recommender, here popularity. A high threshold drops
 # all rows of some users. They get popular items, and a warning would say how many test
-# rows this affects. Here this is intended.
+# rows this affects. Here this is intended. Films whose rows are dropped are not known
+# as seen; a column `weight` of 0 instead would keep them, see :doc:`/data`.
 
 warnings.simplefilter("ignore", NoHistoryWarning)
 thresholds = [1, 2, 3, 4, 5]

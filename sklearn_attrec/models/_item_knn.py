@@ -19,11 +19,11 @@ class ItemKNNRecommender(BaseRecommender):
     The similarity of two items is the cosine of their columns in the user-item matrix,
     which is 1 if the user interacted with the item. Each item keeps its `n_neighbors`
     most similar items, and itself. The score of an item is the sum of its similarities
-    to the items of the history ([1]_, [2]_), in which an item that is there twice counts
-    twice. With `exclude_seen=False`, the items of the history mostly come first. The
-    order of a history does not matter. With a column `weight`, the entry of a user and an item in the
-    matrix is the largest weight of their rows, divided by the mean of all positive
-    weights.
+    to the items of the history ([1]_, [2]_), in which an item that is there twice
+    counts twice. With `exclude_seen=False`, the items of the history mostly come first.
+    The order of a history does not matter. With a column `weight`, the entry of a user
+    and an item in the matrix is the largest weight of their rows, divided by the mean
+    of all positive weights.
 
     Popularity, with a weight of 1e-6, breaks ties and ranks the items that have no
     neighbour in the history.

@@ -21,6 +21,10 @@ class RatingThreshold(RowFilter):
     it dropped held-out rows too, each threshold would have a different test set, and a
     grid search would select the threshold with the easiest one.
 
+    Items of dropped rows are unknown to the history, so a film that somebody disliked
+    can be recommended again. A column `weight` that is 0 for low ratings, in `fit` of a
+    recommender, keeps them as seen.
+
     Parameters
     ----------
     threshold : float, default=4.0
