@@ -19,7 +19,7 @@ REPOSITORY = "https://github.com/sklearn-attrec/sklearn-attrec"
 # Other tests run the code of these pages.
 ELSEWHERE = {"mlflow.md", "reading.md", "serving.md"}
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/*.md"))]
-FOLDERS = ["sklearn_attrec", "tests", ".ci", "docs", "examples", "benchmarks"]
+FOLDERS = ["sklearn_attrec", "tests", ".ci", "examples", "benchmarks"]
 # The packages that the code of a page needs beyond those of the tests.
 NEEDED = {"callbacks.md": "sklearn.callback"}
 
@@ -146,6 +146,7 @@ def test_files_that_a_page_names_exist(page):
     text = (ROOT / page).read_text("utf-8")
     names = set(re.findall(r"[\w./]*\w\.py\b", text))
     names -= {"_networks/caser.py", "models/_caser.py"}  # to be written
+    names.discard("docs/conf.py")  # docs/ also has copies of deleted examples
     folders = map(ROOT.joinpath, FOLDERS)
     files = [path.as_posix() for folder in folders for path in folder.rglob("*.py")]
     missing = [name for name in names if not any(f.endswith(f"/{name}") for f in files)]

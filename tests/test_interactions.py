@@ -734,11 +734,21 @@ def test_times_of_other_types(values, parts):
     [
         (["24.12.2025 18:00", "01.02.2026 08:30"], ["%d.%m.%Y %H:%M"]),
         (["01/02/2026", "03/02/2026"], ["%m/%d/%Y", "%d/%m/%Y"]),
+        (["05 May 2026", "06 May 2026"], ["%d %b %Y"]),
+        (
+            ["2026-01-01 09:00:00 +0100", "2026-07-01 09:00:00 +0200"],
+            ["%Y-%m-%d %H:%M:%S %z"],
+        ),
     ],
 )
 def test_advice_for_dates_names_their_format(dates, formats):
-    parts = [f"format={text!r}" for text in formats]
-    assert_refused(lambda: read_times(dates), TypeError, *parts)
+    with pytest.raises(TypeError) as caught:
+        read_times(dates)
+    message = str(caught.value)
+    assert re.findall("format='(.*?)'", message) == formats
+    call = re.search(r"pd\.to_datetime\(.*?\)", message)[0]
+    X = pd.DataFrame({TIME: dates})
+    assert len(read_times(eval(call, {"pd": pd, "X": X}))) == 2  # noqa: S307
 
 
 @pytest.mark.case(44)

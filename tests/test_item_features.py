@@ -182,10 +182,11 @@ def test_tables_that_cannot_be_used(table, message):
 
 
 def test_numbers_as_text_are_warned_of():
-    texts = TABLE.assign(price=["9,90", "9,90", "1,5", "1,5", None])
-    with pytest.warns(UserWarning, match="'price'.*'1,5'.*replace"):
+    texts = TABLE.assign(price=["9,90", "9,90", "10", "10", None])
+    with pytest.warns(UserWarning, match="'price'.*'10'.*replace"):
         encode(texts)
-    encode(texts.assign(price=["v9,90", "v9,90", "1", "1", None]))
+    encode(texts.assign(price=["1999", "1999", "10", "10", None]))  # maybe years
+    encode(texts.assign(price=["9,90", "9,90", "free", "free", None]))
 
 
 def test_texts_that_are_not_unicode():

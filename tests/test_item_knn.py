@@ -92,6 +92,12 @@ def test_parameters_out_of_range(name, value, allowed):
         fit(**{name: value})
 
 
+def test_tiny_weights():
+    rows = pd.DataFrame({"user_id": [1, 1, 2, 2], "item_id": ["a", "b", "a", "c"]})
+    model = fit(rows.assign(weight=[1e-150, 1, 1e-150, 1]))
+    assert_allclose(similarities(model).diagonal(), 1, rtol=1e-6)
+
+
 # What a history is
 
 

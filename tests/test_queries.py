@@ -538,6 +538,9 @@ def test_candidates_must_be_known(candidates, found, model):
         ({5: [99, 12], 4: {13, 98, 99}}, {5: [12], 4: [13]}),
         (log([5, 5, 4, 4], [99, 12, 98, 13]), log([5, 4], [12, 13])),
         ({5: [99], 4: []}, {}),
+        (np.array([99, 12], dtype=np.uint64), [12]),
+        (pd.Series([99, 12], dtype="category"), [12]),
+        (pd.Series([[99, 12], [13]], index=[5, 4]), {5: [12], 4: [13]}),
     ],
 )
 def test_excluded_items_may_be_unknown(exclude, known, model):
@@ -549,7 +552,7 @@ def test_excluded_items_may_be_unknown(exclude, known, model):
 @pytest.mark.parametrize("exclude", [["12"], {5: [12], 4: ["12"]}])
 def test_excluded_items_must_have_the_type_of_items(exclude, model):
     call = partial(model.predict, [5, 4], exclude=exclude)
-    assert_refused(call, InteractionsError, "exclude", "int")
+    assert_refused(call, InteractionsError, "'exclude'", "another type", "int64")
 
 
 ALL_FOR_5 = "pd.DataFrame({'user_id': 5, 'item_id': model.items_})"

@@ -76,9 +76,11 @@ def guess_formats(column):
     first = column.iloc[:1]
     if not first.astype("str").str.contains(r"\d").all():
         return []
-    return [
-        guess
-        for guess in _FORMATS
-        if parse_dates(first, guess).notna().all()
-        and parse_dates(column, guess).notna().all()
-    ]
+    column = column.drop_duplicates()
+    guesses = {}  # by the dates that they give: in May, %b and %B give the same
+    for guess in _FORMATS:
+        if parse_dates(first, guess).notna().all():
+            dates = parse_dates(column, guess)
+            if dates.notna().all():
+                guesses.setdefault(tuple(dates.iloc[:1000]), guess)
+    return [*guesses.values()]

@@ -361,7 +361,9 @@ def _learn_texts(values, is_learned, prefix):
             "several values in one text to lists, as in .str.split('|'); titles to "
             "vectors, as TfidfVectorizer and TruncatedSVD of scikit-learn do."
         )
-    if all(re.fullmatch(r"[+-]?\d*[.,]\d+", text) for text in known):
+    number = re.compile(r"[+-]?\d*([.,]\d+)?")
+    matches = [number.fullmatch(text) for text in known]
+    if all(matches) and any(match[1] for match in matches):
         warnings.warn(
             f"{prefix}: each text, for example {known[0]!r}, is a category of its own. "
             "If they are numbers, convert them, as in .str.replace(',', '.')"

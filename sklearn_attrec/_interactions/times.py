@@ -84,8 +84,11 @@ def _conversion(array, values, name):
         )
     formats = guess_formats(pd.Series(array)) if object_types(array) == {str} else []
     if formats:
-        column_and_format = "%s, format=" + repr(formats[0]).replace("%", "%%")
-        example = _assignment(values, name, f"pd.to_datetime({column_and_format})")
+        given = f"format={formats[0]!r}"
+        if "%z" in given.lower():  # offsets may differ
+            given += ", utc=True"
+        call = f"pd.to_datetime(%s, {given.replace('%', '%%')})"
+        example = _assignment(values, name, call)
         if len(formats) > 1:
             example += f" or, if the day comes first, with format={formats[1]!r}"
         return f"{advice} {example}."

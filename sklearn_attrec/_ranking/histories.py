@@ -111,8 +111,8 @@ def _find_lists(model, history, ids, index, single, caller):
         if len(history) and not holds_lists(history):
             raise InteractionsError(
                 f"{caller}: 'history' is one list of item ids, but there are "
-                f"{len(ids)} users. Pass the user it belongs to; for somebody whom fit "
-                "did not see, any other id, such as 'visitor'."
+                f"{len(ids)} user(s), in a list or table. Pass the id of the user it "
+                "belongs to; for an unseen user any other id, such as 'visitor'."
             )
         raise InteractionsError(
             f"{caller}: 'history' must contain one list of item ids for each of the "

@@ -146,8 +146,8 @@ def read_queries(model, users, history, caller):
         else:
             if users is None:
                 raise InteractionsError(
-                    f"{caller}: 'user' is None. For somebody whom fit did not see, "
-                    "pass any other id, such as 'visitor'."
+                    f"{caller}: 'user' is None. For an unseen user, pass any id that "
+                    "fit did not see, such as 'visitor'."
                 )
             single = pd.api.types.is_scalar(users)
             users = [users] if single else users

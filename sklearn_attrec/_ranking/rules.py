@@ -25,6 +25,7 @@ from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
     check_same_type,
     describe_ids,
+    is_text,
     known_items,
     read_items,
 )
@@ -122,10 +123,14 @@ def _read_excluded(model, exclude, caller):
     if hasattr(items, "__len__") and len(items) == 0:
         return []
     ids, codes = read_items(model, items, "exclude", caller)
-    known = codes >= 0
-    if not known.all():
-        check_same_type(model.items_, ids, "'exclude'", "fit", caller)
-    return codes[known]
+    _check_type_of_excluded(model, ids, "'exclude'", caller)
+    return codes[codes >= 0]
+
+
+def _check_type_of_excluded(model, ids, name, caller):
+    """Refuse texts among numbers and numbers among texts, which are never equal."""
+    if len(ids) and is_text(ids) != is_text(model.items_):
+        check_same_type(model.items_, ids, name, "fit", caller)
 
 
 def _as_list(items):
@@ -218,9 +223,8 @@ def _check_unknown_items(model, lists, indptr, codes, owners, name, caller):
     """Refuse items not seen in fit as candidates, and in `exclude` other types."""
     if name == "exclude":
         for items, user in zip(lists, owners, strict=True):
-            if len(items):
-                described = f"exclude of user {short_repr(user)}"
-                check_same_type(model.items_, items, described, "fit", caller)
+            described = f"'exclude' of user {short_repr(user)}"
+            _check_type_of_excluded(model, items, described, caller)
         return
     unknown = np.flatnonzero(codes < 0)
     row = np.searchsorted(indptr, unknown[0], side="right") - 1

@@ -34,7 +34,6 @@ def _build_item_parts(model):
     return [part.tocsc(copy=True) if issparse(part) else part for part in parts]
 
 
-@np.errstate(invalid="ignore")
 def query_parts(model, users, histories, times):
     """Compute the vectors of queries.
 
@@ -58,12 +57,13 @@ def query_parts(model, users, histories, times):
         last column is the weight of popularity. For a query without history, all other
         columns are 0.
     """
+    is_empty = np.diff(histories.indptr) == 0
+    popularity = np.where(is_empty, 1, model._popularity_weight())
     # With AVX-512, OpenBLAS reads registers it has not set when it multiplies five
     # columns by a vector: the product is right, a warning of an invalid value is not.
     # Vectors that are not finite are an error below.
-    is_empty = np.diff(histories.indptr) == 0
-    popularity = np.where(is_empty, 1, model._popularity_weight())
-    parts = [*model._query_parts(users, histories, times), popularity[:, None]]
+    with np.errstate(invalid="ignore"):
+        parts = [*model._query_parts(users, histories, times), popularity[:, None]]
     if not issparse(parts[0]):
         vectors = np.concatenate(parts, axis=1, dtype=np.float32)
         vectors[is_empty, :-1] = 0

@@ -92,7 +92,7 @@ def recommend(arguments):
     if not (arguments.file or arguments.model_file):
         raise InvalidParameterError("recommend needs FILE or --model-file, or both.")
     out = output_path(arguments.out)
-    if out is not None and out.suffix == ".parquet":
+    if out is not None and out.suffix.lower() in (".parquet", ".feather", ".xlsx"):
         raise InvalidParameterError(
             f"recommend writes CSV, but --out is {arguments.out!r}. Pass a name that "
             "ends in '.csv'."

@@ -297,9 +297,11 @@ def _chunk_neighbours(
     products = item_user[chunk] @ user_item  # (n_chunk, n_items)
     n_others, others = np.diff(products.indptr), products.indices
     items = np.repeat(chunk.astype(others.dtype), n_others)
-    cosine_norms = np.sqrt(squared_norms[items] * squared_norms[others])
-    similarities = (products.data / (cosine_norms + shrinkage)).astype(np.float32)
     is_other = items != others
+    norms = np.sqrt(squared_norms[items] * squared_norms[others])
+    # The product of small weights underflows; the norm of an item with itself does not.
+    norms = np.where(is_other, norms, squared_norms[items])
+    similarities = (products.data / (norms + shrinkage)).astype(np.float32)
     # The item itself comes first; the lower code wins a tie.
     order = np.lexsort((others, -similarities, is_other, items))
     rank = np.arange(len(order)) - np.repeat(products.indptr[:-1], n_others)

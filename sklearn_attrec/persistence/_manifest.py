@@ -224,7 +224,7 @@ def read_settings(model, manifest):
     unknown = sorted(set(settings) - set(expected))
     if unknown and manifest.get("format", FORMAT)[1] > FORMAT[1]:
         raise ModelVersionError(
-            f"has settings of a later version: {short_repr(unknown)}. {UPGRADE}"
+            f"has settings of a later version: {short_repr(unknown)}. {UPGRADE}."
         )
     if set(settings) != set(expected):
         raise ModelFileError(

@@ -23,7 +23,7 @@ class RatingThreshold(RowFilter):
 
     Items of dropped rows are unknown to the history, so a film that somebody disliked
     can be recommended again. A column `weight` that is 0 for low ratings, in `fit` of a
-    recommender, keeps them as seen.
+    recommender, keeps them as seen; they are then read as history like the others.
 
     Parameters
     ----------
