@@ -62,7 +62,7 @@ def costs():
         place = {"xytext": (0, height), "textcoords": "offset points", "ha": "center"}
         axes.annotate(row["model"], (seconds, quality), **place)
     axes.set(xscale="log", xlabel="Time of the fit (lower is better)")
-    axes.set_xticks([1, 10, 60, 600], ["1 s", "10 s", "1 min", "10 min"], minor=False)
+    axes.set_xticks([1, 10, 60, 600], ["1 s", "10 s", "1 min", "10 min"])
     axes.set(ylabel="NDCG@10 (higher is better)")
     axes.set_title("MovieLens 1M: counting (grey), networks (blue)")
     axes.margins(0.16)

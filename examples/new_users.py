@@ -83,7 +83,7 @@ fig, ax = plt.subplots(layout="constrained")
 colors = ["#999999"] + ["#0072B2"] * 4 + ["#E69F00"]
 bars = ax.bar([*scores], [*scores.values()], color=colors)
 ax.bar_label(bars, fmt="%.3f", padding=2)
-ax.set_title("A few items are enough to beat popularity (grey)")
+ax.set_title("What a few items of a new user are worth; popularity is grey")
 ax.margins(y=0.1)
 ax.set(xlabel="Items of the history that AttRec gets")
 ax.set(ylabel="HR@50, higher is better")

@@ -99,5 +99,5 @@ print(f"Stopped after {model.n_iter_} epochs")
 
 fig, ax = plt.subplots(layout="constrained")
 LossCurveDisplay.from_estimator(model, ax=ax)
-ax.set_title("The loss decreases, the validation score stalls")
+ax.set_title("Loss and validation score until the training stops")
 plt.show()

@@ -544,8 +544,9 @@ def test_candidates_must_be_known(candidates, found, model):
     ],
 )
 def test_excluded_items_may_be_unknown(exclude, known, model):
-    answers = model.predict([5, 4], [[10], [16]], k=6, exclude=exclude)
-    expected = model.predict([5, 4], [[10], [16]], k=6, exclude=known)
+    everything = {"history": [[10], [16]], "k": len(model.items_)}
+    answers = model.predict([5, 4], **everything, exclude=exclude)
+    expected = model.predict([5, 4], **everything, exclude=known)
     assert_array_equal(answers, expected)
 
 

@@ -77,10 +77,12 @@ def guess_formats(column):
     if not first.astype("str").str.contains(r"\d").all():
         return []
     column = column.drop_duplicates()
-    guesses = {}  # by the dates that they give: in May, %b and %B give the same
+    guesses, readings = [], []
     for guess in _FORMATS:
         if parse_dates(first, guess).notna().all():
             dates = parse_dates(column, guess)
-            if dates.notna().all():
-                guesses.setdefault(tuple(dates.iloc[:1000]), guess)
-    return [*guesses.values()]
+            # In May, %b and %B give the same dates.
+            if dates.notna().all() and not any(map(dates.equals, readings)):
+                guesses.append(guess)
+                readings.append(dates)
+    return guesses

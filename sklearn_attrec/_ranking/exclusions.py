@@ -11,7 +11,7 @@ class Pairs(NamedTuple):
     """Pairs of a query of a block and an item."""
 
     rows: np.ndarray  # (m,) positions in the block
-    items: np.ndarray  # (m,) item codes
+    items: np.ndarray  # (m,) item codes; −1 is no item
 
     @classmethod
     def of_sequences(cls, sequences):

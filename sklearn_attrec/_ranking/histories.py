@@ -24,7 +24,6 @@ from sklearn_attrec._ranking.item_lists import (
     lists_by_user,
     refuse_misshapen_frame,
     refuse_single_items_by_user,
-    starts_of_kept,
 )
 from sklearn_attrec._ranking.known_ids import describe_ids, refuse_values_by_id
 from sklearn_attrec.exceptions import InteractionsError
@@ -70,8 +69,8 @@ def read_histories(model, history, ids, index, single, caller):
     known = codes >= 0
     if not known.all():
         _report_unknown_items(model, lists, indptr, known, owners, caller)
-        indptr, codes = starts_of_kept(indptr, known), codes[known]
-        times = None if times is None else times[known]
+        indptr = np.concatenate([[0], np.cumsum(known)])[indptr]
+        codes, times = codes[known], None if times is None else times[known]
     return Sequences(indptr, codes, times), rows
 
 

@@ -26,7 +26,6 @@ __all__ = [
     "lists_by_user",
     "refuse_misshapen_frame",
     "refuse_single_items_by_user",
-    "starts_of_kept",
 ]
 
 
@@ -157,11 +156,6 @@ def encode_lists(model, lists):
         return indptr, lookup(model, "items_", np.concatenate(lists))
     codes = [lookup(model, "items_", items) for items in lists]
     return indptr, np.concatenate([np.empty(0, np.int64), *codes])
-
-
-def starts_of_kept(indptr, is_kept):
-    """Return the starts of lists of which only some elements are kept."""
-    return np.concatenate([[0], np.cumsum(is_kept)])[indptr]
 
 
 def _lists_of_frame(frame, codes, queried, name, caller):

@@ -19,7 +19,6 @@ from sklearn_attrec._ranking.item_lists import (
     lists_by_user,
     refuse_misshapen_frame,
     refuse_single_items_by_user,
-    starts_of_kept,
 )
 from sklearn_attrec._ranking.known_ids import (
     check_like_fitted,
@@ -190,10 +189,12 @@ def _read_per_user(model, value, ids, name, caller):
     if name == "candidates":
         _check_candidates(found, lists, ids, value, caller)
     indptr, codes = encode_lists(model, lists)
-    known = codes >= 0
-    if not known.all():
-        _check_unknown_items(model, lists, indptr, codes, found.owners, name, caller)
-        indptr, codes = starts_of_kept(indptr, known), codes[known]
+    if (codes < 0).any():
+        if name == "candidates":
+            _refuse_unknown_items(model, lists, indptr, codes, found.owners, caller)
+        for items, user in zip(lists, found.owners, strict=True):
+            described = f"'exclude' of user {short_repr(user)}"
+            _check_type_of_excluded(model, items, described, caller)
     return PerQuery(Sequences(indptr, codes, None), found.rows)
 
 
@@ -219,18 +220,14 @@ def _check_candidates(found, lists, ids, value, caller):
     )
 
 
-def _check_unknown_items(model, lists, indptr, codes, owners, name, caller):
-    """Refuse items not seen in fit as candidates, and in `exclude` other types."""
-    if name == "exclude":
-        for items, user in zip(lists, owners, strict=True):
-            described = f"'exclude' of user {short_repr(user)}"
-            _check_type_of_excluded(model, items, described, caller)
-        return
+def _refuse_unknown_items(model, lists, indptr, codes, owners, caller):
+    """Raise an error that names the first candidate not seen in fit."""
     unknown = np.flatnonzero(codes < 0)
     row = np.searchsorted(indptr, unknown[0], side="right") - 1
     item = lists[row][unknown[0] - indptr[row]]
     raise InteractionsError(
-        f"{caller}: '{name}' must contain item ids seen in fit. Got {short_repr(item)} "
-        f"for user {short_repr(owners[row])} ({len(unknown)} of {len(codes)} unknown). "
-        f"The ids seen in fit are {describe_ids(model.items_)}. Remove the unknown ids."
+        f"{caller}: 'candidates' must contain item ids seen in fit. Got "
+        f"{short_repr(item)} for user {short_repr(owners[row])} ({len(unknown)} of "
+        f"{len(codes)} unknown). The ids seen in fit are {describe_ids(model.items_)}. "
+        "Remove the unknown ids."
     )

@@ -147,9 +147,13 @@ def check_manifest(manifest):
     return CLASSES[manifest["class"]]
 
 
+def _is_newer(manifest):
+    """Return whether the file has a newer minor version of the format."""
+    return manifest.get("format", FORMAT)[1] > FORMAT[1]
+
+
 def _raise_unless_newer(manifest, message):
-    """Raise an error, unless the file has a newer minor version of the format."""
-    if manifest.get("format", FORMAT)[1] <= FORMAT[1]:
+    if not _is_newer(manifest):
         raise ModelFileError(message)
 
 
@@ -222,7 +226,7 @@ def read_settings(model, manifest):
     # Only names and types of these settings are used.
     expected = model._settings(2**31, 2**31)
     unknown = sorted(set(settings) - set(expected))
-    if unknown and manifest.get("format", FORMAT)[1] > FORMAT[1]:
+    if unknown and _is_newer(manifest):
         raise ModelVersionError(
             f"has settings of a later version: {short_repr(unknown)}. {UPGRADE}."
         )
